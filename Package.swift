@@ -1,0 +1,102 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One table of who may import whom; `make tidy` holds the sources to it (docs/ARCHITECTURE.md draws it).
+let strict = Context.environment["SLUICE_WARNINGS_AS_ERRORS"] != nil
+let settings: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("ExistentialAny"),
+        .strictMemorySafety(),
+    ] + (strict ? [.treatAllWarnings(as: .error)] : [])
+
+func shared(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Shared/\(name)", swiftSettings: settings)
+}
+func service(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: "Services/\(name)", swiftSettings: settings)
+}
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: settings)
+}
+func package(_ product: String, _ name: String) -> Target.Dependency { .product(name: product, package: name) }
+
+let logging = package("Logging", "swift-log")
+let lifecycle = package("ServiceLifecycle", "swift-service-lifecycle")
+let arguments = package("ArgumentParser", "swift-argument-parser")
+let yaml = package("Yams", "Yams")
+let http = package("Hummingbird", "hummingbird")
+
+let targets: [Target] = [
+    .systemLibrary(name: "CISAL", path: "Shared/CISAL", providers: [.apt(["libisal-dev"])]),
+    .systemLibrary(
+        name: "CZeroMQ", path: "Shared/CZeroMQ", pkgConfig: "libzmq", providers: [.apt(["libzmq3-dev"])]),
+    .systemLibrary(name: "CZstd", path: "Shared/CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .target(name: "CShims", path: "Shared/CShims"),
+    shared("Wire", ["CISAL"]),
+    shared("Platform", ["CShims", "Wire"]),
+    shared("SCSI", ["Wire"]),
+    shared("ISCSI", ["Wire", "SCSI"]),
+    shared("Messages", ["Wire"]),
+    shared("ObjectStorage", ["Wire"]),
+    shared("Engine", ["Wire", "Platform", "CZstd"]),
+    shared("Bus", ["CZeroMQ", "Platform", "Messages", "Wire", logging]),
+    shared("ServiceKit", ["Bus", "Platform", "Messages", "Wire", logging, lifecycle, yaml]),
+    service(
+        "ISCSIFrontend",
+        ["Wire", "Platform", "SCSI", "ISCSI", "Messages", "Bus", "ServiceKit", logging, lifecycle, arguments]),
+    service(
+        "CacheManager", ["Wire", "Platform", "Messages", "Bus", "Engine", "ServiceKit", logging, lifecycle, arguments]),
+    service(
+        "Uploader",
+        ["Wire", "Platform", "Messages", "Bus", "Engine", "ObjectStorage", "ServiceKit", logging, lifecycle, arguments]),
+    service(
+        "Snapshotter",
+        ["Wire", "Platform", "Messages", "Bus", "Engine", "ObjectStorage", "ServiceKit", logging, lifecycle, arguments]),
+    service(
+        "MetricsExporter", ["Wire", "Platform", "Messages", "Bus", "ServiceKit", logging, lifecycle, arguments, http]),
+    service(
+        "CLI",
+        ["Wire", "Platform", "Messages", "Bus", "Engine", "ObjectStorage", "ServiceKit", logging, lifecycle, arguments]),
+    .target(
+        name: "TestSupport", dependencies: ["Wire", "Platform", "Engine", "ObjectStorage", "ISCSI", "SCSI"],
+        path: "Tests/TestSupport", swiftSettings: settings),
+    tests("WireTests", ["Wire", "TestSupport"]),
+    tests("PlatformTests", ["Platform", "Wire", "TestSupport"]),
+    tests("SCSITests", ["SCSI", "Wire", "TestSupport"]),
+    tests("ISCSITests", ["ISCSI", "SCSI", "Wire", "TestSupport"]),
+    tests("MessagesTests", ["Messages", "Wire", "TestSupport"]),
+    tests("BusTests", ["Bus", "Messages", "Platform", "Wire", "TestSupport"]),
+    tests("ObjectStorageTests", ["ObjectStorage", "Wire", "TestSupport"]),
+    tests("EngineTests", ["Engine", "Platform", "Wire", "TestSupport"]),
+    tests("ServiceKitTests", ["ServiceKit", "Messages", "Wire", "TestSupport"]),
+]
+
+// SCAFFOLD-BEGIN: while modules are in flux, SLUICE_ONLY=A,B,CTests builds only these targets.
+let only = Context.environment["SLUICE_ONLY"].map { Set($0.split(separator: ",").map(String.init)) }
+let systemTargets: Set<String> = ["CISAL", "CZeroMQ", "CZstd", "CShims"]
+func wanted(_ name: String) -> Bool { only.map { $0.contains(name) || systemTargets.contains(name) } ?? true }
+for target in targets { target.dependencies.removeAll { if case .byNameItem(let name, _) = $0 { return !wanted(name) }; return false } }
+// SCAFFOLD-END
+
+let package = Package(
+    name: "sluice",
+    products: only != nil ? [] : [
+        .executable(name: "sluice-iscsi", targets: ["ISCSIFrontend"]),
+        .executable(name: "sluice-cache", targets: ["CacheManager"]),
+        .executable(name: "sluice-uploader", targets: ["Uploader"]),
+        .executable(name: "sluice-snapshotter", targets: ["Snapshotter"]),
+        .executable(name: "sluice-exporter", targets: ["MetricsExporter"]),
+        .executable(name: "sluice", targets: ["CLI"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+    ],
+    targets: targets.filter { wanted($0.name) }
+)

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Platform
+package import Wire
+
+/// The engine's clock: both are inputs, the engine reads none itself.
+package struct EngineTime: Sendable, Equatable {
+    /// Monotonic; for intervals.
+    package var nanoseconds: UInt64
+    /// Milliseconds since 1970; for people and HEAD.
+    package var wallMilliseconds: UInt64
+    package init(nanoseconds: UInt64, wallMilliseconds: UInt64) {
+        self.nanoseconds = nanoseconds
+        self.wallMilliseconds = wallMilliseconds
+    }
+}
+
+/// Ties an effect to the event that answers it. Drawn by the engine, unique within a volume's run.
+package struct EffectToken: Hashable, Sendable {
+    package var rawValue: UInt64
+    package init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// What the engine wants done. The driver does it in any order and answers each effect that has a token with exactly
+/// one `EngineEvent`, possibly before `takeEffects()` is called again.
+package enum Effect {
+    /// To whoever sent the request; not answered.
+    case reply(RequestOrigin, VolumeReply)
+
+    // The journal: files of `JournalLimits.segmentByteCount` bytes, one per segment.
+
+    /// Make a zero-filled file of the full size for this segment (renaming `reusing` if given: its old contents may
+    /// stay), its name durable. Answered with `.segmentPrepared`.
+    case prepareSegment(EffectToken, SegmentID, reusing: SegmentID?)
+    /// Write bytes `0 ..< byteCount` of the buffer at an offset. Not durable yet. Answered with `.diskWrite`.
+    case writeSegment(EffectToken, SegmentID, byteOffset: Int, IOBuffer, byteCount: Int)
+    /// fdatasync all of these. Answered with `.diskWrite`.
+    case syncSegments(EffectToken, [SegmentID])
+    /// Fill `buffer[bufferOffset ..< bufferOffset + byteCount]`. A short read is a failure. Answered with `.diskRead`.
+    case readSegment(EffectToken, SegmentID, byteOffset: Int, byteCount: Int, IOBuffer, bufferOffset: Int)
+    /// Remove the file; not answered.
+    case deleteSegment(SegmentID)
+    /// Replace the volume's local state atomically and durably. Answered with `.diskWrite`.
+    case saveState(EffectToken, LocalState)
+
+    // The bucket, through uploaders. The payload of `putPack` is the plan's blocks in order.
+
+    case putPack(EffectToken, ObjectKey, PackPlan, IOBuffer)
+    case putObject(EffectToken, ObjectKey, [UInt8], WritePrecondition)
+    case getObject(EffectToken, ObjectKey)
+    case getRange(EffectToken, ObjectKey, byteOffset: UInt64, byteCount: Int)
+    case getFrame(EffectToken, ObjectKey, byteOffset: UInt64, byteCount: Int)
+
+    // To the driver; not answered.
+
+    /// Answers `Volume.barrier`: no older command of that nexus can be applied any more.
+    case barrierPassed(CallerToken)
+    /// Answers `Volume.commit`, `Volume.stop` and `Volume.delete`.
+    case finished(CallerToken, Result<Head, VolumeFailure>)
+    /// For the log.
+    case report(EngineReport)
+}
+
+/// Chosen by whoever calls the volume, handed back in the effect that answers the call.
+package struct CallerToken: Hashable, Sendable {
+    package var rawValue: UInt64
+    package init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// Why the volume could not do what its caller asked.
+package enum VolumeFailure: Error, Equatable, Sendable {
+    case fenced(String)
+    case journalFailed(String)
+    case bucketUnavailable(String)
+    case stopped
+}
+
+/// What happened. `token` names the effect it answers.
+package enum EngineEvent {
+    case segmentPrepared(EffectToken, Result<Void, SystemError>)
+    case diskWrite(EffectToken, Result<Void, SystemError>)
+    case diskRead(EffectToken, Result<Void, SystemError>)
+    /// Answers `putPack`: the decoded directory and where it lies.
+    case packStored(EffectToken, Result<StoredPack, BucketFailure>)
+    /// Answers `putObject`.
+    case objectStored(EffectToken, Result<EntityTag, BucketFailure>)
+    /// Answers `getObject`.
+    case object(EffectToken, Result<StoredObject, BucketFailure>)
+    /// Answers `getRange`.
+    case range(EffectToken, Result<[UInt8], BucketFailure>)
+    /// Answers `getFrame`.
+    case frame(EffectToken, Result<FrameContents, BucketFailure>)
+}
+
+package struct StoredPack: Sendable, Equatable {
+    package var reference: PackReference
+    package var directory: PackDirectory
+    package init(reference: PackReference, directory: PackDirectory) {
+        self.reference = reference
+        self.directory = directory
+    }
+}
+
+package struct StoredObject: Sendable, Equatable {
+    package var bytes: [UInt8]
+    package var tag: EntityTag
+    package init(bytes: [UInt8], tag: EntityTag) {
+        self.bytes = bytes
+        self.tag = tag
+    }
+}
+
+/// Why the bucket did not do it. The meaning of each is `UploadResult.Outcome`'s.
+package enum BucketFailure: Error, Equatable, Sendable {
+    case preconditionFailed
+    case conflict
+    case notFound
+    case ambiguous(String)
+    case unavailable(String)
+    case corrupt(String)
+    case refused(String)
+}
+
+/// What the volume keeps on the local disk besides its journal: enough to serve without the bucket.
+package struct LocalState: Equatable, Sendable, Codable {
+    package var formatVersion: Int
+    package var volume: VolumeID
+    /// Raised and made durable before the first upload of each run (STORAGE §2).
+    package var start: UInt32
+    /// The newest HEAD known to be ours, and its version in the store. nil: the volume is being created.
+    package var head: Head
+    package var headTag: EntityTag?
+    package init(formatVersion: Int = 1, volume: VolumeID, start: UInt32, head: Head, headTag: EntityTag?) {
+        self.formatVersion = formatVersion
+        self.volume = volume
+        self.start = start
+        self.head = head
+        self.headTag = headTag
+    }
+}
+
+/// Something an operator should see. Constant text with values apart, so that it can be logged as it is.
+package enum EngineReport: Sendable, Equatable {
+    case recovered(records: Int, dirtyBytes: UInt64, segments: Int)
+    case tornTail(segment: SegmentID, byteOffset: Int)
+    case badBlock(segment: SegmentID, byteOffset: Int)
+    case committed(number: UInt64, bytes: UInt64, packs: Int)
+    case commitDelayed(String)
+    case folded(number: UInt64, leaves: Int)
+    case fenced(String)
+    case journalFailed(String)
+    case bufferFull
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Every size and time the engine works with. The simulator uses tiny ones so that rare paths are common.
+package struct EngineLimits: Sendable, Equatable {
+    /// A segment file, footer included. Must hold the largest record.
+    package var segmentByteCount = 64 << 20
+    /// Largest data of one command; SCSI's MAXIMUM TRANSFER LENGTH promises it.
+    package var commandByteCount = 16 << 20
+    /// A record is closed when its data reaches this, whatever still waits.
+    package var recordByteCount = 4 << 20
+    /// Journal space of the volume (its upload buffer).
+    package var bufferByteCount: UInt64 = 4 << 30
+    /// Blocks in one pack: 16 MiB.
+    package var packBlockCount = 4096
+    package var packsInFlight = 4
+    /// Blocks in one frame when scattered / contiguous.
+    package var scatteredFrameBlockCount = 4
+    package var contiguousFrameBlockCount = 16
+    /// Distinct dirty blocks that force a commit: 256 MiB.
+    package var commitBlockCount = 65_536
+    /// A fold is due at this many packs or commits since the last one.
+    package var foldPackCount = 256
+    package var foldCommitCount = 64
+    /// Decoded frames and map nodes kept in memory.
+    package var frameCacheByteCount = 256 << 20
+    package var nodeCacheByteCount = 64 << 20
+    /// A map pack is closed at this size.
+    package var mapPackByteCount = 4 << 20
+    /// How long HEAD is waited for before an exclusive volume serves without the bucket.
+    package var openTimeoutNanoseconds: UInt64 = 2_000_000_000
+    /// How long a write is held when the buffer is full before BUSY.
+    package var holdNanoseconds: UInt64 = 10_000_000_000
+    /// Pause before a failed bucket request is tried again; doubles up to the maximum.
+    package var retryNanoseconds: UInt64 = 200_000_000
+    package var retryMaximumNanoseconds: UInt64 = 10_000_000_000
+    package init() {}
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Wire
+
+/// A pack as HEAD, snapshots and pack tables name it. The owner is another volume's id when this volume was made
+/// from a snapshot.
+package struct PackReference: Hashable, Codable, Sendable {
+    package var owner: VolumeID
+    package var name: PackName
+    /// The object's size.
+    package var byteCount: UInt64
+    /// Where the directory lies, so that opening costs one ranged GET; it ends where the footer starts.
+    package var directoryOffset: UInt64
+    package var directoryByteCount: UInt32
+    package init(
+        owner: VolumeID, name: PackName, byteCount: UInt64, directoryOffset: UInt64, directoryByteCount: UInt32
+    ) {
+        self.owner = owner
+        self.name = name
+        self.byteCount = byteCount
+        self.directoryOffset = directoryOffset
+        self.directoryByteCount = directoryByteCount
+    }
+}
+
+/// A node of the map inside a map pack.
+package struct NodePointer: Hashable, Codable, Sendable {
+    package var owner: VolumeID
+    package var pack: PackName
+    package var byteOffset: UInt32
+    package var byteCount: UInt32
+    package var checksum: UInt32
+    package init(owner: VolumeID, pack: PackName, byteOffset: UInt32, byteCount: UInt32, checksum: UInt32) {
+        self.owner = owner
+        self.pack = pack
+        self.byteOffset = byteOffset
+        self.byteCount = byteCount
+        self.checksum = checksum
+    }
+}
+
+/// A complete image of a volume in the bucket: the tree, then the packs since the last fold in commit order.
+package struct ImageRoot: Hashable, Codable, Sendable {
+    /// nil: an empty tree.
+    package var tree: NodePointer?
+    package var packTable: NodePointer?
+    package var packs: [PackReference]
+    package init(tree: NodePointer? = nil, packTable: NodePointer? = nil, packs: [PackReference] = []) {
+        self.tree = tree
+        self.packTable = packTable
+        self.packs = packs
+    }
+}
+
+/// The mutable record of a volume (STORAGE §2): JSON, at most 256 KiB, only ever written under a precondition.
+package struct Head: Hashable, Codable, Sendable {
+    package enum Mode: String, Codable, Sendable { case cached }
+    package enum Ownership: String, Codable, Sendable { case exclusive }
+    package enum State: String, Codable, Sendable { case live, deleted }
+
+    package var formatVersion: Int
+    package var volume: VolumeID
+    package var name: String
+    package var targetName: String
+    package var byteCount: UInt64
+    package var blockByteCount: Int
+    package var mode: Mode
+    package var ownership: Ownership
+    package var state: State
+    package var createdMilliseconds: UInt64
+    package var sourceSnapshot: SnapshotID?
+    /// Settings that a volume rebuilt elsewhere must have: durability "onFlush" or "always", zstd level (0 = raw),
+    /// commit interval.
+    package var durability: String
+    package var compressionLevel: Int
+    package var commitIntervalSeconds: Int
+    package var uploadBufferByteCount: UInt64
+
+    /// A restore in place starts a new lineage; birth numbers compare only within one.
+    package var lineage: UInt64
+    package var generation: Generation
+    package var owner: GatewayID
+    package var commit: CommitID
+    package var commitNumber: UInt64
+    /// The image is the journal up to here and nothing newer.
+    package var journalSequence: JournalSequence
+    package var cutMilliseconds: UInt64
+    /// Counts folds; the birth of a map entry is the fold that wrote it.
+    package var foldNumber: UInt64
+    package var root: ImageRoot
+    package var cleanShutdown: Bool
+}
