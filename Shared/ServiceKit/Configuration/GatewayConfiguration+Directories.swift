@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a service does with a directory; it checks those that it uses before it does anything else.
+package enum DirectoryUse: CaseIterable, Sendable {
+    case state, run, journal, cache, bucket
+}
+
+extension GatewayConfiguration {
+    private struct Place {
+        var key: String
+        var directory: DirectoryPath
+    }
+
+    private func places(_ use: DirectoryUse) -> [Place] {
+        switch use {
+        case .state: [Place(key: "state.directory", directory: stateDirectory)]
+        case .run: [Place(key: "run.directory", directory: runDirectory)]
+        case .journal: journalDirectories.map { Place(key: "journal.directories", directory: $0) }
+        case .cache: cacheDirectories.map { Place(key: "cache.directories", directory: $0) }
+        case .bucket: bucketURL.directory.map { [Place(key: "bucket.url", directory: $0)] } ?? []
+        }
+    }
+
+    /// Makes the run directory if only it is missing, then checks that the named directories exist, can be written,
+    /// and that no two keys name the same one. All complaints come at once.
+    package func checkDirectories(_ uses: [DirectoryUse]) throws(ConfigurationError) {
+        var problems: [ConfigurationError.Problem] = []
+        if uses.contains(.run) { makeRunDirectory() }
+        if uses.contains(.bucket), bucketURL.directory == nil {
+            problems.append(
+                .init(
+                    place: "", key: "bucket.url", reason: "is not set; give the bucket as file:///path/of/a/directory"))
+        }
+        for place in uses.flatMap(places) {
+            guard let reason = FileSystem.whyNotUsable(directory: place.directory.path) else { continue }
+            problems.append(.init(place: "", key: place.key, reason: reason))
+        }
+        var owners: [String: Place] = [:]
+        // Each key is compared with all others, used by this service or not: the mistake is one of the file.
+        for place in DirectoryUse.allCases.flatMap(places) {
+            guard let real = FileSystem.realPath(place.directory.path) else { continue }
+            if let other = owners.updateValue(place, forKey: real) {
+                problems.append(
+                    .init(
+                        place: "", key: place.key,
+                        reason: "\(place.directory) is the same directory as \(other.directory) of \(other.key); "
+                            + "each needs its own"))
+            }
+        }
+        guard problems.isEmpty else { throw ConfigurationError(problems) }
+    }
+
+    private func makeRunDirectory() {
+        guard !FileSystem.exists(runDirectory.path) else { return }
+        // A failure shows up as "does not exist" in the check that follows, with the path and what to do.
+        try? FileSystem.makeDirectory(runDirectory.path, mode: 0o755)
+    }
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Logging
+
+/// The settings of one gateway; every service reads the same ones. Defaults are the fields' initial values; the
+/// meaning, range and name of each key stand in `keys` and nowhere else.
+package struct GatewayConfiguration: Equatable, Sendable {
+    package static let defaultPath = "/etc/sluice/gateway.yaml"
+
+    package var stateDirectory = DirectoryPath("/var/lib/sluice/state")
+    package var runDirectory = DirectoryPath("/run/sluice")
+    package var journalDirectories = [DirectoryPath("/var/lib/sluice/journal")]
+    package var journalSize = ByteSize.gibibytes(16)
+    package var journalSegmentSize = ByteSize.mebibytes(32)
+    package var journalVolumeBuffer = ByteSize.gibibytes(2)
+    package var cacheDirectories = [DirectoryPath("/var/lib/sluice/cache")]
+    package var cacheMemory = ByteSize.mebibytes(256)
+    package var bucketURL = BucketURL(directory: nil)
+    package var bucketPrefix = ""
+    package var iscsiListen = [ListenAddress(host: "0.0.0.0", port: 3260)]
+    package var iscsiTargetPrefix = "iqn.2026-11.io.sluice"
+    package var iscsiCommandHold = Duration.seconds(20)
+    package var commitInterval = Duration.seconds(10)
+    package var uploaderWriteSlots = 4
+    package var uploaderReadSlots = 8
+    package var exporterListen = ListenAddress(host: "127.0.0.1", port: 9404)
+    package var logLevel = Logger.Level.info
+    package var logFormat = LogFormat.text
+
+    package init() {}
+
+    package static let keys: [ConfigurationKey] = [
+        .value(
+            "state.directory", \.stateDirectory, "Registry and identity of the gateway. Keep it: it survives restarts."),
+        .value(
+            "run.directory", \.runDirectory, check: checkSocketPath, rangeText: "at most 80 bytes",
+            "Sockets, locks and pid files. Made at start if missing; may be lost at any time."),
+        .list(
+            "journal.directories", \.journalDirectories,
+            "Where acknowledged writes wait until the bucket has them. Use disks that keep what fdatasync wrote."),
+        .value(
+            "journal.size", \.journalSize, in: .mebibytes(64)...(.tebibytes(64)),
+            "Upload buffer of all volumes together."),
+        .value(
+            "journal.segment_size", \.journalSegmentSize, check: checkSegmentSize,
+            rangeText: "1MiB … 64MiB, a power of two",
+            "Size of one journal file."),
+        .value(
+            "journal.volume_buffer", \.journalVolumeBuffer, in: .mebibytes(16)...(.tebibytes(64)),
+            "Upload buffer of a volume that was created without one of its own."),
+        .list("cache.directories", \.cacheDirectories, "Where blocks that were read are kept."),
+        .value(
+            "cache.memory", \.cacheMemory, in: .mebibytes(16)...(.tebibytes(1)),
+            "Memory for map nodes and blocks that were read."),
+        .value("bucket.url", \.bucketURL, "Where the data lives: file:///path of a directory. Required."),
+        .value(
+            "bucket.prefix", \.bucketPrefix, check: checkPrefix, rangeText: "names of A-Z a-z 0-9 . _ - joined by /",
+            "Where in the bucket this gateway's objects start, so that several can share one."),
+        .list("iscsi.listen", \.iscsiListen, "Addresses that iSCSI initiators connect to."),
+        .value(
+            "iscsi.target_prefix", \.iscsiTargetPrefix, check: checkTargetPrefix, rangeText: "iqn.YYYY-MM.domain",
+            "A volume's target is named <prefix>:<volume name>."),
+        .value(
+            "iscsi.command_hold", \.iscsiCommandHold, in: .seconds(1)...(.seconds(600)),
+            "How long commands wait for a cache manager that is away. Keep it below the initiators' timeout."),
+        .value(
+            "commit.interval", \.commitInterval, check: checkCommitInterval, rangeText: "2s … 5m, whole seconds",
+            "How often a volume with dirty data is committed, if it was created without an interval of its own."),
+        .value("uploader.write_slots", \.uploaderWriteSlots, in: 1...64, "Uploads that one uploader runs at once."),
+        .value("uploader.read_slots", \.uploaderReadSlots, in: 1...64, "Downloads that one uploader runs at once."),
+        .value("exporter.listen", \.exporterListen, "Where /metrics and /health are served over HTTP."),
+        .value("log.level", \.logLevel, "The least important events that are logged."),
+        .value("log.format", \.logFormat, "Log lines for people or for programs, on standard error."),
+    ]
+
+    package static func key(named name: String) -> ConfigurationKey? { keys.first { $0.name == name } }
+}
+
+// Checks that a range cannot express.
+extension GatewayConfiguration {
+    /// A Unix socket's path has 107 bytes; the names below the run directory need up to 26.
+    @Sendable private static func checkSocketPath(_ path: DirectoryPath) throws(ValueRefusal) {
+        guard path.path.utf8.count <= 80 else {
+            throw ValueRefusal(
+                "\(path) is \(path.path.utf8.count) bytes long; sockets in it need a path of at most 80 bytes")
+        }
+    }
+
+    @Sendable private static func checkSegmentSize(_ size: ByteSize) throws(ValueRefusal) {
+        guard size >= .mebibytes(1), size <= .mebibytes(64), size.byteCount.nonzeroBitCount == 1 else {
+            throw ValueRefusal("\(size.configurationText) is not a power of two between 1MiB and 64MiB")
+        }
+    }
+
+    @Sendable private static func checkCommitInterval(_ interval: Duration) throws(ValueRefusal) {
+        guard interval >= .seconds(2), interval <= .seconds(300), interval.wholeMilliseconds % 1000 == 0 else {
+            throw ValueRefusal("\(interval.configurationText) is not a whole number of seconds between 2s and 5m")
+        }
+    }
+
+    @Sendable private static func checkPrefix(_ prefix: String) throws(ValueRefusal) {
+        let parts = prefix.split(separator: "/", omittingEmptySubsequences: false)
+        let isPlain = parts.allSatisfy { part in
+            !part.isEmpty && part != "." && part != ".."
+                && part.utf8.allSatisfy { isLetterOrDigit($0) || $0 == 0x2e || $0 == 0x5f || $0 == 0x2d }
+        }
+        guard prefix.isEmpty || isPlain else {
+            throw ValueRefusal("“\(prefix)” is not a list of names of A-Z a-z 0-9 . _ - joined by single slashes")
+        }
+    }
+
+    /// RFC 3720 §3.2.6.3.1: iqn, a year and month, a reversed domain. A volume's name of up to 63 characters follows
+    /// a colon, and the whole has at most 223 bytes.
+    @Sendable private static func checkTargetPrefix(_ prefix: String) throws(ValueRefusal) {
+        guard prefix.wholeMatch(of: /iqn\.[0-9]{4}-(0[1-9]|1[0-2])\.[a-z0-9.:-]+/) != nil, prefix.utf8.count <= 150
+        else {
+            throw ValueRefusal("“\(prefix)” is not like iqn.2026-11.com.example (lower case, at most 150 characters)")
+        }
+    }
+
+    private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
+        (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
+    }
+}
