@@ -28,6 +28,7 @@ let lifecycle = package("ServiceLifecycle", "swift-service-lifecycle")
 let arguments = package("ArgumentParser", "swift-argument-parser")
 let yaml = package("Yams", "Yams")
 let http = package("Hummingbird", "hummingbird")
+let deque = package("DequeModule", "swift-collections")
 
 let targets: [Target] = [
     .systemLibrary(name: "CISAL", path: "Shared/CISAL", providers: [.apt(["libisal-dev"])]),
@@ -40,10 +41,12 @@ let targets: [Target] = [
     shared("SCSI", ["Wire"]),
     shared("ISCSI", ["Wire", "SCSI"]),
     shared("Messages", ["Wire"]),
-    shared("ObjectStorage", ["Wire"]),
-    shared("Engine", ["Wire", "Platform", "CZstd"]),
+    shared("ObjectStorage", ["Wire", "Platform"]),
+    shared("Engine", ["Wire", "Platform", "CZstd", deque]),
     shared("Bus", ["CZeroMQ", "Platform", "Messages", "Wire", logging]),
-    shared("ServiceKit", ["Bus", "Platform", "Messages", "Wire", logging, lifecycle, yaml]),
+    shared(
+        "ServiceKit",
+        ["Bus", "Platform", "Messages", "ObjectStorage", "Wire", "CShims", logging, lifecycle, arguments, yaml]),
     service(
         "ISCSIFrontend",
         ["Wire", "Platform", "SCSI", "ISCSI", "Messages", "Bus", "ServiceKit", logging, lifecycle, arguments]),
@@ -69,8 +72,19 @@ let targets: [Target] = [
     tests("ISCSITests", ["ISCSI", "SCSI", "Wire", "TestSupport"]),
     tests("MessagesTests", ["Messages", "Wire", "TestSupport"]),
     tests("BusTests", ["Bus", "Messages", "Platform", "Wire", "TestSupport"]),
-    tests("ObjectStorageTests", ["ObjectStorage", "Wire", "TestSupport"]),
+    .target(
+        name: "ObjectStoreConformance", dependencies: ["ObjectStorage", "Wire"], path: "Tests/ObjectStoreConformance",
+        swiftSettings: settings),
+    tests("ObjectStorageTests", ["ObjectStorage", "ObjectStoreConformance", "Wire", "TestSupport"]),
     tests("EngineTests", ["Engine", "Platform", "Wire", "TestSupport"]),
+    tests("CacheManagerTests", ["CacheManager", "Engine", "Platform", "Messages", "Wire", "TestSupport"]),
+    .target(
+        name: "Simulation", dependencies: ["Engine", "Platform", "Wire", "TestSupport"], path: "Tests/Simulation",
+        swiftSettings: settings),
+    .executableTarget(
+        name: "SimulationRunner", dependencies: ["Simulation", "Engine", arguments], path: "Tests/SimulationRunner",
+        swiftSettings: settings),
+    tests("SimulationTests", ["Simulation", "Engine", "Platform", "Wire", "TestSupport"]),
     tests("ServiceKitTests", ["ServiceKit", "Messages", "Wire", "TestSupport"]),
 ]
 
@@ -90,9 +104,11 @@ let package = Package(
         .executable(name: "sluice-snapshotter", targets: ["Snapshotter"]),
         .executable(name: "sluice-exporter", targets: ["MetricsExporter"]),
         .executable(name: "sluice", targets: ["CLI"]),
+        .executable(name: "sluice-sim", targets: ["SimulationRunner"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),

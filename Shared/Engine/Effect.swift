@@ -26,10 +26,10 @@ package enum Effect {
     /// To whoever sent the request; not answered.
     case reply(RequestOrigin, VolumeReply)
 
-    // The journal: files of `JournalLimits.segmentByteCount` bytes, one per segment.
+    // The journal: one file per segment.
 
-    /// Make a zero-filled file of the full size for this segment (renaming `reusing` if given: its old contents may
-    /// stay), its name durable. Answered with `.segmentPrepared`.
+    /// Make a zero-filled file of `EngineLimits.segmentByteCount` for this segment (renaming `reusing` if given: its
+    /// old contents may stay), file and name durable. Answered with `.segmentPrepared`.
     case prepareSegment(EffectToken, SegmentID, reusing: SegmentID?)
     /// Write bytes `0 ..< byteCount` of the buffer at an offset. Not durable yet. Answered with `.diskWrite`.
     case writeSegment(EffectToken, SegmentID, byteOffset: Int, IOBuffer, byteCount: Int)
@@ -37,8 +37,8 @@ package enum Effect {
     case syncSegments(EffectToken, [SegmentID])
     /// Fill `buffer[bufferOffset ..< bufferOffset + byteCount]`. A short read is a failure. Answered with `.diskRead`.
     case readSegment(EffectToken, SegmentID, byteOffset: Int, byteCount: Int, IOBuffer, bufferOffset: Int)
-    /// Remove the file; not answered.
-    case deleteSegment(SegmentID)
+    /// The same for many places at once, for packs: the driver does it away from its loop. Answered with `.diskRead`.
+    case readSegments(EffectToken, [SegmentRead], IOBuffer)
     /// Replace the volume's local state atomically and durably. Answered with `.diskWrite`.
     case saveState(EffectToken, LocalState)
 
@@ -58,6 +58,14 @@ package enum Effect {
     case finished(CallerToken, Result<Head, VolumeFailure>)
     /// For the log.
     case report(EngineReport)
+}
+
+/// One piece of `readSegments`.
+package struct SegmentRead: Sendable, Equatable {
+    package var segment: SegmentID
+    package var byteOffset: Int
+    package var byteCount: Int
+    package var bufferOffset: Int
 }
 
 /// Chosen by whoever calls the volume, handed back in the effect that answers the call.
@@ -142,10 +150,10 @@ package struct LocalState: Equatable, Sendable, Codable {
 package enum EngineReport: Sendable, Equatable {
     case recovered(records: Int, dirtyBytes: UInt64, segments: Int)
     case tornTail(segment: SegmentID, byteOffset: Int)
-    case badBlock(segment: SegmentID, byteOffset: Int)
+    case badBlock(segment: SegmentID, block: BlockIndex)
     case committed(number: UInt64, bytes: UInt64, packs: Int)
     case commitDelayed(String)
-    case folded(number: UInt64, leaves: Int)
+    case folded(number: UInt64)
     case fenced(String)
     case journalFailed(String)
     case bufferFull

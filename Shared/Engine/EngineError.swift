@@ -14,7 +14,8 @@ package enum EngineError: Error, Equatable, Sendable {
     case tooLarge(FormatName, byteCount: Int)
 
     package enum FormatName: String, Sendable {
-        case journal, frame, pack, packDirectory, mapNode, packTable, head, snapshot, localState
+        case journal, frame, frameContents, pack, packDirectory, packPlan, mapNode, mapPack, packTable
+        case head, snapshot, localState, formatMarker
     }
 
     package enum Disposition: Sendable { case refuse, failMedium }

@@ -1,48 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+import DequeModule
 package import Platform
 package import Wire
 
 /// How a volume comes to life.
 package enum VolumeOpening {
     /// A volume that does not exist in the bucket: HEAD is created under If-None-Match. The head is complete (its
-    /// root may be a snapshot's) but for its commit id and number.
+    /// root may be a snapshot's).
     case create(Head)
     /// Take the volume over from whoever owns it: HEAD as read, replaced under If-Match with a higher generation.
-    case takeOver(StoredObject, by: GatewayID)
+    case takeOver(Head, EntityTag, by: GatewayID)
     /// It was ours when this machine last ran: local state and recovered journal.
     case resume(LocalState, RecoveredJournal)
-}
-
-/// What the volume is doing, for status and metrics.
-package struct VolumeStatistics: Equatable, Sendable {
-    package enum Phase: Equatable, Sendable {
-        /// Asking the bucket who owns it; commands wait.
-        case opening
-        case serving
-        /// Serving, but the bucket does not take commits (why).
-        case stalled(String)
-        case fenced(String)
-        case failed(String)
-        case stopping
-        case stopped
-    }
-    package var phase: Phase
-    /// Distinct bytes not in the bucket yet.
-    package var dirtyByteCount: UInt64
-    /// 0 when clean.
-    package var oldestDirtyNanoseconds: UInt64
-    package var bufferUsedByteCount: UInt64
-    package var bufferByteCount: UInt64
-    package var readByteCount: UInt64
-    package var readCount: UInt64
-    package var writtenByteCount: UInt64
-    package var writeCount: UInt64
-    package var flushCount: UInt64
-    package var uploadedByteCount: UInt64
-    package var downloadedByteCount: UInt64
-    package var commitCount: UInt64
-    /// Delay that back-pressure gives a write now, nanoseconds.
-    package var writeDelayNanoseconds: UInt64
 }
 
 /// One volume's storage engine: journal, dirty map, commits, reading (STORAGE §3-§5, §8). Sans-I/O: it takes requests,
@@ -52,24 +21,211 @@ package struct VolumeStatistics: Equatable, Sendable {
 /// The driver's loop: `submit` for each request that is there, then `endOfBatch` once; `handle` for each event;
 /// `advance` at `nextDeadline`; after any of these, `takeEffects` and carry them out. Effects may be answered at once.
 package final class Volume {
-    package init(_ opening: VolumeOpening, limits: EngineLimits, seed: UInt64, at time: EngineTime) {}
+    enum Phase: Equatable {
+        case opening
+        case serving
+        case stopping
+        case stopped
+        case fenced(String)
+        case failed(String)
+    }
+
+    let limits: EngineLimits
+    var effects = EffectQueue()
+    var random: EngineRandom
+    var phase = Phase.opening
+    var opening: OpeningState
+    var statisticsCounters = VolumeStatistics()
+    /// Broken rules; only the simulator passes any.
+    let mutants: Mutants
+
+    /// The newest HEAD known to be in the bucket, and its version.
+    package internal(set) var head: Head
+    var headTag: EntityTag?
+    /// Raised durably before the first upload of this run; nil until then.
+    var start: UInt32?
+    var packNumber: UInt32 = 0
+
+    var journal: Journal
+    /// Newest changes, then those being committed, oldest first (at most two).
+    var active = DirtyLayer()
+    var frozen: Deque<DirtyLayer> = []
+    /// Committed blocks whose journal segments still exist.
+    var clean = BlockTable<DirtyEntry>()
+    var map: CommittedMap
+    var frames: FrameCache
+
+    /// Requests that change the volume and are not answered yet.
+    var inProgress: Set<RequestOrigin> = []
+    /// Published, waiting to be durable.
+    var durabilityWaiters: Deque<(sequence: JournalSequence, origin: RequestOrigin)> = []
+    var barriers: [(ordinal: UInt64, caller: CallerToken)] = []
+    /// Commands that wait: for the volume to open, for a turn under back-pressure, for a COMPARE AND WRITE to end.
+    var waitingForOpen: [HeldRequest] = []
+    var held: Deque<HeldRequest> = []
+    var blocked: [HeldRequest] = []
+    var compares: [RequestOrigin: CompareAndWrite] = [:]
+    var backPressure = BackPressure()
+
+    var journalReads: [EffectToken: JournalRead] = [:]
+    var fetches = Fetches()
+    var commit: Commit?
+    var commitCallers = CommitCallers()
+    var publication: HeadPublication?
+    var packReads: [EffectToken: PackBuild] = [:]
+    var packPuts: [EffectToken: PackBuild] = [:]
+    var mapPackPut: MapPackPut?
+    var mapPackToken: EffectToken?
+    /// When the active layer got its first record.
+    var activeSince: UInt64 = 0
+    /// The HEAD that ends this run is in the bucket.
+    var isEndPublished = false
+    /// The local state being written, and whether it is out of date already.
+    var stateSave: (token: EffectToken, head: Head)?
+    var isStateStale = false
+    /// What `start` will be once the local state says so.
+    var pendingStart: UInt32 = 0
+    var retries: [(due: UInt64, action: RetryAction)] = []
+
+    /// - Parameter seed: for commit ids; the driver draws it, so that the engine has no randomness of its own.
+    package init(
+        _ opening: VolumeOpening, limits: EngineLimits, seed: UInt64, at time: EngineTime, mutants: Mutants = []
+    ) {
+        self.limits = limits
+        self.mutants = mutants
+        random = EngineRandom(state: seed)
+        var recovered = RecoveredJournal()
+        switch opening {
+        case .create(let head):
+            self.head = head
+            self.opening = OpeningState(kind: .create, startedAt: time.nanoseconds)
+        case .takeOver(let base, let tag, let owner):
+            var head = base
+            head.generation = Generation(base.generation.rawValue + 1)
+            head.owner = owner
+            head.commit = random.commitID()
+            head.commitNumber += 1
+            head.cleanShutdown = false
+            self.head = head
+            self.opening = OpeningState(kind: .takeOver(tag), startedAt: time.nanoseconds)
+        case .resume(let state, let journal):
+            head = state.head
+            headTag = state.headTag
+            recovered = journal
+            self.opening = OpeningState(kind: .resume(start: state.start, journal.intent), startedAt: time.nanoseconds)
+        }
+        journal = Journal(
+            volume: head.volume, generation: head.generation, limits: limits, recovered: recovered,
+            above: head.journalSequence)
+        journal.store.recyclableSequence = head.journalSequence
+        journal.mutants = mutants
+        active = recovered.dirty
+        map = CommittedMap(
+            root: head.root, volumeByteCount: head.byteCount, foldNumber: head.foldNumber, lineage: head.lineage,
+            nodeCacheByteCount: limits.nodeCacheByteCount)
+        frames = FrameCache(byteCount: limits.frameCacheByteCount)
+        absorb(recovered.clean)
+        beginOpening(recovered, at: time)
+    }
+
+    // MARK: What the driver calls
+
+    /// Takes what is to be done, in order.
+    package func takeEffects(_ effects: inout [Effect]) { self.effects.drain(into: &effects) }
+
+    /// Call once after the requests that were there: what they wrote goes to the journal as one record.
+    package func endOfBatch(at time: EngineTime) { pump(time) }
+
+    /// When `advance` is due, on `EngineTime.nanoseconds`.
+    package var nextDeadline: UInt64? {
+        var due = retries.map(\.due).min()
+        func consider(_ time: UInt64?) {
+            if let time { due = min(due ?? time, time) }
+        }
+        consider(held.first?.admission)
+        consider(held.first.map { $0.submittedAt + limits.holdNanoseconds })
+        consider(commitDue)
+        consider(opening.deadline)
+        return due
+    }
+
+    package func advance(to time: EngineTime) {
+        let due = retries.filter { $0.due <= time.nanoseconds }
+        retries.removeAll { $0.due <= time.nanoseconds }
+        for (_, action) in due { retry(action, at: time) }
+        expireOpening(at: time)
+        pump(time)
+    }
+
+    package func handle(_ event: EngineEvent, at time: EngineTime) {
+        switch event {
+        case .segmentPrepared(let token, let result): segmentPrepared(token, result, at: time)
+        case .diskWrite(let token, let result): diskWrite(token, result, at: time)
+        case .diskRead(let token, let result): diskRead(token, result, at: time)
+        case .packStored(let token, let result): packStored(token, result, at: time)
+        case .objectStored(let token, let result): objectStored(token, result, at: time)
+        case .object(let token, let result): object(token, result, at: time)
+        case .range(let token, let result): range(token, result, at: time)
+        case .frame(let token, let result): frame(token, result, at: time)
+        }
+        pump(time)
+    }
+
+    package var statistics: VolumeStatistics {
+        var result = statisticsCounters
+        result.phase = reportedPhase
+        result.dirtyByteCount = UInt64(dirtyBlockCount) * UInt64(Geometry.blockByteCount)
+        result.oldestDirtyMilliseconds = (frozen.first ?? active).isEmpty ? nil : (frozen.first ?? active).firstWallMilliseconds
+        result.bufferUsedByteCount = journal.store.usedByteCount
+        result.bufferByteCount = journal.store.totalByteCount
+        return result
+    }
+
+    // MARK: Moving on
+
+    /// Everything that may have become possible: places for records, syncs, held commands, the next commit.
+    func pump(_ time: EngineTime) {
+        guard isAlive else { return }
+        journal.flush(&effects, at: time)
+        journal.pump(&effects)
+        if let failure = journal.failure { return fail("\(failure)") }
+        guard phase != .opening else { return }
+        releaseHeld(at: time)
+        advanceCommit(at: time)
+        journal.flush(&effects, at: time)
+        journal.pump(&effects)
+    }
+
+    /// Neither fenced, failed nor stopped.
+    var isAlive: Bool {
+        switch phase {
+        case .opening, .serving, .stopping: true
+        case .stopped, .fenced, .failed: false
+        }
+    }
+
+    var dirtyBlockCount: Int { active.blockCount + frozen.reduce(0) { $0 + $1.blockCount } }
+
+    private var reportedPhase: VolumeStatistics.Phase {
+        switch phase {
+        case .opening: .opening
+        case .serving: commit?.delayReason.map { .stalled($0) } ?? opening.delayReason.map { .stalled($0) } ?? .serving
+        case .stopping: .stopping
+        case .stopped: .stopped
+        case .fenced(let reason): .fenced(reason)
+        case .failed(let reason): .failed(reason)
+        }
+    }
+
+    /// Moves what a committed layer says into the clean table.
+    func absorb(_ layer: DirtyLayer) {
+        for range in layer.zeroRanges.ranges { clean.removeAll(in: range) }
+        layer.table.forEach { block, entry in
+            if entry.isZero || entry.partialIndex != nil { clean.remove(block) } else { clean[block] = entry }
+        }
+    }
+
+    func later(_ action: RetryAction, after nanoseconds: UInt64, at time: EngineTime) {
+        retries.append((time.nanoseconds + nanoseconds, action))
+    }
 }
-// API that follows (being written):
-//   var head: Head                                  newest committed (or to be created) HEAD
-//   var statistics: VolumeStatistics
-//   func submit(_ request: VolumeRequest, payload: UnsafeRawBufferPointer, at: EngineTime)   payload is copied if kept
-//   func endOfBatch(at: EngineTime)                 emits the group commit of what was submitted
-//   func barrier(frontend: ServiceInstance, nexus: UInt64, caller: CallerToken, at:)  -> .barrierPassed
-//   func revoke(_ frontend: ServiceInstance, at:)   its requests are refused and its table forgotten
-//   func commit(caller: CallerToken, at:)           everything acknowledged so far -> .finished(caller, head)
-//   func stop(caller: CallerToken, at:)             commits, marks a clean shutdown, then refuses; .finished
-//   func delete(caller: CallerToken, at:)           tombstone HEAD; .finished
-//   func handle(_ event: EngineEvent, at:)
-//   func advance(to: EngineTime)
-//   var nextDeadline: UInt64?                       EngineTime.nanoseconds at which advance() is due
-//   func takeEffects(_ effects: inout [Effect])     appends and forgets
-// Recovery, synchronous, on a disk thread:
-//   protocol SegmentStore { func byteCount(SegmentID) throws(SystemError) -> Int ; func read(SegmentID, byteOffset: Int, into: UnsafeMutableRawBufferPointer) throws(SystemError);
-//       func write(SegmentID, byteOffset: Int, UnsafeRawBufferPointer) throws(SystemError); func sync(SegmentID) throws(SystemError) }
-//   RecoveredJournal.recover(volume: VolumeID, segments: [SegmentID], store: some SegmentStore, limits: EngineLimits) throws -> RecoveredJournal
-//     (reads indexes and the unsealed tail with O_DIRECT, seals and syncs every unsealed segment)

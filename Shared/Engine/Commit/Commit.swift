@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+import DequeModule
+import Platform
+import Wire
+
+/// One pack of a commit while it is put together and sent.
+final class PackBuild {
+    /// In the commit.
+    let index: Int
+    /// Blocks with data, ascending, and where their bytes are.
+    let blocks: [(block: BlockIndex, entry: DirtyEntry)]
+    let zeroRuns: [BlockRange]
+    /// The blocks' bytes in order; nil before it is begun and once it is stored.
+    var buffer: IOBuffer?
+    var checksums: [UInt32]
+    /// Reads under way.
+    var outstanding = 0
+    var isBroken = false
+    var failures = 0
+    var name: PackName?
+
+    init(index: Int, blocks: [(block: BlockIndex, entry: DirtyEntry)], zeroRuns: [BlockRange]) {
+        self.index = index
+        self.blocks = blocks
+        self.zeroRuns = zeroRuns
+        checksums = blocks.map(\.entry.checksum)
+    }
+}
+
+/// A commit on its way (STORAGE §3): packs, then a fold if one is due, then the intent in the journal, then HEAD.
+struct Commit {
+    enum Purpose { case epoch, cleanShutdown, tombstone }
+    enum Stage: Equatable {
+        case packs
+        case fold
+        /// The intent is in the journal's queue; its sequence once it is published.
+        case intent(JournalSequence?)
+        case head
+    }
+
+    let purpose: Purpose
+    let id: CommitID
+    /// The last record that belongs to it.
+    let sequence: JournalSequence
+    let cutMilliseconds: UInt64
+    let startedAt: UInt64
+    var stage = Stage.packs
+    var builds: [PackBuild]
+    var nextBuild = 0
+    var inFlight = 0
+    var stored: [Int: StoredPack] = [:]
+    var fold: Fold?
+    var foldedRoot: ImageRoot?
+    var newHead: Head?
+    /// Why it does not get on, for people.
+    var delayReason: String?
+
+    var storedPacks: [StoredPack] { stored.sorted { $0.key < $1.key }.map(\.value) }
+}
+
+/// Who waits for which commit.
+struct CommitCallers {
+    /// For a cut that could not be made yet.
+    var next: [CallerToken] = []
+    /// One list for each frozen layer, in their order.
+    var frozen: Deque<[CallerToken]> = []
+    /// For the end: stop or delete.
+    var ending: (caller: CallerToken, purpose: Commit.Purpose)?
+
+    mutating func failAll(_ failure: VolumeFailure, _ effects: inout EffectQueue) {
+        for caller in next + frozen.flatMap({ $0 }) + (ending.map { [$0.caller] } ?? []) {
+            effects.append(.finished(caller, .failure(failure)))
+        }
+        next = []
+        frozen = []
+        ending = nil
+    }
+}
+
+/// Groups the blocks of a pack into frames: runs of neighbours whole, cut where frames are aligned; the rest a few
+/// together in block order (STORAGE §2).
+enum FrameGrouping {
+    static func frames(_ blocks: [(block: BlockIndex, checksum: UInt32)], limits: EngineLimits) -> [PackPlan.Frame] {
+        var frames: [PackPlan.Frame] = []
+        var scattered = PackPlan.Frame(blocks: [], checksums: [])
+        func close() {
+            if !scattered.blocks.isEmpty { frames.append(scattered) }
+            scattered = PackPlan.Frame(blocks: [], checksums: [])
+        }
+        var index = 0
+        while index < blocks.count {
+            let run = runLength(blocks, from: index, limit: limits.contiguousFrameBlockCount)
+            if run >= limits.scatteredFrameBlockCount {
+                // Frames lie in block order, so that the payload is the blocks in order.
+                close()
+                let slice = blocks[index..<index + run]
+                frames.append(PackPlan.Frame(blocks: slice.map(\.block), checksums: slice.map(\.checksum)))
+            } else {
+                for (block, checksum) in blocks[index..<index + run] {
+                    scattered.blocks.append(block)
+                    scattered.checksums.append(checksum)
+                    if scattered.blocks.count == limits.scatteredFrameBlockCount { close() }
+                }
+            }
+            index += run
+        }
+        close()
+        return frames
+    }
+
+    private static func runLength(_ blocks: [(block: BlockIndex, checksum: UInt32)], from start: Int, limit: Int) -> Int {
+        var count = 1
+        while start + count < blocks.count, blocks[start + count].block == blocks[start].block.advanced(by: UInt64(count)),
+            blocks[start + count].block.rawValue % UInt64(limit) != 0
+        {
+            count += 1
+        }
+        return count
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+import Wire
+
+/// A HEAD on its way to the bucket: the same bytes under the same precondition until it is known whether they landed
+/// (STORAGE §3, "ambiguous answers").
+struct HeadPublication {
+    let head: Head
+    let bytes: [UInt8]
+    let precondition: WritePrecondition
+    /// Of the request under way.
+    var token: EffectToken?
+    var failures = 0
+}
+
+extension Volume {
+    func publish(_ head: Head, under precondition: WritePrecondition, at time: EngineTime) {
+        do throws(EngineError) {
+            publication = HeadPublication(
+                head: head, bytes: try HeadFormat.encode(head), precondition: precondition)
+            putHead()
+        } catch {
+            // Only a HEAD over its size limit; the fold that would make it smaller comes first.
+            effects.append(.report(.commitDelayed("HEAD cannot be encoded: \(error)")))
+            commit?.delayReason = "HEAD cannot be encoded: \(error)"
+        }
+    }
+
+    func putHead() {
+        guard let publication else { return }
+        let token = effects.nextToken()
+        self.publication?.token = token
+        effects.append(
+            .putObject(token, BucketLayout.head(head.volume), publication.bytes, publication.precondition))
+    }
+
+    func getHead() {
+        let token = effects.nextToken()
+        publication?.token = token
+        effects.append(.getObject(token, BucketLayout.head(head.volume)))
+    }
+
+    func headAnswered(_ result: Result<EntityTag, BucketFailure>, at time: EngineTime) {
+        publication?.token = nil
+        switch result {
+        case .success(let tag): headPublished(tag, at: time)
+        case .failure(.preconditionFailed), .failure(.ambiguous), .failure(.corrupt): getHead()
+        case .failure(.notFound): fence("HEAD has vanished from the bucket; it is never made anew")
+        case .failure(let failure): delayHead(.putHead, "HEAD cannot be stored: \(failure)", at: time)
+        }
+    }
+
+    /// The answer to whether an attempt landed.
+    func headRead(_ result: Result<StoredObject, BucketFailure>, at time: EngineTime) {
+        guard let publication else { return }
+        self.publication?.token = nil
+        switch result {
+        case .success(let object):
+            do throws(EngineError) {
+                let found = try HeadFormat.decode(object.bytes)
+                if found.commit == publication.head.commit {
+                    headPublished(object.tag, at: time)
+                } else if publication.precondition == .matches(object.tag) {
+                    // Ours did not land and nobody else wrote: the same bytes again.
+                    delayHead(.putHead, "HEAD could not be stored", at: time)
+                } else {
+                    fence(Self.reason(found, ours: head))
+                }
+            } catch {
+                delayHead(.getHead, "HEAD cannot be read: \(error)", at: time)
+            }
+        case .failure(.notFound) where publication.precondition == .absent:
+            delayHead(.putHead, "HEAD could not be created", at: time)
+        case .failure(.notFound): fence("HEAD has vanished from the bucket; it is never made anew")
+        case .failure(let failure): delayHead(.getHead, "HEAD cannot be read: \(failure)", at: time)
+        }
+    }
+
+    private func delayHead(_ action: RetryAction, _ reason: String, at time: EngineTime) {
+        let failures = publication?.failures ?? 0
+        publication?.failures = failures + 1
+        commit?.delayReason = reason
+        if phase == .opening { opening.delayReason = reason }
+        effects.append(.report(.commitDelayed(reason)))
+        later(action, after: backoff(failures), at: time)
+    }
+
+    private func headPublished(_ tag: EntityTag, at time: EngineTime) {
+        publication = nil
+        if commit != nil { commitPublished(tag, at: time) } else { openingPublished(tag, at: time) }
+    }
+
+    /// Why a HEAD that is not ours means that we must not go on.
+    static func reason(_ found: Head, ours: Head) -> String {
+        if found.state == .deleted { return "the volume was deleted in the bucket" }
+        if found.generation != ours.generation {
+            return "gateway \(found.owner) owns the volume now (generation \(found.generation.rawValue), "
+                + "ours is \(ours.generation.rawValue))"
+        }
+        if found.commitNumber > ours.commitNumber {
+            return "the bucket holds commit \(found.commitNumber) of this volume, this machine only knows of "
+                + "\(ours.commitNumber): its state directory is an old copy"
+        }
+        return "the bucket holds commit \(found.commitNumber) of this volume, older than \(ours.commitNumber) "
+            + "which this machine made: the bucket was rolled back"
+    }
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+import DequeModule
+import Platform
+import Wire
+
+/// When a commit is cut, and what is in it.
+extension Volume {
+    /// Commits everything acknowledged so far; answered with `Effect.finished` when it is in the bucket.
+    package func commit(caller: CallerToken, at time: EngineTime) {
+        guard isAlive, commitCallers.ending == nil else { return refuse(caller) }
+        if phase == .opening {
+            commitCallers.next.append(caller)
+        } else if active.isEmpty, frozen.isEmpty {
+            effects.append(.finished(caller, .success(head)))
+        } else if active.isEmpty {
+            commitCallers.frozen[commitCallers.frozen.count - 1].append(caller)
+        } else {
+            commitCallers.next.append(caller)
+        }
+        pump(time)
+    }
+
+    /// Commits what is dirty, marks HEAD as cleanly shut down, then refuses everything.
+    package func stop(caller: CallerToken, at time: EngineTime) { end(caller, .cleanShutdown, at: time) }
+
+    /// Marks the volume deleted in the bucket; nothing else is uploaded.
+    package func delete(caller: CallerToken, at time: EngineTime) { end(caller, .tombstone, at: time) }
+
+    private func end(_ caller: CallerToken, _ purpose: Commit.Purpose, at time: EngineTime) {
+        guard isAlive, commitCallers.ending == nil else { return refuse(caller) }
+        commitCallers.ending = (caller, purpose)
+        if phase == .serving { phase = .stopping }
+        pump(time)
+    }
+
+    private func refuse(_ caller: CallerToken) {
+        let failure: VolumeFailure =
+            switch phase {
+            case .fenced(let reason): .fenced(reason)
+            case .failed(let reason): .journalFailed(reason)
+            case .opening, .serving, .stopping, .stopped: .stopped
+            }
+        effects.append(.finished(caller, .failure(failure)))
+    }
+
+    /// When the open epoch is to be cut although nobody asks.
+    var commitDue: UInt64? {
+        guard phase == .serving, !active.isEmpty, frozen.isEmpty else { return nil }
+        return activeSince + UInt64(head.commitIntervalSeconds) * 1_000_000_000
+    }
+
+    private func isCutDue(at time: EngineTime) -> Bool {
+        guard !active.isEmpty else { return false }
+        if !commitCallers.next.isEmpty { return frozen.count < 2 }
+        guard frozen.isEmpty else { return false }
+        if let due = commitDue, due <= time.nanoseconds { return true }
+        // Many overwrites fill the journal although little is dirty.
+        let pool = journal.store
+        return active.blockCount >= limits.commitBlockCount || pool.usedByteCount * 2 >= pool.totalByteCount
+            || !held.isEmpty || phase == .stopping
+    }
+
+    /// Freezes the active layer at the last published record.
+    private func freeze() {
+        frozen.append(active)
+        active = DirtyLayer()
+        commitCallers.frozen.append(commitCallers.next)
+        commitCallers.next = []
+    }
+
+    /// Cuts, begins and carries on commits as far as possible now.
+    func advanceCommit(at time: EngineTime) {
+        if isCutDue(at: time) { freeze() }
+        if active.isEmpty, frozen.isEmpty, !commitCallers.next.isEmpty {
+            // Everything they asked for was committed meanwhile.
+            for caller in commitCallers.next { effects.append(.finished(caller, .success(head))) }
+            commitCallers.next = []
+        }
+        if commit == nil, canUpload { beginCommit(at: time) }
+        guard commit != nil else { return }
+        startPacks(at: time)
+        finishStage(at: time)
+    }
+
+    private var canUpload: Bool {
+        start != nil && opening.isHeadVerified && map.missingDirectories.isEmpty && publication == nil
+    }
+
+    private func beginCommit(at time: EngineTime) {
+        if let ending = commitCallers.ending, ending.purpose == .tombstone {
+            return begin(.tombstone, builds: [], at: time)
+        }
+        if let layer = frozen.first { return begin(.epoch, builds: builds(of: layer), at: time) }
+        guard let ending = commitCallers.ending, active.isEmpty, inProgress.isEmpty, !journal.hasUnpublished,
+            durabilityWaiters.isEmpty
+        else { return }
+        if head.cleanShutdown {
+            finishEnding(ending.caller)
+        } else {
+            begin(.cleanShutdown, builds: [], at: time)
+        }
+    }
+
+    private func begin(_ purpose: Commit.Purpose, builds: [PackBuild], at time: EngineTime) {
+        let sequence = purpose == .epoch ? frozen.first?.lastSequence : nil
+        commit = Commit(
+            purpose: purpose, id: random.commitID(), sequence: sequence ?? head.journalSequence,
+            cutMilliseconds: sequence == nil ? head.cutMilliseconds : time.wallMilliseconds,
+            startedAt: time.nanoseconds, builds: builds)
+    }
+
+    func finishEnding(_ caller: CallerToken) {
+        phase = .stopped
+        commitCallers.ending = nil
+        effects.append(.finished(caller, .success(head)))
+    }
+
+    /// Splits a layer into packs: data in block order, zeroed runs with the first packs.
+    private func builds(of layer: DirtyLayer) -> [PackBuild] {
+        var data: [(block: BlockIndex, entry: DirtyEntry)] = []
+        var zeroRuns: [BlockRange] = []
+        let keys = layer.table.sortedKeys()
+        for block in keys {
+            guard let entry = layer.table[block] else { continue }
+            if entry.isZero { zeroRuns.appendMerging(BlockRange(start: block, count: 1)) } else { data.append((block, entry)) }
+        }
+        for range in layer.zeroRanges.ranges { zeroRuns += range.removing(keys) }
+        let packCount = max(
+            (data.count + limits.packBlockCount - 1) / limits.packBlockCount,
+            (zeroRuns.count + limits.packBlockCount - 1) / limits.packBlockCount, 1)
+        return (0..<packCount).map { index in
+            let range = index * limits.packBlockCount..<(index + 1) * limits.packBlockCount
+            return PackBuild(
+                index: index, blocks: Array(data[range.clamped(to: data.indices)]),
+                zeroRuns: Array(zeroRuns[range.clamped(to: zeroRuns.indices)]))
+        }
+    }
+}
+
+extension BlockRange {
+    /// What is left of the range without these blocks (ascending, not all inside).
+    fileprivate func removing(_ blocks: [BlockIndex]) -> [BlockRange] {
+        var low = 0
+        var high = blocks.count
+        while low < high {
+            let middle = (low + high) / 2
+            if blocks[middle] < start { low = middle + 1 } else { high = middle }
+        }
+        var rest: [BlockRange] = []
+        var position = start
+        while low < blocks.count, blocks[low] < end {
+            if blocks[low] > position {
+                rest.append(BlockRange(start: position, count: blocks[low].rawValue - position.rawValue))
+            }
+            position = blocks[low].advanced(by: 1)
+            low += 1
+        }
+        if position < end { rest.append(BlockRange(start: position, count: end.rawValue - position.rawValue)) }
+        return rest
+    }
+}
+
+extension [BlockRange] {
+    fileprivate mutating func appendMerging(_ range: BlockRange) {
+        if let last = self.last, last.end == range.start {
+            self[count - 1].count += range.count
+        } else {
+            append(range)
+        }
+    }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+import Platform
+import Wire
+
+/// Packs of the running commit: read from the journal, verified, handed to uploaders (STORAGE §3, steps 2-4).
+extension Volume {
+    func startPacks(at time: EngineTime) {
+        while let commit, commit.stage == .packs, commit.nextBuild < commit.builds.count,
+            commit.inFlight < limits.packsInFlight
+        {
+            self.commit?.nextBuild += 1
+            self.commit?.inFlight += 1
+            begin(commit.builds[commit.nextBuild], at: time)
+        }
+    }
+
+    /// Reads all blocks of the pack into one buffer.
+    private func begin(_ build: PackBuild, at time: EngineTime) {
+        let buffer = IOBuffer(byteCount: build.blocks.count * Geometry.blockByteCount)
+        build.buffer = buffer
+        build.isBroken = false
+        build.outstanding = 1  // Held until everything was started.
+        var reads: [SegmentRead] = []
+        for (index, (block, entry)) in build.blocks.enumerated() {
+            let bufferOffset = index * Geometry.blockByteCount
+            if entry.partialIndex != nil {
+                build.outstanding += 1
+                start(
+                    ReadOperation(
+                        purpose: .pack(build, bufferOffset: bufferOffset),
+                        sectors: SectorRange(start: block.rawValue * 8, count: 8),
+                        deadline: .max), at: time)
+            } else if let last = reads.last, last.segment == entry.segment,
+                last.byteOffset + last.byteCount == entry.byteOffset
+            {
+                reads[reads.count - 1].byteCount += Geometry.blockByteCount
+            } else {
+                reads.append(
+                    SegmentRead(
+                        segment: entry.segment, byteOffset: entry.byteOffset, byteCount: Geometry.blockByteCount,
+                        bufferOffset: bufferOffset))
+            }
+        }
+        if !reads.isEmpty {
+            build.outstanding += 1
+            let token = effects.nextToken()
+            packReads[token] = build
+            effects.append(.readSegments(token, reads, buffer))
+        }
+        finishRead(of: build, at: time)
+    }
+
+    /// The journal's part of a pack was read.
+    func packRead(_ token: EffectToken, _ result: Result<Void, SystemError>, at time: EngineTime) {
+        guard let build = packReads.removeValue(forKey: token), let buffer = build.buffer else { return }
+        if case .failure(let error) = result {
+            delay(build, "reading the journal failed: \(error)")
+        } else {
+            for (index, (block, entry)) in build.blocks.enumerated() where entry.partialIndex == nil {
+                let range = index * Geometry.blockByteCount..<(index + 1) * Geometry.blockByteCount
+                guard unsafe CRC32C.checksum(UnsafeRawBufferPointer(buffer.bytes(range))) == entry.checksum else {
+                    effects.append(.report(.badBlock(segment: entry.segment, block: block)))
+                    delay(build, "block \(block.rawValue) cannot be read from the journal")
+                    break
+                }
+            }
+        }
+        finishRead(of: build, at: time)
+    }
+
+    /// A partly written block was put together.
+    func packBlockRead(_ operation: ReadOperation, _ build: PackBuild, bufferOffset: Int, at time: EngineTime) {
+        if let failure = operation.failure {
+            delay(build, "sector \(failure.sector) cannot be read to complete a block")
+        } else if let buffer = build.buffer {
+            buffer.copy(operation.buffer, from: 0, byteCount: Geometry.blockByteCount, to: bufferOffset)
+            build.checksums[bufferOffset / Geometry.blockByteCount] = unsafe CRC32C.checksum(
+                UnsafeRawBufferPointer(operation.buffer.bytes))
+        }
+        finishRead(of: build, at: time)
+    }
+
+    private func delay(_ build: PackBuild, _ reason: String) {
+        build.isBroken = true
+        commit?.delayReason = reason
+        effects.append(.report(.commitDelayed(reason)))
+    }
+
+    private func finishRead(of build: PackBuild, at time: EngineTime) {
+        build.outstanding -= 1
+        guard build.outstanding == 0, owns(build) else { return }
+        if build.isBroken {
+            build.failures += 1
+            build.buffer = nil
+            later(.pack(build), after: backoff(build.failures), at: time)
+        } else {
+            send(build)
+        }
+    }
+
+    /// Is the pack one of the commit that runs now?
+    private func owns(_ build: PackBuild) -> Bool {
+        commit.map { build.index < $0.builds.count && $0.builds[build.index] === build } ?? false
+    }
+
+    /// Hands a pack to an uploader, each time under a name that was never used.
+    private func send(_ build: PackBuild) {
+        guard let buffer = build.buffer, let commit else { return }
+        let name = nextPackName()
+        build.name = name
+        let blocks = zip(build.blocks, build.checksums).map { (block: $0.block, checksum: $1) }
+        let plan = PackPlan(
+            volume: head.volume, name: name, firstSequence: JournalSequence(head.journalSequence.rawValue + 1),
+            lastSequence: commit.sequence, compressionLevel: UInt8(clamping: head.compressionLevel),
+            frames: FrameGrouping.frames(blocks, limits: limits), zeroRuns: build.zeroRuns)
+        let token = effects.nextToken()
+        packPuts[token] = build
+        effects.append(.putPack(token, BucketLayout.dataPack(head.volume, name), plan, buffer))
+    }
+
+    func nextPackName() -> PackName {
+        packNumber += 1
+        return PackName(generation: head.generation.rawValue, start: start ?? 0, number: packNumber)
+    }
+
+    func packStored(_ token: EffectToken, _ result: Result<StoredPack, BucketFailure>, at time: EngineTime) {
+        guard let build = packPuts.removeValue(forKey: token), owns(build) else { return }
+        switch result {
+        case .success(let stored) where !build.matches(stored):
+            build.failures += 1
+            effects.append(.report(.commitDelayed("a pack came back with other blocks than were sent")))
+            later(.pack(build), after: backoff(build.failures), at: time)
+        case .success(let stored):
+            statisticsCounters.uploadedByteCount += stored.reference.byteCount
+            build.buffer = nil
+            commit?.stored[build.index] = stored
+            commit?.inFlight -= 1
+            commit?.delayReason = nil
+        case .failure(let failure):
+            build.failures += 1
+            commit?.delayReason = "packs cannot be stored: \(failure)"
+            effects.append(.report(.commitDelayed("\(failure)")))
+            later(.pack(build), after: backoff(build.failures), at: time)
+        }
+    }
+
+    func retryPack(_ build: PackBuild, at time: EngineTime) {
+        guard owns(build) else { return }
+        if build.buffer == nil { begin(build, at: time) } else { send(build) }
+    }
+}
+
+extension PackBuild {
+    /// The uploader's answer is of this pack and holds just its blocks.
+    fileprivate func matches(_ stored: StoredPack) -> Bool {
+        stored.reference.name == name && stored.directory.name == name && stored.directory.zeroRuns == zeroRuns
+            && stored.directory.frames.lazy.flatMap(\.blocks).elementsEqual(blocks.lazy.map(\.block))
+    }
+}

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+import Platform
+package import Wire
+
+extension RecoveredJournal {
+    /// Reads a volume's journal and makes it whole: indexes of sealed segments, then the unsealed tail from header to
+    /// header; what follows the last whole record is cut off; every unsealed segment is sealed and synced, so that
+    /// nothing is answered from data that a power cut could still take away.
+    /// - Parameters:
+    ///   - committed: what HEAD covers; records up to here are clean.
+    ///   - segments: all there are, in any order.
+    ///   - observer: sees each accepted record in order.
+    package static func recover(
+        volume: VolumeID, committed: JournalSequence, segments: [SegmentID], store: some SegmentStore,
+        limits: EngineLimits, observer: ((RecoveredRecord) -> Void)? = nil
+    ) throws(RecoveryError) -> RecoveredJournal {
+        var recovery = JournalRecovery(
+            volume: volume, committed: committed, store: store, limits: limits, observer: observer)
+        return try recovery.run(segments.sorted())
+    }
+}
+
+private struct JournalRecovery<Store: SegmentStore> {
+    /// A record whose header is sound; its data may not be.
+    private struct Candidate {
+        var header: RecordHeader
+        var segment: SegmentID
+        var byteOffset: Int
+        /// Header and entries.
+        var bytes: IOBuffer
+    }
+
+    let volume: VolumeID
+    let committed: JournalSequence
+    let store: Store
+    let limits: EngineLimits
+    let observer: ((RecoveredRecord) -> Void)?
+    private var journal = RecoveredJournal()
+    /// The last accepted record's header; nil before the first.
+    private var chain: (sequence: JournalSequence, checksum: UInt32)?
+    /// The highest sequence that any header says is durable.
+    private var synced = JournalSequence.zero
+
+    init(
+        volume: VolumeID, committed: JournalSequence, store: Store, limits: EngineLimits,
+        observer: ((RecoveredRecord) -> Void)?
+    ) {
+        self.volume = volume
+        self.committed = committed
+        self.store = store
+        self.limits = limits
+        self.observer = observer
+    }
+
+    mutating func run(_ ids: [SegmentID]) throws(RecoveryError) -> RecoveredJournal {
+        var unsealed: [(id: SegmentID, candidates: [Candidate])] = []
+        var tail = chain
+        for id in ids {
+            let footer = try read(id, at: limits.segmentByteCount - SegmentFooter.byteCount, SegmentFooter.byteCount)
+            if let footer = SegmentFooter.decode(footer, volume: volume, segment: id) {
+                guard unsealed.isEmpty else { throw .damaged(id, "sealed although an older segment is not") }
+                try adopt(footer)
+                tail = chain
+            } else {
+                unsealed.append((id, try walk(id, &tail)))
+            }
+        }
+        try finish(unsealed)
+        journal.nextSegment = SegmentID((ids.last?.rawValue ?? 0) + 1)
+        journal.lastSequence = chain?.sequence ?? .zero
+        journal.lastHeaderChecksum = chain?.checksum ?? 0
+        return journal
+    }
+
+    private func read(_ id: SegmentID, at byteOffset: Int, _ byteCount: Int) throws(RecoveryError) -> IOBuffer {
+        let buffer = IOBuffer(byteCount: byteCount)
+        do { try store.read(id, byteOffset: byteOffset, byteCount: byteCount, into: buffer) } catch {
+            throw .disk(error)
+        }
+        return buffer
+    }
+
+    // MARK: Sealed segments
+
+    private mutating func adopt(_ footer: SegmentFooter) throws(RecoveryError) {
+        let id = footer.segment
+        let index = try read(id, at: footer.indexOffset, RecordHeader.aligned(footer.indexByteCount))
+        let checksum = unsafe CRC32C.checksum(UnsafeRawBufferPointer(index.bytes(0..<footer.indexByteCount)))
+        guard checksum == footer.indexChecksum else { throw .damaged(id, "the index's checksum is wrong") }
+        var position = 0
+        for _ in 0..<footer.recordCount {
+            guard position + 8 <= footer.indexByteCount else { throw .damaged(id, "the index is cut short") }
+            let byteOffset = Int(index.load(UInt32.self, at: position))
+            let byteCount = Int(index.load(UInt32.self, at: position + 4))
+            guard byteCount >= RecordHeader.byteCount, position + 8 + byteCount <= footer.indexByteCount else {
+                throw .damaged(id, "the index is cut short")
+            }
+            let bytes = IOBuffer(byteCount: byteCount)
+            bytes.copy(index, from: position + 8, byteCount: byteCount, to: 0)
+            position += 8 + byteCount
+            guard let header = intactHeader(bytes, of: id) else { throw .damaged(id, "a header in the index is broken") }
+            guard follows(header, chain) else { throw .damaged(id, "the chain of records is broken") }
+            try accept(Candidate(header: header, segment: id, byteOffset: byteOffset, bytes: bytes))
+        }
+        var segment = Segment(id: id, state: .sealed)
+        segment.firstSequence = footer.firstSequence
+        segment.lastSequence = footer.lastSequence
+        journal.segments.append(segment)
+        synced = max(synced, footer.lastSequence)
+    }
+
+    // MARK: The tail
+
+    /// Collects the records of an unsealed segment as far as their headers are sound and chained.
+    private mutating func walk(
+        _ id: SegmentID, _ tail: inout (sequence: JournalSequence, checksum: UInt32)?
+    ) throws(RecoveryError) -> [Candidate] {
+        var candidates: [Candidate] = []
+        var byteOffset = 0
+        while byteOffset + RecordHeader.alignment <= limits.segmentByteCount - SegmentFooter.byteCount {
+            var bytes = try read(id, at: byteOffset, RecordHeader.alignment)
+            guard let fixed = RecordHeader.decode(bytes),
+                byteOffset + fixed.recordByteCount <= limits.segmentByteCount - SegmentFooter.byteCount
+            else { break }
+            if fixed.headerByteCount > RecordHeader.alignment {
+                bytes = try read(id, at: byteOffset, fixed.headerByteCount)
+            }
+            guard let header = intactHeader(bytes, of: id) else { break }
+            // A header that is sound but does not follow still tells what was durable when it was written.
+            synced = max(synced, header.syncedSequence)
+            let isFirst = candidates.isEmpty
+            guard follows(header, tail), isFirst || header.sequence.rawValue == (tail?.sequence.rawValue ?? 0) + 1 else {
+                break
+            }
+            candidates.append(Candidate(header: header, segment: id, byteOffset: byteOffset, bytes: bytes))
+            tail = (header.sequence, bytes.load(at: 92))
+            byteOffset += header.recordByteCount
+        }
+        return candidates
+    }
+
+    private func intactHeader(_ bytes: IOBuffer, of id: SegmentID) -> RecordHeader? {
+        guard let header = RecordHeader.decode(bytes), header.volume == volume, header.segment == id,
+            RecordHeader.byteCount + header.entriesByteCount <= bytes.byteCount,
+            RecordHeader.checksum(of: bytes, entriesByteCount: header.entriesByteCount) == bytes.load(at: 92)
+        else { return nil }
+        return header
+    }
+
+    private func follows(_ header: RecordHeader, _ last: (sequence: JournalSequence, checksum: UInt32)?) -> Bool {
+        guard let last else { return true }
+        return header.sequence > last.sequence && header.previousChecksum == last.checksum
+    }
+
+    /// Decides where the journal ends, applies what is before it and seals every segment.
+    private mutating func finish(_ unsealed: [(id: SegmentID, candidates: [Candidate])]) throws(RecoveryError) {
+        var isCut = false
+        for (id, candidates) in unsealed {
+            var segment = Segment(id: id, state: .sealed)
+            for candidate in candidates where !isCut {
+                if candidate.header.sequence > synced, try !isDataSound(candidate) {
+                    isCut = true
+                    journal.tornTail = (id, candidate.byteOffset)
+                    break
+                }
+                try accept(candidate)
+                if segment.isEmpty { segment.firstSequence = candidate.header.sequence }
+                segment.lastSequence = candidate.header.sequence
+                segment.index.add(
+                    recordOffset: candidate.byteOffset, header: candidate.bytes,
+                    entriesByteCount: candidate.header.entriesByteCount)
+            }
+            try seal(&segment)
+            journal.segments.append(segment)
+        }
+        let end = max(chain?.sequence ?? .zero, committed)
+        guard synced <= end else {
+            throw .damaged(
+                unsealed.last?.id ?? SegmentID(0),
+                "records up to \(synced.rawValue) were durable, but the journal ends at \(end.rawValue)")
+        }
+    }
+
+    private mutating func seal(_ segment: inout Segment) throws(RecoveryError) {
+        if segment.isEmpty {
+            segment.firstSequence = chain?.sequence ?? .zero
+            segment.lastSequence = segment.firstSequence
+        }
+        let sealed = segment.index.sealed(
+            volume: volume, segment: segment.id, generation: Generation(0), firstSequence: segment.firstSequence,
+            lastSequence: segment.lastSequence, segmentByteCount: limits.segmentByteCount)
+        segment.index = SegmentIndex()
+        do {
+            try store.sync(segment.id)
+            try store.write(segment.id, byteOffset: sealed.byteOffset, sealed.buffer)
+            try store.sync(segment.id)
+        } catch { throw .disk(error) }
+    }
+
+    /// Whether all data of the record is what its checksums say.
+    private func isDataSound(_ candidate: Candidate) throws(RecoveryError) -> Bool {
+        guard candidate.header.kind == .data, candidate.header.dataByteCount > 0 else { return true }
+        let data = try read(
+            candidate.segment, at: candidate.byteOffset + candidate.header.headerByteCount,
+            RecordHeader.aligned(candidate.header.dataByteCount))
+        func isSound(_ byteOffset: Int, _ byteCount: Int, _ checksum: UInt32) -> Bool {
+            guard byteOffset + byteCount <= data.byteCount else { return false }
+            return unsafe CRC32C.checksum(UnsafeRawBufferPointer(data.bytes(byteOffset..<byteOffset + byteCount)))
+                == checksum
+        }
+        for entry in try entries(of: candidate) {
+            switch entry.operation {
+            case .zero: continue
+            case .fill:
+                guard isSound(entry.ranges[0].dataOffset, Geometry.blockByteCount, entry.checksums[0]) else {
+                    return false
+                }
+            case .write:
+                var position = entry.ranges[0].dataOffset
+                var sector = entry.ranges[0].sectors.start
+                let end = entry.ranges[0].sectors.end
+                for checksum in entry.checksums {
+                    let whole = sector % 8 == 0 && end - sector >= 8
+                    let count = whole ? Geometry.blockByteCount : Geometry.sectorByteCount
+                    guard isSound(position, count, checksum) else { return false }
+                    position += count
+                    sector += whole ? 8 : 1
+                }
+            }
+        }
+        return true
+    }
+
+    // MARK: Applying
+
+    private func entries(of candidate: Candidate) throws(RecoveryError) -> [JournalEntry] {
+        var position = RecordHeader.byteCount
+        let end = position + candidate.header.entriesByteCount
+        var entries: [JournalEntry] = []
+        do {
+            for _ in 0..<candidate.header.entryCount {
+                entries.append(try JournalEntry.decode(candidate.bytes, at: &position, end: end))
+            }
+        } catch { throw .damaged(candidate.segment, "\(error)") }
+        return entries
+    }
+
+    private mutating func accept(_ candidate: Candidate) throws(RecoveryError) {
+        let header = candidate.header
+        chain = (header.sequence, candidate.bytes.load(at: 92))
+        journal.recordCount += 1
+        let isDirty = header.sequence > committed
+        do throws(EngineError) {
+            switch header.kind {
+            case .checkpoint: journal.table = try RequestTable(decoding: words(of: candidate))
+            case .commitIntent:
+                journal.intent = try CommitIntent(decoding: words(of: candidate))
+            case .data: break
+            }
+        } catch { throw .damaged(candidate.segment, "\(error)") }
+        guard header.kind == .data else { return }
+        let entries = try entries(of: candidate)
+        let dataStart = candidate.byteOffset + header.headerByteCount
+        if isDirty {
+            journal.dirty.include(header.sequence, wallMilliseconds: header.wallMilliseconds)
+            for entry in entries { journal.dirty.apply(entry, segment: candidate.segment, dataStart: dataStart) }
+        } else {
+            journal.clean.include(header.sequence, wallMilliseconds: header.wallMilliseconds)
+            for entry in entries { journal.clean.apply(entry, segment: candidate.segment, dataStart: dataStart) }
+        }
+        for entry in entries { journal.table.record(entry.origin) }
+        observer?(RecoveredRecord(sequence: header.sequence, segment: candidate.segment, entries: entries))
+    }
+
+    private func words(of candidate: Candidate) throws(EngineError) -> [UInt64] {
+        let count = candidate.header.entryCount
+        guard count * 8 == candidate.header.entriesByteCount else {
+            throw .malformed(.journal, reason: "\(count) words in \(candidate.header.entriesByteCount) bytes")
+        }
+        return (0..<count).map { candidate.bytes.load(UInt64.self, at: RecordHeader.byteCount + $0 * 8) }
+    }
+}
+
+extension DirtyLayer {
+    /// Applies a command as the journal holds it.
+    fileprivate mutating func apply(_ entry: JournalEntry, segment: SegmentID, dataStart: Int) {
+        for range in entry.ranges {
+            switch entry.operation {
+            case .write:
+                applyWrite(
+                    range.sectors, segment: segment, byteOffset: dataStart + range.dataOffset,
+                    checksum: { entry.checksums[$0] }, isZero: { _ in false })
+            case .fill:
+                applyFill(
+                    range.sectors, segment: segment, byteOffset: dataStart + range.dataOffset,
+                    blockChecksum: entry.checksums[0], sectorChecksum: entry.checksums[1])
+            case .zero: applyZero(range.sectors)
+            }
+        }
+    }
+}

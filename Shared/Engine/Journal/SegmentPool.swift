@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+import DequeModule
+import Platform
+import Wire
+
+/// The segments of one volume's journal, oldest first: which one takes records, which may be recycled, what space is
+/// left. The whole pool never exceeds the volume's upload buffer.
+struct SegmentPool {
+    private enum Spare {
+        case none
+        case preparing(EffectToken, SegmentID)
+        case ready(SegmentID)
+    }
+
+    private let limits: EngineLimits
+    private(set) var segments: Deque<Segment>
+    private var spare = Spare.none
+    private var nextID: SegmentID
+    /// Committed, and the commit remembered locally: segments that end here or before may go.
+    var recyclableSequence = JournalSequence.zero
+    /// Why the last segment could not be made; cleared by the next try.
+    private(set) var lastFailure: SystemError?
+
+    init(limits: EngineLimits, segments: [Segment], next: SegmentID) {
+        self.limits = limits
+        self.segments = Deque(segments)
+        nextID = next
+    }
+
+    /// How many segments the upload buffer holds; the last one is kept for checkpoints and commit intents.
+    private var budget: Int { max(3, Int(limits.bufferByteCount) / limits.segmentByteCount) }
+    private var count: Int {
+        if case .none = spare { return segments.count }
+        return segments.count + 1
+    }
+
+    // MARK: The segment that takes records
+
+    func currentFits(_ record: OpenRecord) -> Bool {
+        guard let current = segments.last, current.state == .open else { return false }
+        return current.fits(
+            recordByteCount: record.byteCount, entriesByteCount: record.entriesByteCount,
+            segmentByteCount: limits.segmentByteCount)
+    }
+
+    /// Starts the spare segment, if there is one and it is not the reserve.
+    mutating func openNext(forCommands: Bool) -> Bool {
+        guard case .ready(let id) = spare else { return false }
+        if forCommands, segments.count + 1 >= budget, recyclableCount == 0 { return false }
+        if let last = segments.indices.last, segments[last].state == .open { segments[last].state = .full }
+        spare = .none
+        segments.append(Segment(id: id, state: .open))
+        return true
+    }
+
+    /// Gives the record its place in the current segment, which has room.
+    mutating func take(_ record: OpenRecord, sequence: JournalSequence) -> (segment: SegmentID, byteOffset: Int) {
+        let last = segments.count - 1
+        let byteOffset = segments[last].writeOffset
+        segments[last].writeOffset += record.byteCount
+        if segments[last].isEmpty { segments[last].firstSequence = sequence }
+        segments[last].lastSequence = sequence
+        return (segments[last].id, byteOffset)
+    }
+
+    mutating func index(_ record: OpenRecord, at byteOffset: Int) {
+        segments[segments.count - 1].index.add(
+            recordOffset: byteOffset, header: record.buffer, entriesByteCount: record.entriesByteCount)
+    }
+
+    // MARK: Space
+
+    /// Segments whose contents are all in the bucket.
+    private var recyclableCount: Int {
+        segments.prefix { $0.state == .sealed && $0.lastSequence <= recyclableSequence }.count
+    }
+
+    /// Bytes of segments that hold something the bucket lacks, the current one included.
+    var usedByteCount: UInt64 { UInt64(segments.count - recyclableCount) * UInt64(limits.segmentByteCount) }
+    var totalByteCount: UInt64 { UInt64(budget) * UInt64(limits.segmentByteCount) }
+
+    /// Could a command of this size be placed without touching the reserve, now or as soon as a segment is prepared?
+    func hasRoom(forRecordByteCount byteCount: Int) -> Bool {
+        let usable = limits.segmentByteCount * 7 / 8
+        var free = (budget - 1 - segments.count + recyclableCount) * usable
+        if let current = segments.last, current.state == .open {
+            free += max(0, usable - current.writeOffset - current.index.bytes.count)
+        }
+        return byteCount + RecordHeader.alignment <= free
+    }
+
+    /// Keeps one segment ready ahead of need: a new file while there is room, else the oldest committed one again.
+    mutating func keepSpare(synced: JournalSequence, _ effects: inout EffectQueue) {
+        guard case .none = spare, lastFailure == nil else { return }
+        var reusing: SegmentID?
+        if count >= budget {
+            guard segments.count > 1, let oldest = segments.first, oldest.state == .sealed, oldest.readers == 0,
+                oldest.lastSequence <= recyclableSequence, !segments[1].isEmpty, segments[1].firstSequence <= synced
+            else { return }
+            reusing = oldest.id
+            segments.removeFirst()
+        }
+        let token = effects.nextToken()
+        spare = .preparing(token, nextID)
+        effects.append(.prepareSegment(token, nextID, reusing: reusing))
+        nextID = SegmentID(nextID.rawValue + 1)
+    }
+
+    /// - Returns: false if the token is not of this pool.
+    mutating func didPrepare(_ token: EffectToken, _ result: Result<Void, SystemError>) -> Bool {
+        guard case .preparing(token, let id) = spare else { return false }
+        switch result {
+        case .success: spare = .ready(id)
+        case .failure(let error):
+            spare = .none
+            lastFailure = error
+        }
+        return true
+    }
+
+    /// The driver's clock says that making a segment may be tried again.
+    mutating func retry() { lastFailure = nil }
+
+    // MARK: Reading
+
+    /// The oldest segment that still exists; entries that point below it are gone.
+    var oldestID: SegmentID { segments.first?.id ?? nextID }
+
+    private func position(of id: SegmentID) -> Int? {
+        var low = 0
+        var high = segments.count
+        while low < high {
+            let middle = (low + high) / 2
+            if segments[middle].id < id { low = middle + 1 } else { high = middle }
+        }
+        return low < segments.count && segments[low].id == id ? low : nil
+    }
+
+    mutating func retain(_ id: SegmentID) {
+        guard let position = position(of: id) else { preconditionFailure("reading a recycled segment") }
+        segments[position].readers += 1
+    }
+
+    mutating func release(_ id: SegmentID) {
+        guard let position = position(of: id) else { preconditionFailure("segment recycled under a reader") }
+        segments[position].readers -= 1
+    }
+
+    mutating func update(_ position: Int, _ change: (inout Segment) -> Void) { change(&segments[position]) }
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+import Platform
+import Wire
+
+/// Reading what only the bucket has: map nodes, frames and, at opening, pack directories.
+extension Volume {
+    /// Looks the runs up in the committed map and fetches what is not cached. Each run is a piece of the operation.
+    func readCommitted(_ runs: [BlockRange], _ operation: ReadOperation, at time: EngineTime) {
+        for run in runs {
+            operation.outstanding += 1
+            guard map.missingDirectories.isEmpty else {
+                fetches.waitingForMap.append((operation, run))
+                continue
+            }
+            resolve(run, operation, at: time)
+        }
+    }
+
+    private func resolve(_ run: BlockRange, _ operation: ReadOperation, at time: EngineTime) {
+        var extents: [CommittedExtent] = []
+        do throws(EngineError) {
+            let missing = try map.resolve(run, into: &extents)
+            guard missing.isEmpty else {
+                let wait = Fetches.NodeWait(operation: operation, run: run, missing: missing.count)
+                for node in missing {
+                    let isNew = fetches.nodes[node] == nil
+                    fetches.nodes[node, default: []].append(wait)
+                    if isNew { fetch(.node(node)) }
+                }
+                return
+            }
+        } catch {
+            operation.fail(run.start, isTransient: false)
+            return finishPiece(of: operation, at: time)
+        }
+        for extent in extents {
+            switch extent.source {
+            case .zero: operation.zero(extent.blocks)
+            case .frame(let frame, let firstBlock):
+                let wait = Fetches.FrameWait(operation: operation, blocks: extent.blocks, firstBlock: firstBlock)
+                if let contents = frames.contents(of: frame) {
+                    deliver(contents, to: wait)
+                } else {
+                    operation.outstanding += 1
+                    let isNew = fetches.frames[frame] == nil
+                    fetches.frames[frame, default: []].append(wait)
+                    if isNew { fetch(.frame(frame)) }
+                }
+            }
+        }
+        finishPiece(of: operation, at: time)
+    }
+
+    private func deliver(_ contents: FrameContents, to wait: Fetches.FrameWait) {
+        for offset in 0..<Int(wait.blocks.count) {
+            let block = wait.blocks.start.advanced(by: UInt64(offset))
+            let position = wait.firstBlock + offset
+            guard position < contents.blocks.count, contents.blocks[position] == block else {
+                wait.operation.fail(block, isTransient: false)
+                continue
+            }
+            let wanted = wait.operation.wanted(of: block)
+            let start = position * Geometry.blockByteCount + wanted.lowerBound * Geometry.sectorByteCount
+            unsafe contents.bytes.withUnsafeBytes { bytes in
+                unsafe wait.operation.buffer.copy(
+                    UnsafeRawBufferPointer(rebasing: bytes[start..<start + wanted.count * Geometry.sectorByteCount]),
+                    to: wait.operation.bufferOffset(of: block, sector: wanted.lowerBound))
+            }
+        }
+    }
+
+    func fetch(_ item: Fetches.Item) {
+        let token = effects.nextToken()
+        fetches.tokens[token] = item
+        switch item {
+        case .node(let node):
+            effects.append(
+                .getRange(
+                    token, BucketLayout.mapPack(node.owner, node.pack), byteOffset: UInt64(node.byteOffset),
+                    byteCount: Int(node.byteCount)))
+        case .frame(let frame):
+            effects.append(
+                .getFrame(
+                    token, BucketLayout.dataPack(frame.owner, frame.pack), byteOffset: UInt64(frame.byteOffset),
+                    byteCount: Int(frame.byteCount)))
+        case .directory(let pack):
+            effects.append(
+                .getRange(
+                    token, BucketLayout.dataPack(pack.owner, pack.name), byteOffset: pack.directoryOffset,
+                    byteCount: Int(pack.directoryByteCount)))
+        }
+    }
+
+    func range(_ token: EffectToken, _ result: Result<[UInt8], BucketFailure>, at time: EngineTime) {
+        guard let item = fetches.tokens.removeValue(forKey: token) else { return }
+        do {
+            let bytes = try result.get()
+            statisticsCounters.downloadedByteCount += UInt64(bytes.count)
+            switch item {
+            case .node(let node):
+                try map.supply(node: bytes, at: node)
+                nodeArrived(node, at: time)
+            case .directory(let pack):
+                let directory = try PackFormat.decodeDirectory(bytes, expecting: pack.owner, pack.name)
+                try map.supply(directory: directory, of: pack)
+                directoryArrived(at: time)
+            case .frame: preconditionFailure("frames are not fetched as ranges")
+            }
+            fetches.failures[item] = nil
+        } catch {
+            didFail(item, error, at: time)
+        }
+    }
+
+    func frame(_ token: EffectToken, _ result: Result<FrameContents, BucketFailure>, at time: EngineTime) {
+        guard let item = fetches.tokens.removeValue(forKey: token), case .frame(let frame) = item else { return }
+        switch result {
+        case .failure(let failure): didFail(item, failure, at: time)
+        case .success(let contents):
+            statisticsCounters.downloadedByteCount += UInt64(frame.byteCount)
+            fetches.failures[item] = nil
+            frames.insert(contents, of: frame)
+            for wait in fetches.frames.removeValue(forKey: frame) ?? [] {
+                deliver(contents, to: wait)
+                finishPiece(of: wait.operation, at: time)
+            }
+        }
+    }
+
+    private func nodeArrived(_ node: NodePointer, at time: EngineTime) {
+        for wait in fetches.nodes.removeValue(forKey: node) ?? [] {
+            wait.missing -= 1
+            if wait.missing == 0 { resolve(wait.run, wait.operation, at: time) }
+        }
+        commit?.fold.map { continueFold($0, at: time) }
+    }
+
+    private func directoryArrived(at time: EngineTime) {
+        guard map.missingDirectories.isEmpty else { return }
+        opening.delayReason = nil
+        let waiting = fetches.waitingForMap
+        fetches.waitingForMap = []
+        for (operation, run) in waiting { resolve(run, operation, at: time) }
+    }
+
+    /// Tries again after a pause, as long as somebody has time to wait; what is broken for good fails at once.
+    private func didFail(_ item: Fetches.Item, _ error: any Error, at time: EngineTime) {
+        let count = fetches.failures[item, default: 0]
+        fetches.failures[item] = count + 1
+        let isTransient =
+            switch error as? BucketFailure {
+            case .unavailable, .ambiguous, .conflict, .preconditionFailed: true
+            case .notFound, .corrupt, .refused, nil: count < 1
+            }
+        switch item {
+        case .node(let node):
+            let waits = fetches.nodes[node] ?? []
+            let patient = waits.filter { isTransient && $0.operation.deadline > time.nanoseconds }
+            fetches.nodes[node] = patient
+            for wait in waits where !patient.contains(where: { $0 === wait }) {
+                wait.operation.fail(wait.run.start, isTransient: isTransient)
+                finishPiece(of: wait.operation, at: time)
+            }
+            if patient.isEmpty, commit?.fold?.needs(node) != true {
+                fetches.nodes[node] = nil
+                fetches.failures[item] = nil
+                return
+            }
+        case .frame(let frame):
+            let waits = fetches.frames[frame] ?? []
+            let patient = waits.filter { isTransient && $0.operation.deadline > time.nanoseconds }
+            fetches.frames[frame] = patient
+            for wait in waits where !patient.contains(where: { $0.operation === wait.operation }) {
+                wait.operation.fail(wait.blocks.start, isTransient: isTransient)
+                finishPiece(of: wait.operation, at: time)
+            }
+            if patient.isEmpty {
+                fetches.frames[frame] = nil
+                fetches.failures[item] = nil
+                return
+            }
+        case .directory: opening.delayReason = "the bucket does not give the volume's pack directories: \(error)"
+        }
+        later(.fetch(item), after: backoff(count), at: time)
+    }
+
+    /// Doubles with each failure up to the limit.
+    func backoff(_ failures: Int) -> UInt64 {
+        min(limits.retryNanoseconds << UInt64(min(failures, 16)), limits.retryMaximumNanoseconds)
+    }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Little-endian integers at byte offsets, bounds checked: the accessors of our journal format.
+extension IOBuffer {
+    @inline(__always)
+    package func store<Value: FixedWidthInteger>(_ value: Value, at byteOffset: Int) {
+        precondition(byteOffset >= 0 && byteOffset + MemoryLayout<Value>.size <= byteCount)
+        unsafe bytes.storeBytes(of: value.littleEndian, toByteOffset: byteOffset, as: Value.self)
+    }
+
+    @inline(__always)
+    package func load<Value: FixedWidthInteger>(_ type: Value.Type = Value.self, at byteOffset: Int) -> Value {
+        precondition(byteOffset >= 0 && byteOffset + MemoryLayout<Value>.size <= byteCount)
+        return unsafe Value(littleEndian: bytes.loadUnaligned(fromByteOffset: byteOffset, as: Value.self))
+    }
+
+    /// Copies bytes in; the ranges must lie within both.
+    @inline(__always)
+    package func copy(_ source: UnsafeRawBufferPointer, to byteOffset: Int) {
+        precondition(byteOffset >= 0 && byteOffset + source.count <= byteCount)
+        unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[byteOffset..<byteOffset + source.count])
+            .copyMemory(from: source)
+    }
+
+    /// Copies part of another buffer in.
+    package func copy(_ source: IOBuffer, from sourceOffset: Int, byteCount count: Int, to byteOffset: Int) {
+        unsafe copy(UnsafeRawBufferPointer(source.bytes(sourceOffset..<sourceOffset + count)), to: byteOffset)
+    }
+
+    package func zero(_ range: Range<Int>) {
+        guard !range.isEmpty else { return }
+        unsafe bytes(range).initializeMemory(as: UInt8.self, repeating: 0)
+    }
+
+    package func isZero(_ range: Range<Int>) -> Bool {
+        let words = range.count / 8
+        for word in 0..<words where load(UInt64.self, at: range.lowerBound + word * 8) != 0 { return false }
+        for index in (range.lowerBound + words * 8)..<range.upperBound where load(UInt8.self, at: index) != 0 {
+            return false
+        }
+        return true
+    }
+}
