@@ -88,4 +88,41 @@ package struct Head: Hashable, Codable, Sendable {
     package var foldNumber: UInt64
     package var root: ImageRoot
     package var cleanShutdown: Bool
+
+    /// What is not given is what a volume begins with.
+    package init(
+        formatVersion: Int = 1, volume: VolumeID, name: String, targetName: String, byteCount: UInt64,
+        blockByteCount: Int = Geometry.blockByteCount, mode: Mode = .cached, ownership: Ownership = .exclusive,
+        state: State = .live, createdMilliseconds: UInt64, sourceSnapshot: SnapshotID? = nil, durability: String,
+        compressionLevel: Int, commitIntervalSeconds: Int, uploadBufferByteCount: UInt64, lineage: UInt64,
+        generation: Generation = Generation(1), owner: GatewayID, commit: CommitID, commitNumber: UInt64 = 1,
+        journalSequence: JournalSequence = .zero, cutMilliseconds: UInt64, foldNumber: UInt64 = 0,
+        root: ImageRoot = ImageRoot(), cleanShutdown: Bool = false
+    ) {
+        self.formatVersion = formatVersion
+        self.volume = volume
+        self.name = name
+        self.targetName = targetName
+        self.byteCount = byteCount
+        self.blockByteCount = blockByteCount
+        self.mode = mode
+        self.ownership = ownership
+        self.state = state
+        self.createdMilliseconds = createdMilliseconds
+        self.sourceSnapshot = sourceSnapshot
+        self.durability = durability
+        self.compressionLevel = compressionLevel
+        self.commitIntervalSeconds = commitIntervalSeconds
+        self.uploadBufferByteCount = uploadBufferByteCount
+        self.lineage = lineage
+        self.generation = generation
+        self.owner = owner
+        self.commit = commit
+        self.commitNumber = commitNumber
+        self.journalSequence = journalSequence
+        self.cutMilliseconds = cutMilliseconds
+        self.foldNumber = foldNumber
+        self.root = root
+        self.cleanShutdown = cleanShutdown
+    }
 }

@@ -23,7 +23,7 @@ package struct CommitIntent: Equatable, Sendable {
         self.packs = packs
     }
 
-    init(decoding words: [UInt64]) throws(EngineError) {
+    package init(decoding words: [UInt64]) throws(EngineError) {
         guard words.count >= 5, UInt64(words.count - 5) == words[4].multipliedReportingOverflow(by: 2).partialValue else {
             throw .malformed(.journal, reason: "commit intent of \(words.count) words")
         }

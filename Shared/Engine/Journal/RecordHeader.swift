@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Platform
+package import Platform
 package import Wire
 
 // A journal record, version 1 (docs/formats/journal.md). All integers little-endian.
@@ -79,7 +79,7 @@ package struct RecordHeader: Equatable, Sendable {
 
     /// Decodes the fixed part at the buffer's start; nil if it is no header at all. The checksum is checked once the
     /// entries have been read too, by `isIntact`.
-    static func decode(_ buffer: IOBuffer) -> RecordHeader? {
+    package static func decode(_ buffer: IOBuffer) -> RecordHeader? {
         guard buffer.byteCount >= byteCount, buffer.load(UInt32.self, at: 0) == magic,
             buffer.load(UInt16.self, at: 4) == version, let kind = RecordKind(rawValue: buffer.load(at: 6))
         else { return nil }
@@ -101,7 +101,7 @@ package struct RecordHeader: Equatable, Sendable {
     }
 
     /// The buffer holds header and entries; their checksum.
-    static func checksum(of buffer: IOBuffer, entriesByteCount: Int) -> UInt32 {
+    package static func checksum(of buffer: IOBuffer, entriesByteCount: Int) -> UInt32 {
         let fixed = unsafe CRC32C.checksum(UnsafeRawBufferPointer(buffer.bytes(0..<92)))
         return unsafe CRC32C.checksum(
             UnsafeRawBufferPointer(buffer.bytes(byteCount..<byteCount + entriesByteCount)), continuing: fixed)
