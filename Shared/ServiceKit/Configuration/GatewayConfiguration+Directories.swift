@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ObjectStorage
 
 /// What a service does with a directory; it checks those that it uses before it does anything else.
 package enum DirectoryUse: CaseIterable, Sendable {
@@ -17,7 +18,8 @@ extension GatewayConfiguration {
         case .run: [Place(key: "run.directory", directory: runDirectory)]
         case .journal: journalDirectories.map { Place(key: "journal.directories", directory: $0) }
         case .cache: cacheDirectories.map { Place(key: "cache.directories", directory: $0) }
-        case .bucket: bucketURL.directory.map { [Place(key: "bucket.url", directory: $0)] } ?? []
+        case .bucket:
+            (try? bucket()).map { [Place(key: "bucket.url", directory: DirectoryPath($0.directory))] } ?? []
         }
     }
 
@@ -26,10 +28,8 @@ extension GatewayConfiguration {
     package func checkDirectories(_ uses: [DirectoryUse]) throws(ConfigurationError) {
         var problems: [ConfigurationError.Problem] = []
         if uses.contains(.run) { makeRunDirectory() }
-        if uses.contains(.bucket), bucketURL.directory == nil {
-            problems.append(
-                .init(
-                    place: "", key: "bucket.url", reason: "is not set; give the bucket as file:///path/of/a/directory"))
+        if uses.contains(.bucket) {
+            do { _ = try bucket() } catch { problems += error.problems }
         }
         for place in uses.flatMap(places) {
             guard let reason = FileSystem.whyNotUsable(directory: place.directory.path) else { continue }

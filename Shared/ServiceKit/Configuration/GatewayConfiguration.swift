@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Logging
+package import ObjectStorage
 
 /// The settings of one gateway; every service reads the same ones. Defaults are the fields' initial values; the
 /// meaning, range and name of each key stand in `keys` and nowhere else.
@@ -14,7 +15,8 @@ package struct GatewayConfiguration: Equatable, Sendable {
     package var journalVolumeBuffer = ByteSize.gibibytes(2)
     package var cacheDirectories = [DirectoryPath("/var/lib/sluice/cache")]
     package var cacheMemory = ByteSize.mebibytes(256)
-    package var bucketURL = BucketURL(directory: nil)
+    /// Empty until configured, because no default place would be right.
+    package var bucketURL = ""
     package var bucketPrefix = ""
     package var iscsiListen = [ListenAddress(host: "0.0.0.0", port: 3260)]
     package var iscsiTargetPrefix = "iqn.2026-11.io.sluice"
@@ -30,7 +32,7 @@ package struct GatewayConfiguration: Equatable, Sendable {
 
     package static let keys: [ConfigurationKey] = [
         .value(
-            "state.directory", \.stateDirectory, "Registry and identity of the gateway. Keep it: it survives restarts."),
+            "state.directory", \.stateDirectory, "The gateway's identity and its list of volumes. Keep it."),
         .value(
             "run.directory", \.runDirectory, check: checkSocketPath, rangeText: "at most 80 bytes",
             "Sockets, locks and pid files. Made at start if missing; may be lost at any time."),
@@ -51,7 +53,9 @@ package struct GatewayConfiguration: Equatable, Sendable {
         .value(
             "cache.memory", \.cacheMemory, in: .mebibytes(16)...(.tebibytes(1)),
             "Memory for map nodes and blocks that were read."),
-        .value("bucket.url", \.bucketURL, "Where the data lives: file:///path of a directory. Required."),
+        .value(
+            "bucket.url", \.bucketURL, check: checkBucketURL, rangeText: "file:///path",
+            "Where the data lives: a directory that exists. Required."),
         .value(
             "bucket.prefix", \.bucketPrefix, check: checkPrefix, rangeText: "names of A-Z a-z 0-9 . _ - joined by /",
             "Where in the bucket this gateway's objects start, so that several can share one."),
@@ -71,6 +75,19 @@ package struct GatewayConfiguration: Equatable, Sendable {
         .value("log.level", \.logLevel, "The least important events that are logged."),
         .value("log.format", \.logFormat, "Log lines for people or for programs, on standard error."),
     ]
+
+    /// The bucket that the settings name; it need not exist.
+    package func bucket() throws(ConfigurationError) -> BucketURL {
+        guard !bucketURL.isEmpty else {
+            throw ConfigurationError(
+                place: "", key: "bucket.url", reason: "is not set; give the bucket as file:///path/of/a/directory")
+        }
+        do {
+            return try BucketURL(bucketURL, prefix: bucketPrefix)
+        } catch {
+            throw ConfigurationError(place: "", key: "bucket.url", reason: error.description)
+        }
+    }
 
     package static func key(named name: String) -> ConfigurationKey? { keys.first { $0.name == name } }
 }
@@ -97,15 +114,12 @@ extension GatewayConfiguration {
         }
     }
 
+    @Sendable private static func checkBucketURL(_ text: String) throws(ValueRefusal) {
+        do { _ = try BucketURL(text) } catch { throw ValueRefusal(error.description) }
+    }
+
     @Sendable private static func checkPrefix(_ prefix: String) throws(ValueRefusal) {
-        let parts = prefix.split(separator: "/", omittingEmptySubsequences: false)
-        let isPlain = parts.allSatisfy { part in
-            !part.isEmpty && part != "." && part != ".."
-                && part.utf8.allSatisfy { isLetterOrDigit($0) || $0 == 0x2e || $0 == 0x5f || $0 == 0x2d }
-        }
-        guard prefix.isEmpty || isPlain else {
-            throw ValueRefusal("“\(prefix)” is not a list of names of A-Z a-z 0-9 . _ - joined by single slashes")
-        }
+        do { _ = try BucketURL("file:///", prefix: prefix) } catch { throw ValueRefusal(error.description) }
     }
 
     /// RFC 3720 §3.2.6.3.1: iqn, a year and month, a reversed domain. A volume's name of up to 63 characters follows
@@ -115,9 +129,5 @@ extension GatewayConfiguration {
         else {
             throw ValueRefusal("“\(prefix)” is not like iqn.2026-11.com.example (lower case, at most 150 characters)")
         }
-    }
-
-    private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
-        (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
     }
 }

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+package import Messages
+import Platform
+
+/// The place of one running process in the run directory: `<service>-<n>.lock` held for its whole life, and
+/// `<service>-<n>.sock` and `<service>-<n>.pid` beside it.
+///
+/// The lock is the kernel's, so it falls with the process however that ends; the files may outlive it.
+package final class RunSlot: Sendable {
+    package let kind: ServiceKind
+    package let number: Int
+    private let path: String
+    private let descriptor: Int32
+
+    init(kind: ServiceKind, number: Int, path: String, descriptor: Int32) {
+        self.kind = kind
+        self.number = number
+        self.path = path
+        self.descriptor = descriptor
+    }
+
+    /// `cache-0`: the process's name in logs, metrics and `sluice status`.
+    package var name: String { "\(kind.shortName)-\(number)" }
+    package var socketPath: String { path + ".sock" }
+    /// What ZeroMQ binds.
+    package var endpoint: String { "ipc://" + socketPath }
+
+    /// Closing the descriptor gives the slot back; the lock file stays, because removing it could hand one slot to
+    /// two processes that opened the old and the new file.
+    deinit {
+        unsafe unlink(path + ".pid")
+        close(descriptor)
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import Messages
+import Platform
+
+/// Why a process ends, for its last line and its exit status. `message` says what is wrong and what to do.
+package struct ServiceFailure: Error, Equatable, Sendable, CustomStringConvertible {
+    package var exitCode: ServiceExitCode
+    package var message: String
+    package init(_ exitCode: ServiceExitCode, _ message: String) {
+        self.exitCode = exitCode
+        self.message = message
+    }
+    package var description: String { message }
+
+    /// Any error that reached the top of a process.
+    package init(describing error: any Error) {
+        switch error {
+        case let failure as ServiceFailure: self = failure
+        case let error as ConfigurationError: self.init(.configuration, error.description)
+        case let error as SystemError: self.init(Self.exitCode(for: error), error.description)
+        case let fault as BusFault: self.init(Self.exitCode(for: fault.code), fault.message)
+        default: self.init(.software, String(describing: error))
+        }
+    }
+
+    private static func exitCode(for error: SystemError) -> ServiceExitCode {
+        switch error.errorNumber {
+        case EADDRINUSE, EADDRNOTAVAIL, EEXIST: .cannotCreate
+        case EIO, ENOSPC, EDQUOT, EROFS, EFBIG: .inputOutput
+        case EACCES, EPERM: .cannotCreate
+        default: .operatingSystem
+        }
+    }
+
+    private static func exitCode(for code: BusFault.Code) -> ServiceExitCode {
+        switch code {
+        case .invalidArgument, .nameTaken, .inUse: .usage
+        case .unknownVolume, .unknownSnapshot, .malformed: .badData
+        case .unsupportedVersion, .unsupportedKind, .tooLarge, .helloRequired, .internalError: .software
+        case .deadlineExceeded, .notReady, .busy, .insufficientSpace, .revoked: .temporaryFailure
+        case .bucketUnavailable, .ownedElsewhere, .fenced: .unavailable
+        case .bucketRefused: .configuration
+        case .journalFailed: .inputOutput
+        }
+    }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import ServiceKit
+import TestSupport
+import Testing
+
+struct DirectoryCheckTests {
+    /// A configuration whose directories all exist below a temporary one.
+    private func prepared(_ directory: TemporaryDirectory) throws -> GatewayConfiguration {
+        var configuration = GatewayConfiguration()
+        configuration.stateDirectory = DirectoryPath(try directory.directory("state"))
+        configuration.runDirectory = DirectoryPath(directory.path + "/run")
+        configuration.journalDirectories = [DirectoryPath(try directory.directory("journal"))]
+        configuration.cacheDirectories = [DirectoryPath(try directory.directory("cache"))]
+        configuration.bucketURL = "file://" + (try directory.directory("bucket"))
+        return configuration
+    }
+
+    private func complaints(_ configuration: GatewayConfiguration, _ uses: [DirectoryUse]) -> [String] {
+        do {
+            try configuration.checkDirectories(uses)
+            return []
+        } catch {
+            return error.problems.map(\.description)
+        }
+    }
+
+    @Test func acceptsGoodDirectoriesAndMakesTheRunDirectory() throws {
+        let directory = try TemporaryDirectory()
+        let configuration = try prepared(directory)
+        #expect(complaints(configuration, DirectoryUse.allCases) == [])
+        #expect(FileSystem.exists(directory.path + "/run"))
+    }
+
+    @Test func complainsOfMissingDirectoriesFilesAndBuckets() throws {
+        let directory = try TemporaryDirectory()
+        var configuration = try prepared(directory)
+        configuration.stateDirectory = DirectoryPath(directory.path + "/absent")
+        configuration.journalDirectories.append(DirectoryPath(try directory.file("plain", "")))
+        configuration.bucketURL = ""
+        let found = complaints(configuration, DirectoryUse.allCases)
+        #expect(found.count == 3)
+        #expect(found.contains { $0.hasPrefix("state.directory: ") && $0.contains("does not exist; create it") })
+        #expect(found.contains { $0.hasPrefix("journal.directories: ") && $0.contains("is not a directory") })
+        #expect(found.contains { $0.hasPrefix("bucket.url: is not set") })
+        #expect(complaints(configuration, [.cache]) == [], "a service checks only what it uses")
+    }
+
+    @Test func complainsOfOneDirectoryUsedTwice() throws {
+        let directory = try TemporaryDirectory()
+        var configuration = try prepared(directory)
+        #expect(unsafe symlink(directory.path + "/journal", directory.path + "/link") == 0)
+        configuration.cacheDirectories = [DirectoryPath(directory.path + "/link")]
+        let found = complaints(configuration, [.journal])
+        #expect(found.count == 1)
+        #expect(found.first?.contains("is the same directory as") == true)
+    }
+
+    @Test(.enabled(if: geteuid() != 0, "root may write everywhere"))
+    func complainsOfDirectoriesThatCannotBeWritten() throws {
+        let directory = try TemporaryDirectory()
+        var configuration = try prepared(directory)
+        configuration.stateDirectory = DirectoryPath(try directory.directory("sealed", mode: 0o555))
+        #expect(complaints(configuration, [.state]).first?.contains("cannot be written") == true)
+    }
+}
