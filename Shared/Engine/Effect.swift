@@ -156,5 +156,8 @@ package enum EngineReport: Sendable, Equatable {
     case folded(number: UInt64)
     case fenced(String)
     case journalFailed(String)
+    /// No room for another segment on the journal's disk; writes wait.
+    case journalSpaceMissing(String)
+    /// The upload buffer is full; writes are held.
     case bufferFull
 }

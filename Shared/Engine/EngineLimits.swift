@@ -7,7 +7,7 @@ package struct EngineLimits: Sendable, Equatable {
     /// Largest data of one command; SCSI's MAXIMUM TRANSFER LENGTH promises it.
     package var commandByteCount = 16 << 20
     /// A record is closed when its data reaches this, whatever still waits.
-    package var recordByteCount = 4 << 20
+    package var recordByteCount = 256 << 10
     /// Journal space of the volume (its upload buffer).
     package var bufferByteCount: UInt64 = 4 << 30
     /// Blocks in one pack: 16 MiB.

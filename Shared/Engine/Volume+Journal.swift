@@ -9,7 +9,7 @@ extension Volume {
         guard journal.store.didPrepare(token, result) else { return }
         if case .failure(let error) = result {
             // No room is no failure: nothing is lost, writes wait.
-            effects.append(.report(.commitDelayed("\(error)")))
+            effects.append(.report(.journalSpaceMissing("\(error)")))
             later(.prepareSegment, after: limits.retryNanoseconds, at: time)
         }
     }
@@ -35,6 +35,7 @@ extension Volume {
         if active.isEmpty { activeSince = time.nanoseconds }
         active.include(written.sequence, wallMilliseconds: written.wallMilliseconds)
         for item in record.items { apply(item, of: written) }
+        journal.recycle(record.buffer)
         for item in record.items {
             if compares[item.origin] != nil { unlock(item.origin, at: time) }
             guard inProgress.contains(item.origin) else { continue }
@@ -97,6 +98,7 @@ extension Volume {
         dropAll(.writeError)
         commitCallers.failAll(.journalFailed(reason), &effects)
         commit = nil
+        publication = nil
     }
 
     /// Another owner, or a state that is not ours to continue: refuse everything, touch nothing.
@@ -107,6 +109,7 @@ extension Volume {
         dropAll(.fenced)
         commitCallers.failAll(.fenced(reason), &effects)
         commit = nil
+        publication = nil
     }
 
     private func dropAll(_ answer: VolumeReply) {

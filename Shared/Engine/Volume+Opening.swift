@@ -147,7 +147,7 @@ extension Volume {
         }
         isStateStale = false
         let token = effects.nextToken()
-        stateSave = (token, head)
+        stateSave = (token, cleanThrough)
         effects.append(
             .saveState(
                 token, LocalState(volume: head.volume, start: pendingStart, head: head, headTag: headTag)))
@@ -158,7 +158,7 @@ extension Volume {
         stateSave = nil
         if case .failure(let error) = result { return fail("the local state cannot be written: \(error)") }
         start = pendingStart
-        journal.store.recyclableSequence = max(journal.store.recyclableSequence, save.head.journalSequence)
+        journal.store.recyclableSequence = save.cleanThrough
         if isStateStale { return saveState() }
         if let ending = commitCallers.ending, isEndPublished { return finishEnding(ending.caller) }
         serveIfReady(at: time)

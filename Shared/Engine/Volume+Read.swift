@@ -190,7 +190,9 @@ extension Volume {
         operation.applyOverlays()
         switch operation.purpose {
         case .reply(let origin):
-            if let failure = operation.failure {
+            if case .fenced = phase {
+                reply(origin, .fenced)
+            } else if let failure = operation.failure {
                 reply(origin, failure.isTransient ? .busy : .mediumError(sector: failure.sector))
             } else {
                 reply(origin, .data(operation.buffer))

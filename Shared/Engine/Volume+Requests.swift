@@ -135,7 +135,7 @@ extension Volume {
         }
         var waiting = unsafe hold(request, payload, at: time)
         waiting.admission = admission
-        if held.isEmpty { effects.append(.report(.bufferFull)) }
+        if held.isEmpty, !hasRoom(for: request.command) { effects.append(.report(.bufferFull)) }
         held.append(waiting)
     }
 
@@ -145,8 +145,10 @@ extension Volume {
 
     /// Lets held commands go whose time has come, in order; those held too long get BUSY.
     func releaseHeld(at time: EngineTime) {
+        isHeldForRoom = false
         while let first = held.first {
-            if first.admission <= time.nanoseconds, hasRoom(for: first.request.command) {
+            isHeldForRoom = first.admission <= time.nanoseconds && !hasRoom(for: first.request.command)
+            if first.admission <= time.nanoseconds, !isHeldForRoom {
                 held.removeFirst()
                 if isLocked(first.request.command) {
                     blocked.append(first)
@@ -211,6 +213,7 @@ extension Volume {
 
     /// Starts the reads of comparisons whose predecessors are all published.
     func startCompares(at time: EngineTime) {
+        guard !compares.isEmpty else { return }
         for (origin, compare) in compares.sorted(by: { ($0.key.frontend, $0.key.number) < ($1.key.frontend, $1.key.number) })
         where !compare.isReading && journal.publishedOrdinal >= compare.afterOrdinal {
             compares[origin]?.isReading = true

@@ -63,6 +63,7 @@ package final class Volume {
     /// Commands that wait: for the volume to open, for a turn under back-pressure, for a COMPARE AND WRITE to end.
     var waitingForOpen: [HeldRequest] = []
     var held: Deque<HeldRequest> = []
+    var isHeldForRoom = false
     var blocked: [HeldRequest] = []
     var compares: [RequestOrigin: CompareAndWrite] = [:]
     var backPressure = BackPressure()
@@ -81,8 +82,11 @@ package final class Volume {
     /// The HEAD that ends this run is in the bucket.
     var isEndPublished = false
     /// The local state being written, and whether it is out of date already.
-    var stateSave: (token: EffectToken, head: Head)?
+    var stateSave: (token: EffectToken, cleanThrough: JournalSequence)?
     var isStateStale = false
+    /// No layer holds a record up to here any more. HEAD may say more, if a commit turned out to have been published
+    /// before the crash.
+    var cleanThrough: JournalSequence
     /// What `start` will be once the local state says so.
     var pendingStart: UInt32 = 0
     var retries: [(due: UInt64, action: RetryAction)] = []
@@ -118,6 +122,7 @@ package final class Volume {
             volume: head.volume, generation: head.generation, limits: limits, recovered: recovered,
             above: head.journalSequence)
         journal.store.recyclableSequence = head.journalSequence
+        cleanThrough = head.journalSequence
         journal.mutants = mutants
         active = recovered.dirty
         map = CommittedMap(
@@ -142,8 +147,11 @@ package final class Volume {
         func consider(_ time: UInt64?) {
             if let time { due = min(due ?? time, time) }
         }
-        consider(held.first?.admission)
-        consider(held.first.map { $0.submittedAt + limits.holdNanoseconds })
+        if let first = held.first {
+            // Without room only the end of the hold is worth waking up for: a commit makes room by an event.
+            consider(isHeldForRoom ? nil : first.admission)
+            consider(first.submittedAt + limits.holdNanoseconds)
+        }
         consider(commitDue)
         consider(opening.deadline)
         return due
@@ -209,7 +217,9 @@ package final class Volume {
     private var reportedPhase: VolumeStatistics.Phase {
         switch phase {
         case .opening: .opening
-        case .serving: commit?.delayReason.map { .stalled($0) } ?? opening.delayReason.map { .stalled($0) } ?? .serving
+        case .serving:
+            (journal.store.lastFailure.map { "\($0)" } ?? commit?.delayReason ?? opening.delayReason)
+                .map { .stalled($0) } ?? .serving
         case .stopping: .stopping
         case .stopped: .stopped
         case .fenced(let reason): .fenced(reason)

@@ -71,9 +71,13 @@ extension Volume {
     /// Cuts, begins and carries on commits as far as possible now.
     func advanceCommit(at time: EngineTime) {
         if isCutDue(at: time) { freeze() }
-        if active.isEmpty, frozen.isEmpty, !commitCallers.next.isEmpty {
-            // Everything they asked for was committed meanwhile.
-            for caller in commitCallers.next { effects.append(.finished(caller, .success(head))) }
+        if active.isEmpty, !commitCallers.next.isEmpty {
+            // Everything they asked for is on its way or was committed meanwhile.
+            if let last = commitCallers.frozen.indices.last {
+                commitCallers.frozen[last] += commitCallers.next
+            } else {
+                for caller in commitCallers.next { effects.append(.finished(caller, .success(head))) }
+            }
             commitCallers.next = []
         }
         if commit == nil, canUpload { beginCommit(at: time) }
@@ -113,6 +117,7 @@ extension Volume {
         phase = .stopped
         commitCallers.ending = nil
         effects.append(.finished(caller, .success(head)))
+        commitCallers.failAll(.stopped, &effects)
     }
 
     /// Splits a layer into packs: data in block order, zeroed runs with the first packs.

@@ -163,9 +163,10 @@ extension Volume {
         }
         self.commit = nil
         isEndPublished = commit.purpose != .epoch
-        saveState()
         statisticsCounters.commitCount += 1
+        defer { saveState() }
         guard commit.purpose == .epoch else { return }
+        cleanThrough = new.journalSequence
         let layer = frozen.removeFirst()
         absorb(layer)
         let bytes = commit.storedPacks.reduce(0) { $0 + $1.reference.byteCount }

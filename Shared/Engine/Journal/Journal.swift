@@ -45,6 +45,8 @@ struct Journal {
     private var closed: Deque<OpenRecord> = []
     private var intents: Deque<OpenRecord> = []
     private var writing: Deque<Writing> = []
+    /// Buffers of ordinary size whose records are published, for the next records.
+    private var spareBuffers: [IOBuffer] = []
 
     /// A journal that continues after what was recovered, in a fresh segment.
     /// - Parameter above: no record of this run may have this sequence or a lower one.
@@ -109,12 +111,12 @@ struct Journal {
         lastOrdinal += 1
         open = OpenRecord(
             kind: .data, ordinal: lastOrdinal, entryByteCount: entryByteCount, dataByteCount: dataByteCount,
-            ordinaryByteCount: limits.recordByteCount)
+            reusing: spareBuffers.popLast() ?? IOBuffer(byteCount: limits.recordByteCount))
     }
 
     private func record(_ kind: RecordKind, words: [UInt64]) -> OpenRecord {
         var record = OpenRecord(
-            kind: kind, ordinal: 0, entryByteCount: words.count * 8, dataByteCount: 0, ordinaryByteCount: 0)
+            kind: kind, ordinal: 0, entryByteCount: words.count * 8, dataByteCount: 0)
         record.appendWords(words)
         return record
     }
@@ -187,6 +189,11 @@ struct Journal {
             published.append(first.written)
         }
         return published
+    }
+
+    /// The record was published and applied: nobody needs its buffer any more.
+    mutating func recycle(_ buffer: IOBuffer) {
+        if buffer.byteCount == limits.recordByteCount, spareBuffers.count < 8 { spareBuffers.append(buffer) }
     }
 
     /// What waits for a place, for the reserve's accounting: bytes of closed records.

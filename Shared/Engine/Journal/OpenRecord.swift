@@ -28,14 +28,14 @@ struct OpenRecord {
 
     /// - Parameters: sizes of the first command; the record takes more commands while they fit.
     init(
-        kind: RecordKind, ordinal: UInt64, entryByteCount: Int, dataByteCount: Int, ordinaryByteCount: Int
+        kind: RecordKind, ordinal: UInt64, entryByteCount: Int, dataByteCount: Int, reusing spare: IOBuffer? = nil
     ) {
         self.kind = kind
         self.ordinal = ordinal
         headerByteCount = RecordHeader.aligned(RecordHeader.byteCount + entryByteCount)
         dataEnd = headerByteCount
         let needed = headerByteCount + RecordHeader.aligned(dataByteCount)
-        buffer = IOBuffer(byteCount: kind == .data ? max(needed, ordinaryByteCount) : needed)
+        if let spare, spare.byteCount >= needed { buffer = spare } else { buffer = IOBuffer(byteCount: needed) }
     }
 
     var dataByteCount: Int { dataEnd - headerByteCount }
