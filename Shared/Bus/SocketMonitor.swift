@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+import CZeroMQ
+import Synchronization
+
+/// What happened to a socket's connections. Messages and events come on separate ways: an event may be seen a little
+/// before or after the messages around it.
+package enum ConnectionEvent: Equatable, Sendable {
+    /// The two sides have agreed on ZeroMQ's protocol: messages flow.
+    case connected
+    case disconnected
+}
+
+/// ZeroMQ's own report of one socket's connections. Lives and dies on the socket's thread, before the socket.
+@safe final class SocketMonitor {
+    private static let counter = Atomic<UInt64>(0)
+    private let observer: Socket
+    private let frame = Frame()
+
+    init(of socket: Socket, context: BusContext) throws(BusError) {
+        let name = "inproc://monitor-\(Self.counter.add(1, ordering: .relaxed).newValue)"
+        let events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED
+        guard unsafe zmq_socket_monitor(socket.openHandle(), name, events) == 0 else {
+            throw .lastZeroMQ("zmq_socket_monitor")
+        }
+        observer = try Socket(type: ZMQ_PAIR, context: context)
+        guard unsafe zmq_connect(observer.openHandle(), name) == 0 else { throw .lastZeroMQ("zmq_connect") }
+    }
+
+    var fileDescriptor: Int32 { observer.fileDescriptor }
+
+    /// nil when nothing waits.
+    func next() -> ConnectionEvent? {
+        while observer.receive(into: frame) {
+            let event = unsafe frame.byteCount >= 2 ? Int32(frame.bytes.loadUnaligned(as: UInt16.self)) : 0
+            // The second part is the address; ours is known.
+            while frame.hasMore, observer.receive(into: frame) {}
+            if event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED { return .connected }
+            if event == ZMQ_EVENT_DISCONNECTED { return .disconnected }
+        }
+        return nil
+    }
+
+    func close() { observer.close() }
+}
