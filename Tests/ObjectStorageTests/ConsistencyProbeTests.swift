@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+import ObjectStorage
+import TestSupport
+import Testing
+import Wire
+
+/// A store that breaks its word must not pass; one that is merely slow or busy must.
+struct ConsistencyProbeTests {
+    private func findings(
+        _ breakage: FaultyObjectStore.Breakage, rates: FaultyObjectStore.Rates = .init()
+    ) async throws -> [ConsistencyProbe.Finding] {
+        let bucket = try TemporaryBucket()
+        let store = FaultyObjectStore(try bucket.openStore(), seed: 7, rates: rates, breakage: breakage)
+        return try await ConsistencyProbe(store, name: "test", roundCount: 3).run()
+    }
+
+    @Test func soundStorePasses() async throws {
+        #expect(try await findings([]).isEmpty)
+    }
+
+    @Test func conflictsAreNoFindings() async throws {
+        var rates = FaultyObjectStore.Rates()
+        rates.conflict = 0.3
+        rates.latencyTurns = 0...20
+        #expect(try await findings([], rates: rates).isEmpty)
+    }
+
+    @Test func findsIgnoredCreateConditions() async throws {
+        let found = try await findings(.ignoresAbsent)
+        #expect(found.contains(.createsWon(32, of: 32)))
+        #expect(found.contains(.createdOverExisting))
+    }
+
+    @Test func findsIgnoredReplaceConditions() async throws {
+        let found = try await findings(.ignoresMatches)
+        #expect(found.contains(.replacementsWon(32, of: 32)))
+        #expect(found.contains(.staleTagAccepted))
+        #expect(found.contains(.missingObjectReplaced))
+    }
+
+    @Test func findsConditionsThatAreNotDecidedInOneStep() async throws {
+        let found = try await findings(.decidesTooEarly)
+        #expect(
+            found.contains {
+                switch $0 {
+                case .createsWon(let count, _), .replacementsWon(let count, _): count > 1
+                default: false
+                }
+            })
+        #expect(!found.contains(.staleTagAccepted))
+    }
+
+    @Test func findsOldVersions() async throws {
+        #expect(try await findings(.readsOldVersions).contains(.oldVersionRead(round: 1)))
+    }
+
+    @Test func findsCutRanges() async throws {
+        #expect(try await findings(.cutsRanges) == [.shortRangeAccepted])
+    }
+
+    @Test func findsDamagedRanges() async throws {
+        #expect(try await findings(.flipsBits).contains(.wrongRange))
+    }
+
+    @Test func findsDeletedObjects() async throws {
+        #expect(try await findings(.keepsDeleted) == [.deletedObjectRead])
+    }
+
+    @Test func findsMissingListings() async throws {
+        #expect(try await findings(.listsNothing) == [.notListed])
+    }
+
+    @Test func anUnavailableStoreIsNeitherSoundNorBroken() async throws {
+        var rates = FaultyObjectStore.Rates()
+        rates.unavailable = 1
+        await #expect(throws: ObjectStoreError.unavailable(.overloaded)) { try await findings([], rates: rates) }
+    }
+
+    @Test func checkRefusesWithEveryReason() async throws {
+        let bucket = try TemporaryBucket()
+        let store = FaultyObjectStore(try bucket.openStore(), seed: 1, breakage: [.cutsRanges, .listsNothing])
+        let error = await #expect(throws: ObjectStoreError.self) {
+            try await ConsistencyProbe(store, name: "test", roundCount: 1).check()
+        }
+        #expect(error == .refused(.unreliable([.shortRangeAccepted, .notListed])))
+        #expect(error?.description.contains("missing from the listing") == true)
+        #expect(error?.disposition == .refuse)
+    }
+}

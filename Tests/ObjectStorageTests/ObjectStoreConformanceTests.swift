@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+import ObjectStorage
+import ObjectStoreConformance
+import Testing
+
+/// Every store of ours against the one list of behaviours.
+struct ObjectStoreConformanceTests {
+    @Test(arguments: ConformanceBehaviour.all)
+    func directoryBucket(_ behaviour: ConformanceBehaviour) async throws {
+        try await behaviour.check(TemporaryBucket())
+    }
+
+    @Test(arguments: ConformanceBehaviour.all)
+    func directoryBucketBelowAPrefix(_ behaviour: ConformanceBehaviour) async throws {
+        let bucket = try TemporaryBucket(prefix: "gateways/one")
+        try bucket.plant("not-ours")
+        try await behaviour.check(bucket)
+    }
+}
