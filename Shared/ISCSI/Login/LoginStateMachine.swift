@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Wire
+
+/// The login phase of one connection, target side (RFC 7143 §6.3, §11.12-§11.13). It takes login requests and
+/// returns what to do; the last answer waits for `admit`, because the session must first be made and an old one end.
+package struct LoginStateMachine {
+    package enum Action: Equatable, Sendable {
+        /// Send and wait for the next request.
+        case answer(LoginResponse, text: [UInt8])
+        /// All is agreed. Make the session, then call `admit` or `refuse` and send what that returns.
+        case establish(SessionIdentity, tsih: UInt16, connectionID: UInt16)
+        /// Send, then close.
+        case fail(LoginResponse, text: [UInt8])
+        /// Close without an answer.
+        case close
+    }
+
+    /// RFC 7143 sets no bound; real logins take 2-4 requests.
+    package static let requestLimit = 32
+
+    package private(set) var identity: SessionIdentity?
+    package private(set) var statSN = SerialNumber(1)
+    /// The first command's CmdSN: logins do not consume any.
+    package private(set) var expCmdSN = SerialNumber(0)
+    package var parameters: SessionParameters { negotiation.parameters }
+
+    private enum Phase: Equatable { case leading, negotiating, establishing, over }
+    private let windowDepth: Int
+    private var phase = Phase.leading
+    private var stage = LoginFlags.Stage.security
+    private var negotiation: Negotiation
+    private var declared: [String: String] = [:]
+    private var fragments: [UInt8] = []
+    private var requestCount = 0
+    private var first = LoginRequest()
+    private var last = LoginRequest()
+    private var pendingText: [TextPair] = []
+    private var portalGroupTag: UInt16?
+
+    /// - Parameter windowDepth: how many commands the session will take at once, for MaxCmdSN.
+    package init(limits: NegotiationLimits, windowDepth: Int) {
+        negotiation = Negotiation(limits: limits)
+        self.windowDepth = windowDepth
+    }
+
+    /// Any other PDU before the end of the login closes the connection without an answer.
+    package mutating func receive(
+        _ header: HeaderBytes, data: [UInt8], environment: some LoginEnvironment
+    ) -> Action {
+        guard let request = LoginRequest(decoding: header), phase == .leading || phase == .negotiating else {
+            phase = .over
+            return .close
+        }
+        do throws(LoginStatus) {
+            return try advance(request, data: data, environment: environment)
+        } catch {
+            return refuse(error)
+        }
+    }
+
+    private mutating func advance(
+        _ request: LoginRequest, data: [UInt8], environment: some LoginEnvironment
+    ) throws(LoginStatus) -> Action {
+        let isLeading = requestCount == 0
+        last = request
+        if isLeading {
+            first = request
+            expCmdSN = request.cmdSN
+            guard request.versionMinimum == 0 else { throw .unsupportedVersion }
+            guard environment.acceptsLogins else { throw .serviceUnavailable }
+        }
+        requestCount += 1
+        guard requestCount <= Self.requestLimit else { throw .initiatorError }
+        guard request.isid == first.isid, request.tsih == first.tsih, request.connectionID == first.connectionID else {
+            throw .invalidDuringLogin
+        }
+        let current = try checkStages(request, isLeading: isLeading)
+        fragments.append(contentsOf: data)
+        guard fragments.count <= TextKeys.exchangeByteLimit else { throw .initiatorError }
+        if request.flags.isContinued {
+            return .answer(response(LoginFlags(transit: false, current: current)), text: [])
+        }
+        let pairs = try parseFragments()
+        let offers = try declare(pairs)
+        if phase == .leading { try identify(environment) }
+        phase = .negotiating
+        let answers = try negotiate(offers, in: current)
+        let text = TextKeys.encode(answers)
+        guard text.count <= PDUFramer.loginDataSegmentLimit else { throw .initiatorError }
+        if negotiation.hasRejected {
+            return fail(.initiatorError, text: text)
+        }
+        guard request.flags.isTransit, let next = request.flags.next else {
+            return .answer(response(LoginFlags(transit: false, current: current)), text: text)
+        }
+        if next == .fullFeature {
+            guard let identity else { throw .targetError }
+            phase = .establishing
+            pendingText = answers
+            return .establish(identity, tsih: request.tsih, connectionID: request.connectionID)
+        }
+        stage = next
+        return .answer(response(LoginFlags(transit: true, current: current, next: next)), text: text)
+    }
+
+    private mutating func checkStages(
+        _ request: LoginRequest, isLeading: Bool
+    ) throws(LoginStatus) -> LoginFlags.Stage {
+        guard let current = request.flags.current, current != .fullFeature else { throw .invalidDuringLogin }
+        if isLeading { stage = current }
+        guard current == stage else { throw .invalidDuringLogin }
+        guard request.flags.isTransit else { return current }
+        guard !request.flags.isContinued, let next = request.flags.next, next.rawValue > current.rawValue else {
+            throw .invalidDuringLogin
+        }
+        return current
+    }
+
+    private mutating func parseFragments() throws(LoginStatus) -> [TextPair] {
+        defer { fragments.removeAll() }
+        do throws(ISCSIError) {
+            return try TextKeys.parse(fragments)
+        } catch {
+            throw .initiatorError
+        }
+    }
+
+    /// Takes out who is there and refuses keys that come twice. Initiators repeat the names in each stage and declare
+    /// MaxRecvDataSegmentLength anew; everything else is said once (RFC 7143 §6.2).
+    private mutating func declare(_ pairs: [TextPair]) throws(LoginStatus) -> [TextPair] {
+        var offers: [TextPair] = []
+        for pair in pairs {
+            let isIdentity = ["InitiatorName", "TargetName", "SessionType", "InitiatorAlias"].contains(pair.key)
+            if let earlier = declared[pair.key] {
+                if isIdentity, earlier == pair.value { continue }
+                guard pair.key == "MaxRecvDataSegmentLength" else { throw .initiatorError }
+            }
+            guard declared.count < 2 * TextKeys.pairLimit else { throw .initiatorError }
+            declared[pair.key] = pair.value
+            if !isIdentity { offers.append(pair) }
+        }
+        return offers
+    }
+
+    /// The leading request names the initiator and the target, or asks for a discovery session.
+    private mutating func identify(_ environment: some LoginEnvironment) throws(LoginStatus) {
+        guard let initiator = declared["InitiatorName"], !initiator.isEmpty else { throw .missingParameter }
+        guard let initiatorName = TextValue.name(initiator) else { throw .initiatorError }
+        switch declared["SessionType"] ?? "Normal" {
+        case "Discovery":
+            identity = SessionIdentity(initiatorName: initiatorName, isid: first.isid, targetName: nil)
+        case "Normal":
+            guard let target = declared["TargetName"], !target.isEmpty else { throw .missingParameter }
+            guard let targetName = TextValue.name(target) else { throw .notFound }
+            switch environment.findTarget(named: targetName) {
+            case .found(let tag): portalGroupTag = tag
+            case .notFound: throw .notFound
+            case .unavailable: throw .serviceUnavailable
+            }
+            identity = SessionIdentity(initiatorName: initiatorName, isid: first.isid, targetName: targetName)
+        default:
+            throw .initiatorError
+        }
+    }
+
+    private mutating func negotiate(
+        _ offers: [TextPair], in stage: LoginFlags.Stage
+    ) throws(LoginStatus) -> [TextPair] {
+        var answers: [TextPair] = []
+        if let tag = portalGroupTag {
+            // Once, in the first answer that knows the target (RFC 7143 §13.9).
+            answers.append(TextPair("TargetPortalGroupTag", String(tag)))
+            portalGroupTag = nil
+        }
+        guard stage == .security else { return answers + (try negotiation.answer(offers)) }
+        for offer in offers {
+            switch offer.key {
+            case "AuthMethod":
+                guard TextValue.list(offer.value).contains("None") else { throw .authenticationFailure }
+                answers.append(TextPair("AuthMethod", "None"))
+            case "MaxRecvDataSegmentLength":
+                guard negotiation.declareInitiatorDataSegmentLimit(offer.value) else { throw .initiatorError }
+            case let key where key.hasPrefix("CHAP_"):
+                throw .authenticationFailure  // No method of authentication was agreed on.
+            case let key where Negotiation.isOperational(key):
+                throw .initiatorError
+            default:
+                answers.append(try negotiation.answerUnknown(offer))
+            }
+        }
+        return answers
+    }
+
+    /// The final answer: the session exists under `tsih`, which is not 0.
+    package mutating func admit(tsih: UInt16) -> Action {
+        precondition(phase == .establishing && tsih != 0)
+        phase = .over
+        let current = last.flags.current ?? .operational
+        var pdu = response(LoginFlags(transit: true, current: current, next: .fullFeature))
+        pdu.tsih = tsih
+        return .answer(pdu, text: TextKeys.encode(pendingText))
+    }
+
+    package mutating func refuse(_ status: LoginStatus) -> Action {
+        fail(status, text: [])
+    }
+
+    private mutating func fail(_ status: LoginStatus, text: [UInt8]) -> Action {
+        phase = .over
+        var pdu = response(LoginFlags(transit: false, current: stage))
+        pdu.status = status.rawValue
+        return .fail(pdu, text: text)
+    }
+
+    private mutating func response(_ flags: LoginFlags) -> LoginResponse {
+        var pdu = LoginResponse()
+        pdu.flags = flags
+        pdu.isid = last.isid
+        pdu.tsih = last.tsih
+        pdu.initiatorTaskTag = last.initiatorTaskTag
+        pdu.sequence = TargetSequence(
+            statSN: statSN, expCmdSN: expCmdSN, maxCmdSN: expCmdSN.advanced(by: windowDepth - 1))
+        statSN = statSN.advanced(by: 1)
+        return pdu
+    }
+}
