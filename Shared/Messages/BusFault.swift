@@ -13,6 +13,8 @@ package struct BusFault: Error, Codable, Sendable, Equatable, CustomStringConver
         case notReady = 8
         case busy = 9
         case internalError = 10
+        /// The caller gave up, or its own bus is shut down; never sent.
+        case cancelled = 11
         case invalidArgument = 20
         case nameTaken = 21
         case unknownVolume = 22
