@@ -66,6 +66,13 @@ let targets: [Target] = [
     .target(
         name: "TestSupport", dependencies: ["Wire", "Platform", "Engine", "ObjectStorage", "ISCSI", "SCSI"],
         path: "Tests/TestSupport", swiftSettings: settings),
+    .target(
+        name: "TestInitiator", dependencies: ["Wire", "SCSI", "ISCSI"], path: "Tests/TestInitiator",
+        swiftSettings: settings),
+    .target(name: "GatewayHarness", path: "Tests/GatewayHarness", swiftSettings: settings),
+    .executableTarget(
+        name: "CrashRunner", dependencies: ["TestInitiator", "GatewayHarness", "Wire", arguments],
+        path: "Tests/CrashRunner", swiftSettings: settings),
     tests("WireTests", ["Wire", "TestSupport"]),
     tests("PlatformTests", ["Platform", "Wire", "TestSupport"]),
     tests("SCSITests", ["SCSI", "Wire", "TestSupport"]),
@@ -85,7 +92,13 @@ let targets: [Target] = [
         name: "SimulationRunner", dependencies: ["Simulation", "Engine", arguments], path: "Tests/SimulationRunner",
         swiftSettings: settings),
     tests("SimulationTests", ["Simulation", "Engine", "Platform", "Wire", "TestSupport"]),
-    tests("ServiceKitTests", ["ServiceKit", "Messages", "Wire", "TestSupport"]),
+    tests(
+        "ServiceKitTests",
+        ["ServiceKit", "Bus", "Messages", "ObjectStorage", "Platform", "Wire", "TestSupport", logging, lifecycle]),
+    tests("MetricsExporterTests", ["MetricsExporter", "ServiceKit", "Messages", "Platform", "Wire", "TestSupport"]),
+    tests(
+        "CLITests",
+        ["CLI", "ServiceKit", "Engine", "ObjectStorage", "Messages", "Platform", "Wire", "TestSupport", arguments]),
 ]
 
 // SCAFFOLD-BEGIN: while modules are in flux, SLUICE_ONLY=A,B,CTests builds only these targets.
@@ -104,6 +117,7 @@ let package = Package(
         .executable(name: "sluice-snapshotter", targets: ["Snapshotter"]),
         .executable(name: "sluice-exporter", targets: ["MetricsExporter"]),
         .executable(name: "sluice", targets: ["CLI"]),
+        .executable(name: "sluice-crash", targets: ["CrashRunner"]),
         .executable(name: "sluice-sim", targets: ["SimulationRunner"]),
     ],
     dependencies: [

@@ -73,7 +73,7 @@ extension Volume {
         let token = effects.nextToken()
         fetches.tokens[token] = item
         switch item {
-        case .node(let node):
+        case .node(let node), .foldNode(let node):
             effects.append(
                 .getRange(
                     token, BucketLayout.mapPack(node.owner, node.pack), byteOffset: UInt64(node.byteOffset),
@@ -100,6 +100,7 @@ extension Volume {
             case .node(let node):
                 try map.supply(node: bytes, at: node)
                 nodeArrived(node, at: time)
+            case .foldNode(let node): try supplyFold(bytes, at: node)
             case .directory(let pack):
                 let directory = try PackFormat.decodeDirectory(bytes, expecting: pack.owner, pack.name)
                 try map.supply(directory: directory, of: pack)
@@ -132,7 +133,6 @@ extension Volume {
             wait.missing -= 1
             if wait.missing == 0 { resolve(wait.run, wait.operation, at: time) }
         }
-        commit?.fold.map { continueFold($0, at: time) }
     }
 
     private func directoryArrived(at time: EngineTime) {
@@ -161,7 +161,7 @@ extension Volume {
                 wait.operation.fail(wait.run.start, isTransient: isTransient)
                 finishPiece(of: wait.operation, at: time)
             }
-            if patient.isEmpty, commit?.fold?.needs(node) != true {
+            if patient.isEmpty {
                 fetches.nodes[node] = nil
                 fetches.failures[item] = nil
                 return
@@ -179,6 +179,9 @@ extension Volume {
                 fetches.failures[item] = nil
                 return
             }
+        case .foldNode:
+            guard commit?.fold != nil else { return }
+            commit?.delayReason = "the bucket does not give a map node: \(error)"
         case .directory: opening.delayReason = "the bucket does not give the volume's pack directories: \(error)"
         }
         later(.fetch(item), after: backoff(count), at: time)

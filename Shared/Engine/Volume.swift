@@ -75,8 +75,6 @@ package final class Volume {
     var publication: HeadPublication?
     var packReads: [EffectToken: PackBuild] = [:]
     var packPuts: [EffectToken: PackBuild] = [:]
-    var mapPackPut: MapPackPut?
-    var mapPackToken: EffectToken?
     /// When the active layer got its first record.
     var activeSince: UInt64 = 0
     /// The HEAD that ends this run is in the bucket.

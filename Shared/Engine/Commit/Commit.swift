@@ -50,6 +50,10 @@ struct Commit {
     var inFlight = 0
     var stored: [Int: StoredPack] = [:]
     var fold: Fold?
+    /// Nodes and the map pack that the fold waits for.
+    var foldFetches = 0
+    var mapPackToken: EffectToken?
+    var foldFailures = 0
     var foldedRoot: ImageRoot?
     var newHead: Head?
     /// Why it does not get on, for people.

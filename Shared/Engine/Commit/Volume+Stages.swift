@@ -47,67 +47,78 @@ extension Volume {
 
     private func beginFold(at time: EngineTime) {
         guard let commit else { return }
-        let fold = Fold(
-            map: map, adding: commit.storedPacks, volume: head.volume, foldNumber: head.foldNumber + 1,
-            mapPackByteCount: limits.mapPackByteCount)
-        self.commit?.fold = fold
         self.commit?.stage = .fold
-        continueFold(fold, at: time)
-    }
-
-    /// Fetches and stores what the fold asks for, one step at a time, until it has a new root.
-    func continueFold(_ fold: Fold, at time: EngineTime) {
-        guard commit?.stage == .fold, mapPackPut == nil else { return }
         do throws(EngineError) {
-            switch try fold.step(nextName: nextPackName) {
-            case .fetch(let nodes):
-                for node in nodes where fetches.nodes[node] == nil {
-                    fetches.nodes[node] = []
-                    fetch(.node(node))
-                }
-            case .put(let name, let bytes):
-                putMapPack(MapPackPut(name: name, bytes: bytes, failures: 0))
-            case .done(let root):
-                commit?.foldedRoot = root
-                commit?.fold = nil
-                declareIntent()
-            }
+            let fold = try Fold(
+                of: map, adding: commit.storedPacks, volume: head.volume, foldNumber: head.foldNumber + 1,
+                mapPackByteCount: limits.mapPackByteCount, nextPackName: { [unowned self] in nextPackName() })
+            self.commit?.fold = fold
+            perform(try fold.next(), of: fold)
         } catch {
-            commit?.delayReason = "the map cannot be folded: \(error)"
-            effects.append(.report(.commitDelayed("\(error)")))
+            delayFold("the map cannot be folded: \(error)")
         }
     }
 
-    private func putMapPack(_ put: MapPackPut) {
-        let token = effects.nextToken()
-        mapPackPut = put
-        mapPackToken = token
-        effects.append(.putObject(token, BucketLayout.mapPack(head.volume, put.name), put.bytes, .absent))
+    /// Fetches and stores what the fold asks for until it has a new root.
+    private func perform(_ step: Fold.Step, of fold: Fold) {
+        switch step {
+        case .fetch(let nodes):
+            commit?.foldFetches = nodes.count
+            for node in nodes { fetch(.foldNode(node)) }
+        case .put(_, let key, let bytes):
+            let token = effects.nextToken()
+            commit?.mapPackToken = token
+            statisticsCounters.uploadedByteCount += UInt64(bytes.count)
+            effects.append(.putObject(token, key, bytes, .absent))
+        case .done(let root, _):
+            commit?.foldedRoot = root
+            commit?.fold = nil
+            commit?.delayReason = nil
+            declareIntent()
+        }
+    }
+
+    private func continueFold(_ fold: Fold) {
+        do throws(EngineError) { perform(try fold.next(), of: fold) } catch {
+            delayFold("the map cannot be folded: \(error)")
+        }
+    }
+
+    /// A node that the fold asked for. Throws if the bytes are not that node.
+    func supplyFold(_ bytes: [UInt8], at node: NodePointer) throws(EngineError) {
+        guard let fold = commit?.fold else { return }
+        try fold.supply(node: bytes, at: node)
+        commit?.foldFetches -= 1
+        if commit?.foldFetches == 0 { continueFold(fold) }
     }
 
     private func mapPackStored(_ result: Result<EntityTag, BucketFailure>, at time: EngineTime) {
-        guard let put = mapPackPut else { return }
-        mapPackToken = nil
+        guard let fold = commit?.fold else { return }
+        commit?.mapPackToken = nil
         switch result {
         case .success:
-            statisticsCounters.uploadedByteCount += UInt64(put.bytes.count)
-            mapPackPut = nil
-            guard let fold = commit?.fold else { return }
-            fold.stored(put.name)
-            continueFold(fold, at: time)
+            fold.stored()
+            commit?.foldFailures = 0
+            continueFold(fold)
         case .failure(let failure):
-            commit?.delayReason = "map packs cannot be stored: \(failure)"
-            mapPackPut?.failures += 1
-            later(.mapPack, after: backoff(put.failures), at: time)
+            delayFold("map packs cannot be stored: \(failure)")
+            let failures = commit?.foldFailures ?? 0
+            commit?.foldFailures = failures + 1
+            later(.mapPack, after: backoff(failures), at: time)
         }
     }
 
-    /// Nodes already name the pack, so a map pack is tried again under its name: the bytes are the same.
+    /// Each attempt takes another name, because the last one may still arrive.
     func retryMapPack() {
-        guard let put = mapPackPut, commit != nil else { return }
-        let token = effects.nextToken()
-        mapPackToken = token
-        effects.append(.putObject(token, BucketLayout.mapPack(head.volume, put.name), put.bytes, .none))
+        guard let fold = commit?.fold, commit?.mapPackToken == nil, commit?.foldFetches == 0 else { return }
+        do throws(EngineError) { perform(try fold.reissue(), of: fold) } catch {
+            delayFold("the map cannot be folded: \(error)")
+        }
+    }
+
+    private func delayFold(_ reason: String) {
+        commit?.delayReason = reason
+        effects.append(.report(.commitDelayed(reason)))
     }
 
     // MARK: Intent and HEAD
@@ -178,17 +189,10 @@ extension Volume {
     }
 
     func objectStored(_ token: EffectToken, _ result: Result<EntityTag, BucketFailure>, at time: EngineTime) {
-        if token == mapPackToken {
+        if token == commit?.mapPackToken {
             mapPackStored(result, at: time)
         } else if token == publication?.token {
             headAnswered(result, at: time)
         }
     }
-}
-
-/// A map pack on its way.
-struct MapPackPut {
-    var name: PackName
-    var bytes: [UInt8]
-    var failures: Int
 }

@@ -5,6 +5,8 @@ import Wire
 struct Fetches {
     enum Item: Hashable {
         case node(NodePointer)
+        /// For a fold, which keeps what it needs itself.
+        case foldNode(NodePointer)
         case frame(FrameReference)
         case directory(PackReference)
     }

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import TestInitiator
+import Wire
+
+/// One initiator that writes stamped blocks, reads them back and increments the shared counter, until it is told to
+/// stop. It owns the blocks whose number modulo the number of initiators is its index.
+final class StampedLoad: Thread, @unchecked Sendable {
+    struct Plan {
+        var host = "127.0.0.1"
+        var port: UInt16
+        var target: String
+        var volume: UInt64
+        var index: Int
+        var initiatorCount: Int
+        var blockCount: UInt64
+        var seed: UInt64
+    }
+
+    private let plan: Plan
+    private var random: LoadRandom
+    private(set) var oracle = BlockOracle()
+    private(set) var counter = CounterOracle()
+    private(set) var complaints: [String] = []
+    private(set) var commandCount = 0
+    private(set) var lossCount = 0
+    /// The longest time without an answer.
+    private(set) var longestPause: TimeInterval = 0
+    /// Set by the runner, read by the load: the only member that two threads use; the rest is read after `finished`.
+    private let stopping: StopFlag
+    let finished = DispatchSemaphore(value: 0)
+    private let initiator: Initiator
+
+    init(_ plan: Plan, stopping: StopFlag) {
+        self.plan = plan
+        self.stopping = stopping
+        random = LoadRandom(state: plan.seed &+ UInt64(plan.index) &* 7919)
+        initiator = Initiator(
+            host: plan.host, port: plan.port, name: "iqn.2026-11.test.crash:initiator-\(plan.index)",
+            isid: 0x8000_0000_0000 | UInt64(plan.index + 1), timeoutSeconds: 40)
+        super.init()
+        stackSize = 4 << 20
+    }
+
+    override func main() {
+        while !stopping.isSet, complaints.count < 5 { round() }
+        finished.signal()
+    }
+
+    private func round() {
+        let begun = Date()
+        guard connect() else { return }
+        switch random.next() % 10 {
+        case 0: readBack()
+        case 1: increment()
+        case 2: run([.flush], blocks: [])
+        default: write()
+        }
+        longestPause = max(longestPause, Date().timeIntervalSince(begun))
+    }
+
+    private func connect() -> Bool {
+        if initiator.isConnected { return true }
+        do {
+            try initiator.login(target: plan.target)
+            return true
+        } catch {
+            usleep(20_000)
+            return false
+        }
+    }
+
+    private func ownBlock() -> UInt64 {
+        let count = UInt64(plan.initiatorCount)
+        return (random.next() % (plan.blockCount / count)) * count + UInt64(plan.index)
+    }
+
+    /// Several stamped writes at once, sometimes of neighbouring own blocks, sometimes with FUA.
+    private func write() {
+        var commands: [InitiatorCommand] = []
+        var blocks: [(UInt64, UInt64)] = []
+        for _ in 0..<(1 + random.next() % 8) {
+            let block = ownBlock()
+            guard !blocks.contains(where: { $0.0 == block }) else { continue }
+            let sequence = oracle.nextSequence()
+            blocks.append((block, sequence))
+            commands.append(
+                .write(
+                    lba: block * 8, BlockStamp.bytes(volume: plan.volume, block: block, sequence: sequence),
+                    forceUnitAccess: random.next() % 8 == 0))
+        }
+        run(commands, blocks: blocks)
+    }
+
+    private func run(_ commands: [InitiatorCommand], blocks: [(UInt64, UInt64)]) {
+        commandCount += commands.count
+        var waiting = Array(zip(commands, blocks.map(Optional.some) + [nil]))
+        if blocks.isEmpty { waiting = commands.map { ($0, nil) } }
+        for _ in 0..<200 where !waiting.isEmpty {
+            do {
+                let outcomes = try initiator.execute(waiting.map(\.0)) { known in
+                    for (outcome, (_, block)) in zip(known, waiting) {
+                        guard let block else { continue }
+                        if outcome?.isGood == true {
+                            oracle.didAcknowledge(block.0, block.1)
+                        } else {
+                            oracle.didLose(block.0, block.1)
+                        }
+                    }
+                }
+                var again: [(InitiatorCommand, (UInt64, UInt64)?)] = []
+                for (outcome, pair) in zip(outcomes, waiting) {
+                    if outcome.isGood {
+                        if let block = pair.1 { oracle.didAcknowledge(block.0, block.1) }
+                    } else if outcome.isBusy {
+                        again.append(pair)
+                    } else {
+                        complaints.append("a command failed: \(outcome)")
+                    }
+                }
+                waiting = again
+                if !again.isEmpty { usleep(20_000) }
+            } catch {
+                lossCount += 1
+                return
+            }
+        }
+        if !waiting.isEmpty { complaints.append("a command was answered BUSY for too long") }
+    }
+
+    private func readBack() {
+        let blocks = (0..<8).map { _ in ownBlock() }
+        guard let outcomes = try? initiator.execute(blocks.map { .read(lba: $0 * 8, sectors: 8) }) else {
+            lossCount += 1
+            return
+        }
+        for (block, outcome) in zip(blocks, outcomes) where !outcome.isBusy {
+            guard outcome.isGood else {
+                complaints.append("reading block \(block) failed: \(outcome.status) \(outcome.sense)")
+                continue
+            }
+            if let complaint = oracle.complaint(
+                block, holds: BlockStamp.sequence(in: outcome.data[...], volume: plan.volume, block: block))
+            {
+                complaints.append(complaint)
+            }
+        }
+    }
+
+    /// Raises the shared counter by COMPARE AND WRITE, once: whatever happens to the answers, exactly once or not at all.
+    private func increment() {
+        let lba = plan.blockCount * 8
+        guard let outcome = try? initiator.execute([.read(lba: lba, sectors: 1)]).first, outcome.isGood else { return }
+        let current = CounterBlock(outcome.data)
+        if let complaint = counter.settle(current.shares[plan.index]) { complaints.append(complaint) }
+        var next = current
+        next.shares[plan.index] += 1
+        next.total += 1
+        do {
+            let result = try initiator.execute([
+                .compareAndWrite(lba: lba, expected: current.bytes, new: next.bytes)
+            ])
+            guard let result = result.first else { return }
+            if result.isGood {
+                counter.didIncrement()
+            } else if result.senseCode?.key != 0x0e, !result.isBusy {
+                complaints.append("COMPARE AND WRITE failed: \(result)")
+            }
+        } catch {
+            counter.didLose()
+            lossCount += 1
+        }
+    }
+
+    /// Everything once more at the end, with nobody being killed.
+    func verify() -> [String] {
+        var found = complaints
+        for _ in 0..<400 where !connect() { usleep(50_000) }
+        for block in oracle.blocks {
+            var outcome = try? initiator.execute([.read(lba: block * 8, sectors: 8)]).first
+            for _ in 0..<100 where outcome == nil || outcome?.isBusy == true {
+                usleep(100_000)
+                _ = connect()
+                outcome = try? initiator.execute([.read(lba: block * 8, sectors: 8)]).first
+            }
+            guard let outcome, outcome.isGood else {
+                found.append("block \(block) cannot be read")
+                continue
+            }
+            if let complaint = oracle.complaint(
+                block, holds: BlockStamp.sequence(in: outcome.data[...], volume: plan.volume, block: block))
+            {
+                found.append(complaint)
+            }
+        }
+        if let outcome = try? initiator.execute([.read(lba: plan.blockCount * 8, sectors: 1)]).first, outcome.isGood {
+            let block = CounterBlock(outcome.data)
+            if let complaint = counter.settle(block.shares[plan.index]) { found.append(complaint) }
+            if block.total != block.shares.reduce(0, +) { found.append("the counter's shares do not add up: \(block)") }
+        } else {
+            found.append("the counter cannot be read")
+        }
+        try? initiator.logout()
+        return found
+    }
+}
+
+/// The shared counter: a total and every initiator's share of it, in one sector.
+struct CounterBlock {
+    var total: UInt64
+    var shares: [UInt64]
+
+    init(_ bytes: [UInt8]) {
+        func word(_ index: Int) -> UInt64 {
+            (0..<8).reduce(UInt64(0)) { $0 | UInt64(bytes[index * 8 + $1]) << UInt64(8 * $1) }
+        }
+        total = word(0)
+        shares = (1...8).map(word)
+    }
+
+    var bytes: [UInt8] {
+        let words = [total] + shares
+        return words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(8 * $0)) } }
+            + [UInt8](repeating: 0, count: 512 - words.count * 8)
+    }
+}
+
+/// How far this initiator's share of the counter must have got.
+struct CounterOracle {
+    private(set) var confirmed: UInt64 = 0
+    private var isOneUnknown = false
+
+    mutating func didIncrement() { confirmed += 1 }
+    mutating func didLose() { isOneUnknown = true }
+
+    /// The share as read, with nothing under way. - Returns: what is wrong with it.
+    mutating func settle(_ share: UInt64) -> String? {
+        let isRight = share == confirmed || isOneUnknown && share == confirmed + 1
+        let complaint = isRight ? nil : "the counter's share is \(share), \(confirmed) increments were confirmed"
+        confirmed = share
+        isOneUnknown = false
+        return complaint
+    }
+}
+
+final class StopFlag: @unchecked Sendable {
+    private let lock = NSLock()
+    private var value = false
+    var isSet: Bool { lock.withLock { value } }
+    func set() { lock.withLock { value = true } }
+}
+
+struct LoadRandom {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var value = state
+        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
+        return value ^ (value >> 31)
+    }
+}
