@@ -17,7 +17,8 @@ package struct IORequest: Equatable, Sendable, Codable {
         case compareAndWrite = 5
         /// Everything acknowledged before is durable when this is answered (SYNCHRONIZE CACHE).
         case flush = 6
-        /// Answered when no older request of this nexus can be applied any more.
+        /// The sender takes the nexus over: answered when no older request of it, from whichever frontend, can be
+        /// applied any more; requests of it from other frontends are refused from then on.
         case nexusBarrier = 7
     }
     package struct Flags: OptionSet, Codable, Sendable {
@@ -35,7 +36,8 @@ package struct IORequest: Equatable, Sendable, Codable {
     package var lowestOpenNumber: UInt64
     /// On the cache manager's clock, milliseconds since 1970; past it the request is refused. 0 = none.
     package var deadlineMilliseconds: UInt64
-    /// The I_T nexus within its frontend.
+    /// The I_T nexus: a hash of initiator name, ISID, target name and portal group, the same through every frontend,
+    /// so that a barrier of a new session also fences what an older frontend may still have sent for it.
     package var nexus: UInt64
     package var operation: Operation
     package var flags: Flags
