@@ -25,6 +25,7 @@ func package(_ product: String, _ name: String) -> Target.Dependency { .product(
 
 let logging = package("Logging", "swift-log")
 let lifecycle = package("ServiceLifecycle", "swift-service-lifecycle")
+let signals = package("UnixSignals", "swift-service-lifecycle")
 let arguments = package("ArgumentParser", "swift-argument-parser")
 let yaml = package("Yams", "Yams")
 let http = package("Hummingbird", "hummingbird")
@@ -46,7 +47,7 @@ let targets: [Target] = [
     shared("Bus", ["CZeroMQ", "Platform", "Messages", "Wire", logging]),
     shared(
         "ServiceKit",
-        ["Bus", "Platform", "Messages", "ObjectStorage", "Wire", "CShims", logging, lifecycle, arguments, yaml]),
+        ["Bus", "Platform", "Messages", "ObjectStorage", "Wire", "CShims", logging, lifecycle, signals, arguments, yaml]),
     service(
         "ISCSIFrontend",
         ["Wire", "Platform", "SCSI", "ISCSI", "Messages", "Bus", "ServiceKit", logging, lifecycle, arguments]),
@@ -73,6 +74,7 @@ let targets: [Target] = [
     .executableTarget(
         name: "CrashRunner", dependencies: ["TestInitiator", "GatewayHarness", "Wire", arguments],
         path: "Tests/CrashRunner", swiftSettings: settings),
+    tests("IntegrationTests", ["GatewayHarness", "TestInitiator"]),
     tests("WireTests", ["Wire", "TestSupport"]),
     tests("PlatformTests", ["Platform", "Wire", "TestSupport"]),
     tests("SCSITests", ["SCSI", "Wire", "TestSupport"]),

@@ -22,7 +22,8 @@ IMPORTS = {
     "ObjectStorage": "Wire Platform",
     "Engine": "Wire Platform CZstd FoundationEssentials",
     "Bus": "CZeroMQ Platform Messages Wire Logging",
-    "ServiceKit": "Bus Platform Messages ObjectStorage Wire CShims Logging ServiceLifecycle ArgumentParser Yams",
+    "ServiceKit": "Bus Platform Messages ObjectStorage Wire CShims Logging ServiceLifecycle UnixSignals "
+    "ArgumentParser Yams",
     "ISCSIFrontend": "Wire Platform SCSI ISCSI Messages Bus ServiceKit Logging ServiceLifecycle ArgumentParser",
     "CacheManager": "Wire Platform Messages Bus Engine ServiceKit Logging ServiceLifecycle ArgumentParser",
     "Uploader": "Wire Platform Messages Bus Engine ObjectStorage ServiceKit Logging ServiceLifecycle ArgumentParser",

@@ -1,11 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Bus
 package import Messages
 
-/// Asks one service one thing. The bus implements it; tests put something else in its place.
+/// Asks one service one thing. `BusCaller` does it over the bus; tests put something else in its place.
 package protocol ServiceCaller: Sendable {
     /// Answers within `timeout`, whatever the peer does: with the reply, the peer's own fault, or
     /// `BusFault.Code.deadlineExceeded`.
     func call<Request: BusRequest>(
-        _ request: Request, at endpoint: String, timeout: Duration
+        _ request: Request, at entry: RunDirectory.Entry, timeout: Duration
     ) async throws(BusFault) -> Request.Reply
+}
+
+package struct BusCaller: ServiceCaller {
+    private let bus: BusThread
+
+    package init(_ bus: BusThread) { self.bus = bus }
+
+    package func call<Request: BusRequest>(
+        _ request: Request, at entry: RunDirectory.Entry, timeout: Duration
+    ) async throws(BusFault) -> Request.Reply {
+        let endpoint: Endpoint
+        do { endpoint = try entry.endpoint() } catch { throw BusFault(.invalidArgument, error.description) }
+        return try await bus.request(request, to: endpoint, deadline: timeout)
+    }
 }

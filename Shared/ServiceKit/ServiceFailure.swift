@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bus
 import Glibc
 import Messages
+import ObjectStorage
 import Platform
 
 /// Why a process ends, for its last line and its exit status. `message` says what is wrong and what to do.
@@ -20,6 +22,8 @@ package struct ServiceFailure: Error, Equatable, Sendable, CustomStringConvertib
         case let error as ConfigurationError: self.init(.configuration, error.description)
         case let error as SystemError: self.init(Self.exitCode(for: error), error.description)
         case let fault as BusFault: self.init(Self.exitCode(for: fault.code), fault.message)
+        case let error as BusError: self.init(Self.exitCode(for: error), error.description)
+        case let error as ObjectStoreError: self.init(Self.exitCode(for: error), error.description)
         default: self.init(.software, String(describing: error))
         }
     }
@@ -33,12 +37,32 @@ package struct ServiceFailure: Error, Equatable, Sendable, CustomStringConvertib
         }
     }
 
+    private static func exitCode(for error: BusError) -> ServiceExitCode {
+        switch error {
+        case .malformedEndpoint, .pathTooLong: .configuration
+        case .inUse: .cannotCreate
+        case .system(let error): exitCode(for: error)
+        case .zeroMQ, .isShutDown: .operatingSystem
+        }
+    }
+
+    private static func exitCode(for error: ObjectStoreError) -> ServiceExitCode {
+        switch error {
+        case .refused(.noPermission), .refused(.readOnlyAccess): .cannotCreate
+        case .refused(.bucketMissing), .refused(.notADirectory): .unavailable
+        case .refused, .invalidKey: .configuration
+        case .notFound, .corrupt: .badData
+        case .unavailable, .ambiguous: .unavailable
+        case .preconditionFailed, .conflict: .temporaryFailure
+        }
+    }
+
     private static func exitCode(for code: BusFault.Code) -> ServiceExitCode {
         switch code {
         case .invalidArgument, .nameTaken, .inUse: .usage
         case .unknownVolume, .unknownSnapshot, .malformed: .badData
         case .unsupportedVersion, .unsupportedKind, .tooLarge, .helloRequired, .internalError: .software
-        case .deadlineExceeded, .notReady, .busy, .insufficientSpace, .revoked: .temporaryFailure
+        case .deadlineExceeded, .notReady, .busy, .insufficientSpace, .revoked, .cancelled: .temporaryFailure
         case .bucketUnavailable, .ownedElsewhere, .fenced: .unavailable
         case .bucketRefused: .configuration
         case .journalFailed: .inputOutput

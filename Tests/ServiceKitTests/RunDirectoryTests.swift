@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bus
 import Glibc
 import Messages
 import ServiceKit
@@ -15,7 +16,7 @@ struct RunDirectoryTests {
         #expect(first?.name == "uploader-0")
         #expect(second.name == "uploader-1")
         #expect(other.name == "cache-0")
-        #expect(other.endpoint == "ipc://\(directory.path)/cache-0.sock")
+        #expect(try other.endpoint().description == "ipc://\(directory.path)/cache-0.sock")
         first = nil
         #expect(try run.claim(.uploader).number == 0, "the lowest slot was free again")
     }
@@ -25,14 +26,16 @@ struct RunDirectoryTests {
         let run = RunDirectory(DirectoryPath(directory.path))
         let living = try run.claim(.iscsi)
         do { _ = try run.claim(.cache) }
+        // One that ended on purpose leaves nothing to list.
+        try run.claim(.uploader).release()
         _ = try directory.file("stranger.lock", "")
         _ = try directory.file("cache-x.lock", "")
         let entries = try run.entries()
         #expect(entries.map(\.name) == ["iscsi-0", "cache-0"])
         #expect(entries.map(\.isRunning) == [true, false])
         #expect(entries.first?.processID == getpid())
-        #expect(try run.endpoints(of: .iscsi) == [living.endpoint])
-        #expect(try run.endpoints(of: .uploader) == [])
+        #expect(try run.entries(of: .iscsi).map { try $0.endpoint() } == [living.endpoint()])
+        #expect(try run.entries(of: .uploader) == [])
     }
 
     @Test func sayingWhyADirectoryCannotBeUsed() {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Bus
 import Glibc
 package import Messages
 package import Platform
@@ -20,13 +21,16 @@ package struct RunDirectory: Sendable {
     package struct Entry: Hashable, Sendable {
         package var kind: ServiceKind
         package var number: Int
-        /// What ZeroMQ connects to.
-        package var endpoint: String
         /// Some process holds the slot; it may still be starting, stopped or stuck.
         package var isRunning: Bool
         /// As the process wrote it; nil if it wrote none.
         package var processID: Int32?
         package var name: String { "\(kind.shortName)-\(number)" }
+        fileprivate var path: String
+        /// Where it answers requests.
+        package func endpoint() throws(BusError) -> Endpoint { try Endpoint(path: path + ".sock") }
+        /// Where it takes I/O messages, if it is a service that does.
+        package func dataEndpoint() throws(BusError) -> Endpoint { try Endpoint(path: path + ".data.sock") }
     }
 
     /// Takes the lowest free slot, so that a restarted service comes back under its old name.
@@ -45,7 +49,7 @@ package struct RunDirectory: Sendable {
         throw SystemError(errorNumber: EAGAIN, call: "lock", path: path.appending("\(kind.shortName)-*.lock"))
     }
 
-    /// Every slot that was ever used since the directory was made, by kind and number.
+    /// The processes that run or have died, by kind and number; those that ended on purpose have left.
     package func entries() throws(SystemError) -> [Entry] {
         var entries: [Entry] = []
         for name in try FileSystem.names(in: path.path) where name.hasSuffix(".lock") {
@@ -53,23 +57,30 @@ package struct RunDirectory: Sendable {
             guard parts.count == 2, let kind = ServiceKind(shortName: String(parts[0])), let number = Int(parts[1])
             else { continue }
             let file = path.appending("\(kind.shortName)-\(number)")
-            entries.append(
-                Entry(
-                    kind: kind, number: number, endpoint: "ipc://\(file).sock", isRunning: isLocked(file + ".lock"),
-                    processID: Self.processID(file + ".pid")))
+            let entry = Entry(
+                kind: kind, number: number, isRunning: isLocked(file + ".lock"),
+                processID: Self.processID(file + ".pid"), path: file)
+            if entry.isRunning || entry.processID != nil { entries.append(entry) }
         }
         return entries.sorted { ($0.kind.rawValue, $0.number) < ($1.kind.rawValue, $1.number) }
     }
 
-    /// Where the processes of a kind listen, living or not: a peer that is being restarted will be back there.
-    package func endpoints(of kind: ServiceKind) throws(SystemError) -> [String] {
-        try entries().filter { $0.kind == kind }.map(\.endpoint)
+    /// The processes of a kind, living or dead: one that is being restarted will be back under its name.
+    package func entries(of kind: ServiceKind) throws(SystemError) -> [Entry] {
+        try entries().filter { $0.kind == kind }
     }
 
     package static func processID(_ path: String) -> Int32? {
         guard let bytes = try? FileSystem.read(path, atMost: 32), let text = String(validating: bytes, as: UTF8.self)
         else { return nil }
         return Int32(text.prefix { $0.isASCII && $0.isNumber })
+    }
+
+    /// Writes who holds a lock into it, for messages; `replace` would make another file of it.
+    package func note(_ processID: Int32, in lock: Int32) {
+        let text = Array("\(processID)\n".utf8)
+        guard ftruncate(lock, 0) == 0 else { return }
+        unsafe _ = text.withUnsafeBytes { unsafe pwrite(lock, $0.baseAddress, $0.count, 0) }
     }
 
     /// nil if another process holds it. The descriptor is the lock.

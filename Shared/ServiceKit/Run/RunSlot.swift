@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Bus
 import Glibc
 package import Messages
 import Platform
@@ -22,14 +23,15 @@ package final class RunSlot: Sendable {
 
     /// `cache-0`: the process's name in logs, metrics and `sluice status`.
     package var name: String { "\(kind.shortName)-\(number)" }
-    package var socketPath: String { path + ".sock" }
-    /// What ZeroMQ binds.
-    package var endpoint: String { "ipc://" + socketPath }
+    /// Where the service answers requests; the bus thread binds it.
+    package func endpoint() throws(BusError) -> Endpoint { try Endpoint(path: path + ".sock") }
+    /// Where a data-plane thread takes I/O messages, for services that have one.
+    package func dataEndpoint() throws(BusError) -> Endpoint { try Endpoint(path: path + ".data.sock") }
+
+    /// Says that the process ended on purpose: a slot that is neither held nor has a process id is nobody's.
+    package func release() { unsafe unlink(path + ".pid") }
 
     /// Closing the descriptor gives the slot back; the lock file stays, because removing it could hand one slot to
     /// two processes that opened the old and the new file.
-    deinit {
-        unsafe unlink(path + ".pid")
-        close(descriptor)
-    }
+    deinit { close(descriptor) }
 }

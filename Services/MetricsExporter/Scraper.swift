@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+import Messages
+package import ServiceKit
+
+/// Asks every service of the run directory for its figures, all at once, and makes one page of the answers. A service
+/// that is dead or stuck costs the page its figures, never its time: the deadline is well below Prometheus's.
+package struct Scraper: Sendable {
+    private let runDirectory: RunDirectory
+    private let caller: any ServiceCaller
+    /// The exporter's own name; it does not ask itself.
+    private let ownName: String
+    private let startedAt: Timestamp
+    private let timeout: Duration
+
+    package init(
+        runDirectory: RunDirectory, caller: any ServiceCaller, ownName: String, startedAt: Timestamp,
+        timeout: Duration = .seconds(2)
+    ) {
+        self.runDirectory = runDirectory
+        self.caller = caller
+        self.ownName = ownName
+        self.startedAt = startedAt
+        self.timeout = timeout
+    }
+
+    private struct Scrape: Sendable {
+        var entry: RunDirectory.Entry
+        /// nil: the service did not answer.
+        var families: [MetricFamily]?
+    }
+
+    package func page() async -> String {
+        let entries = (try? runDirectory.entries()) ?? []
+        let scrapes = await withTaskGroup(of: Scrape.self) { group in
+            for entry in entries where entry.name != ownName { group.addTask { await scrape(entry) } }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        return render(scrapes)
+    }
+
+    private func scrape(_ entry: RunDirectory.Entry) async -> Scrape {
+        guard entry.isRunning else { return Scrape(entry: entry, families: nil) }
+        do {
+            let reply = try await caller.call(MetricsRequest(), at: entry, timeout: timeout)
+            return Scrape(entry: entry, families: reply.families)
+        } catch {
+            return Scrape(entry: entry, families: nil)
+        }
+    }
+
+    private func render(_ scrapes: [Scrape]) -> String {
+        var text = PrometheusText()
+        var leftOut = 0
+        for scrape in scrapes {
+            let labels = Self.labels(kind: scrape.entry.kind, name: scrape.entry.name)
+            leftOut += text.add([Self.up(scrape.families != nil)], labels: labels)
+            leftOut += text.add(scrape.families ?? [], labels: labels)
+        }
+        let own = Self.labels(kind: .exporter, name: ownName)
+        leftOut += text.add([Self.up(true)] + ProcessMetrics.families(startedAt: startedAt), labels: own)
+        let dropped = MetricFamily(
+            name: "sluice_exporter_samples_left_out",
+            help: "Samples of this page that broke the format's rules and were left out.", type: .gauge,
+            samples: [.init(value: Double(leftOut))])
+        _ = text.add([dropped], labels: own)
+        return text.render()
+    }
+
+    private static func up(_ isUp: Bool) -> MetricFamily {
+        MetricFamily(
+            name: "sluice_service_up", help: "1 if the service answered this scrape.", type: .gauge,
+            samples: [.init(value: isUp ? 1 : 0)])
+    }
+
+    private static func labels(kind: ServiceKind, name: String) -> [String: String] {
+        ["service": kind.shortName, "process": name]
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+package import ArgumentParser
+import Bus
+import CShims
+import Glibc
+import Logging
+package import Messages
+import Platform
+package import ServiceLifecycle
+import UnixSignals
+import Wire
+
+/// The executable of one service. It says what it is and which parts it has; this frame does the rest: configuration,
+/// directories, its slot in the run directory, log, bus, signals, and an exit status that says why.
+package protocol ServiceCommand: AsyncParsableCommand {
+    static var kind: ServiceKind { get }
+    /// What it uses besides the run directory; checked before anything else.
+    static var directories: [DirectoryUse] { get }
+    var options: ConfigurationOptions { get }
+    /// Builds the parts, adds their handlers to the bus and returns those that run. They are started in this order
+    /// and stopped in reverse.
+    func makeServices(_ context: ServiceContext) async throws -> [any Service]
+}
+
+extension ServiceCommand {
+    package static func main() async { await CommandLineProgram.run(Self.self) }
+
+    package static func commandConfiguration(_ abstract: String) -> CommandConfiguration {
+        CommandConfiguration(
+            commandName: kind.executableName, abstract: abstract,
+            discussion: """
+                All services of a gateway read the same configuration; `sluice config keys` lists what can be set. \
+                SIGTERM and SIGINT stop the service after what it has begun.
+                """,
+            version: SoftwareVersion.current)
+    }
+
+    package mutating func run() async throws {
+        ServiceProcess.prepare()
+        let configuration = try options.loader.load()
+        try configuration.checkDirectories([.run] + Self.directories)
+        let runDirectory = RunDirectory(configuration.runDirectory)
+        let slot = try runDirectory.claim(Self.kind)
+        let logger = ServiceLogging.bootstrap(label: slot.name, configuration)
+        let instance = ServiceInstance(rawValue: .random(in: 1 ... .max))
+        let identity = BusIdentity(
+            service: Self.kind, instance: instance, softwareVersion: SoftwareVersion.current)
+        let context = ServiceContext(
+            configuration: configuration, runDirectory: runDirectory, slot: slot, instance: instance, logger: logger,
+            bus: try BusThread(identity: identity, logger: logger), health: ServiceHealth(), startedAt: .now())
+        logger.info(
+            "starting", metadata: ["version": "\(SoftwareVersion.current)", "instance": "\(instance)"])
+        do {
+            try await ServiceProcess.run(self, context)
+        } catch {
+            let failure = ServiceFailure(describing: error)
+            logger.critical("ended", metadata: ["reason": "\(failure.message)"])
+            throw failure
+        }
+        logger.info("stopped")
+        slot.release()
+    }
+}
+
+/// What every service process does the same way.
+private enum ServiceProcess {
+    /// Less than the supervisor's patience, so that a service that cannot drain says so itself.
+    static let drainTime = Duration.seconds(20)
+
+    static func prepare() {
+        // Peers that go away show up as errors of the calls that write to them.
+        signal(SIGPIPE, SIG_IGN)
+        guard let supervisor = ProcessEnvironment.current["SLUICE_SUPERVISOR"].flatMap(Int32.init) else { return }
+        // A gateway without its supervisor would be in the way of the next one.
+        sluice_signal_when_parent_ends(SIGTERM)
+        if getppid() != supervisor { exit(ServiceExitCode.temporaryFailure.rawValue) }
+    }
+
+    static func run(_ command: some ServiceCommand, _ context: ServiceContext) async throws {
+        let (bus, health, startedAt) = (context.bus, context.health, context.startedAt)
+        bus.provideHealth {
+            let state = health.current
+            return BusThread.HealthState(isReady: state.isReady, detail: state.detail)
+        }
+        bus.provideMetrics { ProcessMetrics.families(startedAt: startedAt) }
+        let parts: [any Service]
+        do {
+            parts = try await command.makeServices(context)
+            try await bus.bind(context.slot.endpoint())
+        } catch {
+            await bus.close()
+            throw error
+        }
+        var group = ServiceGroupConfiguration(
+            services: [BusService(bus: bus)] + parts, gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: context.logger)
+        group.maximumGracefulShutdownDuration = drainTime
+        group.maximumCancellationDuration = .seconds(5)
+        do {
+            try await ServiceGroup(configuration: group).run()
+        } catch let error as ServiceGroupError where error == .serviceFinishedUnexpectedly() {
+            throw ServiceFailure(.software, "a part of the service ended by itself; its last log lines say why")
+        }
+    }
+}
