@@ -21,6 +21,40 @@ extension ResourceIdentifier {
         else { return nil }
         self.init(rawValue: value)
     }
+
+    /// Messages carry the number; records that people read (JSON, where numbers above 2^53 are not safe in other
+    /// programs' hands) carry the text.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard decoder.userInfo[.identifiersAsText] as? Bool == true else {
+            self.init(rawValue: try container.decode(UInt64.self))
+            return
+        }
+        let text = try container.decode(String.self)
+        guard let id = Self(text) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "\(Self.prefix) id \(text)")
+        }
+        self = id
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        if encoder.userInfo[.identifiersAsText] as? Bool == true {
+            try container.encode(description)
+        } else {
+            try container.encode(rawValue)
+        }
+    }
+}
+
+extension CodingUserInfoKey {
+    /// Set to true in coders of records that people read.
+    package static let identifiersAsText: CodingUserInfoKey = {
+        guard let key = CodingUserInfoKey(rawValue: "identifiersAsText") else {
+            preconditionFailure("every string is a key")
+        }
+        return key
+    }()
 }
 
 package struct VolumeID: ResourceIdentifier {

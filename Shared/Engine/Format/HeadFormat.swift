@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+import Wire
+
+/// HEAD as stored: `RecordFormat` of a `Head` (docs/formats/head.md). Version history: 1, first.
+package enum HeadFormat {
+    package static let version = 1
+    package static let byteLimit = 256 << 10
+    private static let format = RecordFormat(name: .head, newestVersion: version, byteLimit: byteLimit)
+
+    package static func encode(_ head: Head) throws(EngineError) -> [UInt8] { try format.encode(head) }
+
+    package static func decode(_ bytes: [UInt8]) throws(EngineError) -> Head {
+        let head: Head = try format.decode(from: bytes)
+        try check(head, format: .head)
+        return head
+    }
+
+    /// What later code relies on without looking.
+    static func check(_ head: Head, format: EngineError.FormatName) throws(EngineError) {
+        guard head.blockByteCount == Geometry.blockByteCount else {
+            throw .malformed(format, reason: "block size \(head.blockByteCount)")
+        }
+        guard head.byteCount > 0, head.byteCount <= Geometry.largestVolumeByteCount,
+            head.byteCount % UInt64(Geometry.blockByteCount) == 0
+        else { throw .malformed(format, reason: "volume size \(head.byteCount)") }
+        guard (0...9).contains(head.compressionLevel) else {
+            throw .malformed(format, reason: "compression level \(head.compressionLevel)")
+        }
+        guard head.foldNumber < MapEntry.birthLimit else {
+            throw .malformed(format, reason: "fold number \(head.foldNumber)")
+        }
+        guard head.root.tree == nil || head.root.packTable != nil else {
+            throw .malformed(format, reason: "a tree without a pack table")
+        }
+        for pack in head.root.packs {
+            let (end, overflow) = pack.directoryOffset.addingReportingOverflow(UInt64(pack.directoryByteCount))
+            guard !overflow, end + UInt64(PackFooter.byteCount) == pack.byteCount else {
+                throw .malformed(format, reason: "pack \(pack.name) has no room for its directory")
+            }
+        }
+    }
+}
