@@ -80,10 +80,16 @@ let targets: [Target] = [
     tests("SCSITests", ["SCSI", "Wire", "TestSupport"]),
     tests("ISCSITests", ["ISCSI", "SCSI", "Wire", "TestSupport"]),
     tests("MessagesTests", ["Messages", "Wire", "TestSupport"]),
-    tests("BusTests", ["Bus", "Messages", "Platform", "Wire", "TestSupport"]),
+    tests("BusTests", ["Bus", "Messages", "Platform", "Wire", "TestSupport", logging]),
     .target(
         name: "ObjectStoreConformance", dependencies: ["ObjectStorage", "Wire"], path: "Tests/ObjectStoreConformance",
         swiftSettings: settings),
+    tests(
+        "UploaderTests",
+        ["Uploader", "Bus", "ServiceKit", "Engine", "ObjectStorage", "Messages", "Platform", "Wire", "TestSupport"]),
+    tests(
+        "SnapshotterTests",
+        ["Snapshotter", "ServiceKit", "Engine", "ObjectStorage", "Messages", "Platform", "Wire", "TestSupport"]),
     tests("ObjectStorageTests", ["ObjectStorage", "ObjectStoreConformance", "Wire", "TestSupport"]),
     tests("EngineTests", ["Engine", "Platform", "Wire", "TestSupport"]),
     tests("CacheManagerTests", ["CacheManager", "Engine", "Platform", "Messages", "Wire", "TestSupport"]),

@@ -20,17 +20,13 @@ struct CrashRunnerMain: ParsableCommand {
     @Flag(help: "Keep the gateway's directory.") var keep = false
 
     func run() throws {
-        setvbuf(stdout, nil, _IOLBF, 0)
-        print("seed \(seed): \(kills) kills, \(initiators) initiators")
+        say("seed \(seed): \(kills) kills, \(initiators) initiators")
         let gateway = try GatewayUnderTest(
             binaries: URL(fileURLWithPath: binaries), settings: "commit: {interval: 2s}")
         defer { if keep { gateway.killAll() } else { gateway.tearDown() } }
         try gateway.start()
         try gateway.sluice("volume", "create", "stamped", "--size", "1GiB")
-        try gateway.wait("the target appears", seconds: 20) {
-            (try? GatewayUnderTest.run("iscsi-ls", ["iscsi://127.0.0.1:\(gateway.portal)"]).output.contains("stamped"))
-                ?? false
-        }
+        try gateway.waitForTarget("stamped")
         let stopping = StopFlag()
         let loads = (0..<initiators).map { index in
             StampedLoad(
@@ -38,11 +34,11 @@ struct CrashRunnerMain: ParsableCommand {
                     port: gateway.portal, target: gateway.target("stamped"), volume: seed, index: index,
                     initiatorCount: initiators, blockCount: blocks, seed: seed), stopping: stopping)
         }
-        loads.forEach { $0.start() }
+        for load in loads { Thread.detachNewThread { load.main() } }
         var killer = Killer(gateway: gateway, random: LoadRandom(state: seed))
         for number in 1...kills {
             killer.strike()
-            if number % 20 == 0 { print("\(number) kills: \(killer.summary)") }
+            if number % 20 == 0 { say("\(number) kills: \(killer.summary)") }
         }
         usleep(3_000_000)
         stopping.set()
@@ -50,7 +46,7 @@ struct CrashRunnerMain: ParsableCommand {
         try check(gateway, loads)
         let commands = loads.reduce(0) { $0 + $1.commandCount }
         let pause = loads.map(\.longestPause).max() ?? 0
-        print(
+        say(
             "passed: \(killer.summary), \(commands) commands, \(loads.reduce(0) { $0 + $1.lossCount }) lost connections, "
                 + "longest pause \(String(format: "%.1f", pause)) s")
     }
@@ -83,7 +79,7 @@ struct CrashRunnerMain: ParsableCommand {
             throw ValidationError(
                 "\(complaints.count) complaints \(when) (seed \(seed)):\n" + complaints.prefix(20).joined(separator: "\n"))
         }
-        print("all blocks and the counter are right \(when)")
+        say("all blocks and the counter are right \(when)")
     }
 
     private func convert(_ source: String, _ target: String) throws {
@@ -94,9 +90,12 @@ struct CrashRunnerMain: ParsableCommand {
     private func compare(_ left: String, _ right: String, _ what: String) throws {
         let result = try GatewayUnderTest.run("cmp", [left, right])
         guard result.status == 0 else { throw ValidationError("\(what) differ: \(result.output)\(result.error)") }
-        print("\(what) are equal")
+        say("\(what) are equal")
     }
 }
+
+/// Prints at once, so that a log shows how far a long run got.
+private func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
 
 /// Chooses victims: mostly one service, sometimes all at once, sometimes stopped for a while instead of killed.
 private struct Killer {

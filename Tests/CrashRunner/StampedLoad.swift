@@ -5,7 +5,10 @@ import Wire
 
 /// One initiator that writes stamped blocks, reads them back and increments the shared counter, until it is told to
 /// stop. It owns the blocks whose number modulo the number of initiators is its index.
-final class StampedLoad: Thread, @unchecked Sendable {
+///
+/// Everything but the flag belongs to the load's thread until `finished` was signalled, and to the runner afterwards:
+/// the proof for `Sendable`.
+final class StampedLoad: @unchecked Sendable {
     struct Plan {
         var host = "127.0.0.1"
         var port: UInt16
@@ -26,7 +29,6 @@ final class StampedLoad: Thread, @unchecked Sendable {
     private(set) var lossCount = 0
     /// The longest time without an answer.
     private(set) var longestPause: TimeInterval = 0
-    /// Set by the runner, read by the load: the only member that two threads use; the rest is read after `finished`.
     private let stopping: StopFlag
     let finished = DispatchSemaphore(value: 0)
     private let initiator: Initiator
@@ -38,11 +40,9 @@ final class StampedLoad: Thread, @unchecked Sendable {
         initiator = Initiator(
             host: plan.host, port: plan.port, name: "iqn.2026-11.test.crash:initiator-\(plan.index)",
             isid: 0x8000_0000_0000 | UInt64(plan.index + 1), timeoutSeconds: 40)
-        super.init()
-        stackSize = 4 << 20
     }
 
-    override func main() {
+    func main() {
         while !stopping.isSet, complaints.count < 5 { round() }
         finished.signal()
     }

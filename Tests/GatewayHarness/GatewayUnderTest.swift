@@ -112,6 +112,14 @@ package final class GatewayUnderTest: @unchecked Sendable {
         }
     }
 
+    /// Waits until the volume's target is offered.
+    package func waitForTarget(_ volume: String) throws {
+        try wait("target \(volume) appears", seconds: 20) {
+            let list = try? Self.run("iscsi-ls", ["iscsi://127.0.0.1:\(self.portal)"])
+            return list?.output.contains(self.target(volume)) ?? false
+        }
+    }
+
     package var isRunning: Bool { supervisor?.isRunning ?? false }
 
     /// Asks the supervisor to stop everything in order.

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import GatewayHarness
+import Testing
+
+/// libiscsi's own suite, qemu's tools and fio against a running gateway.
+@Suite(.serialized) struct ConformanceTests {
+    /// The suites of `iscsi-test-cu` whose commands are offered so far.
+    static let suites = [
+        "CompareAndWrite", "Inquiry", "Mandatory", "ModeSense6.AllPages", "ModeSense6.Control",
+        "ModeSense6.Control-D_SENSE", "ModeSense6.Residuals", "Read6", "Read10", "Read12", "Read16",
+        "ReadCapacity10", "ReadCapacity16", "TestUnitReady", "Unmap", "Write10", "Write12", "Write16",
+        "WriteSame10", "WriteSame16", "iSCSIcmdsn", "iSCSIdatasn", "iSCSIResiduals.Read10Invalid",
+        "iSCSIResiduals.Read10Residuals", "iSCSIResiduals.Read12Residuals", "iSCSIResiduals.Read16Residuals",
+        "iSCSIResiduals.Write10Residuals", "iSCSIResiduals.Write12Residuals", "iSCSIResiduals.Write16Residuals",
+    ]
+
+    @Test(.timeLimit(.minutes(5)))
+    func theLibiscsiSuitePasses() throws {
+        let gateway = try GatewayUnderTest()
+        defer { gateway.tearDown() }
+        try gateway.start()
+        try gateway.sluice("volume", "create", "disk", "--size", "1GiB")
+        try gateway.waitForTarget("disk")
+        for suite in Self.suites {
+            let test = suite.contains(".") ? "ALL.\(suite)" : "ALL.\(suite).*"
+            let result = try GatewayUnderTest.run(
+                "timeout", ["60", "iscsi-test-cu", "-d", "-n", "-t", test, gateway.url("disk")])
+            #expect(result.status == 0, "\(suite): \(result.output.suffix(3000))")
+            #expect(result.output.contains("asserts"), "\(suite) ran nothing: \(result.output.suffix(500))")
+        }
+    }
+
+    @Test(.timeLimit(.minutes(5)))
+    func fioVerifiesThroughAnNBDBridge() throws {
+        let gateway = try GatewayUnderTest()
+        defer { gateway.tearDown() }
+        try gateway.start()
+        try gateway.sluice("volume", "create", "disk", "--size", "1GiB")
+        try gateway.waitForTarget("disk")
+        let socket = gateway.path("nbd.sock").path
+        let bridge = Process()
+        bridge.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        bridge.arguments = [
+            "qemu-nbd", "-f", "raw", "--cache=none", "--discard=unmap", "-e", "8", "-t", "-k", socket,
+            gateway.url("disk"),
+        ]
+        try bridge.run()
+        defer {
+            bridge.terminate()
+            bridge.waitUntilExit()
+        }
+        try gateway.wait("the bridge listens", seconds: 20) { FileManager.default.fileExists(atPath: socket) }
+        let result = try GatewayUnderTest.run(
+            "fio",
+            [
+                "--name=verify", "--ioengine=nbd", "--uri=nbd+unix:///?socket=\(socket)", "--rw=randwrite",
+                "--bsrange=4k-64k", "--size=256m", "--io_size=128m", "--iodepth=16", "--verify=crc32c",
+                "--verify_fatal=1", "--do_verify=1",
+            ], directory: gateway.directory)
+        #expect(result.status == 0, "\(result.output.suffix(2000))\(result.error)")
+    }
+
+    @Test(.timeLimit(.minutes(3)))
+    func theMetricsAreValid() throws {
+        let gateway = try GatewayUnderTest()
+        defer { gateway.tearDown() }
+        try gateway.start()
+        try gateway.sluice("volume", "create", "disk", "--size", "1GiB")
+        let url = "http://127.0.0.1:\(gateway.exporterPort)/metrics"
+        try gateway.wait("the exporter answers", seconds: 20) {
+            (try? GatewayUnderTest.run("curl", ["-sf", url]).output.contains("sluice_upload_buffer_used_bytes")) ?? false
+        }
+        let page = try GatewayUnderTest.run("curl", ["-sf", url]).output
+        let file = gateway.path("metrics.txt")
+        try page.write(to: file, atomically: true, encoding: .utf8)
+        let check = try GatewayUnderTest.run("sh", ["-c", "promtool check metrics < '\(file.path)'"])
+        #expect(check.status == 0, "\(check.output)\(check.error)")
+        for name in [
+            "sluice_queued_writes_bytes", "sluice_upload_buffer_free_bytes", "sluice_upload_buffer_percent_used",
+            "sluice_time_since_last_recovery_point_seconds", "sluice_service_up",
+        ] {
+            #expect(page.contains(name), "\(name) is missing")
+        }
+    }
+}
