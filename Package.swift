@@ -103,6 +103,12 @@ let targets: [Target] = [
     tests(
         "ServiceKitTests",
         ["ServiceKit", "Bus", "Messages", "ObjectStorage", "Platform", "Wire", "TestSupport", logging, lifecycle]),
+    tests(
+        "ISCSIFrontendTests",
+        [
+            "ISCSIFrontend", "ISCSI", "SCSI", "Messages", "Bus", "Platform", "ServiceKit", "Wire", "TestSupport",
+            "TestInitiator", logging,
+        ]),
     tests("MetricsExporterTests", ["MetricsExporter", "ServiceKit", "Messages", "Platform", "Wire", "TestSupport"]),
     tests(
         "CLITests",

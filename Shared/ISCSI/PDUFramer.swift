@@ -33,6 +33,8 @@ package struct PDUFramer {
     package private(set) var storage: [UInt8]
     package private(set) var digests = DigestSettings()
     package private(set) var dataSegmentLimit: Int
+    /// The header of the PDU for which `next` threw last.
+    package private(set) var refusedHeader = HeaderBytes(repeating: 0)
     private var start = 0
     private var end = 0
 
@@ -113,6 +115,7 @@ package struct PDUFramer {
         let header = HeaderBytes { storage[headerStart + $0] }
         let additionalByteCount = Int(header[4]) * 4
         let dataByteCount = Int(header[5]) << 16 | Int(header[6]) << 8 | Int(header[7])
+        defer { if start == headerStart { refusedHeader = header } }
         // The limit comes first: a header digest error hides behind no length that we would have waited for.
         guard digests.header || dataByteCount <= dataSegmentLimit else {
             throw .dataSegmentTooLong(byteCount: dataByteCount, limit: dataSegmentLimit)

@@ -23,6 +23,7 @@ package struct LoginStateMachine {
     /// The first command's CmdSN: logins do not consume any.
     package private(set) var expCmdSN = SerialNumber(0)
     package var parameters: SessionParameters { negotiation.parameters }
+    package var hasBegun: Bool { requestCount > 0 }
 
     private enum Phase: Equatable { case leading, negotiating, establishing, over }
     private let windowDepth: Int

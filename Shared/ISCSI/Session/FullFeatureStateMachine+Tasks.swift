@@ -14,6 +14,8 @@ extension FullFeatureStateMachine {
 
     package func isAborted(_ task: Int) -> Bool { tasks[task].phase == .aborted }
 
+    package var slotCount: Int { tasks.count }
+
     /// Commands that are not answered yet.
     package var openTaskCount: Int { tasks.count - freeSlots.count }
 

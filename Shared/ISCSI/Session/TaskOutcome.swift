@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import SCSI
 
 /// How a SCSI command ended, as the transport needs it.
 package struct TaskOutcome: Equatable, Sendable {
@@ -13,19 +14,13 @@ package struct TaskOutcome: Equatable, Sendable {
         self.commandByteCount = commandByteCount
     }
 
-    /// CHECK CONDITION with fixed-format sense that carries no more than a key and a code.
-    private init(key: UInt8, code: UInt16) {
-        var sense = [UInt8](repeating: 0, count: 18)
-        sense[0] = 0x70
-        sense[2] = key
-        sense[7] = 10
-        sense[12] = UInt8(truncatingIfNeeded: code >> 8)
-        sense[13] = UInt8(truncatingIfNeeded: code)
-        self.init(status: 0x02, sense: sense, commandByteCount: 0)
+    /// CHECK CONDITION for what the transport itself refuses; nothing of the command was done.
+    private init(_ error: SCSIError) {
+        self.init(status: SCSIStatus.checkCondition.rawValue, sense: error.sense.encoded(), commandByteCount: 0)
     }
 
     /// ABORTED COMMAND, PROTOCOL SERVICE CRC ERROR: what RFC 7143 §7.7-§7.8 give for data that broke a rule.
-    package static let dataTransferFailed = TaskOutcome(key: 0x0b, code: 0x4705)
-    /// ILLEGAL REQUEST, INVALID FIELD IN CDB: no command of ours moves data both ways.
-    package static let bidirectional = TaskOutcome(key: 0x05, code: 0x2400)
+    package static let dataTransferFailed = TaskOutcome(.protocolServiceCRCError)
+    /// No command of ours moves data both ways.
+    package static let bidirectional = TaskOutcome(.invalidFieldInCDB(byte: 0, bit: nil))
 }

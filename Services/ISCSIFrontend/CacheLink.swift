@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bus
+import Logging
+import Messages
+import Platform
+import Wire
+
+/// What a link tells its owner, on the loop.
+protocol CacheLinkOwner: AnyObject {
+    /// - Parameter payload: the data of a read, of the length that the reply says.
+    func link(_ link: CacheLink, answered owner: RequestOwner, _ reply: IOReply, payload: Frame?)
+    func link(_ link: CacheLink, gaveUp owner: RequestOwner, _ operation: IORequest.Operation, wasSent: Bool)
+    /// - Parameter askedAt: the list is not older than this.
+    func link(_ link: CacheLink, listed volumes: [VolumeDescription], askedAt: MonotonicInstant)
+    /// This instance was silent too long: nothing that it sent will be applied any more, and nothing will be answered.
+    func linkWasRevoked(_ link: CacheLink)
+}
+
+/// The way to one cache manager: hello, I/O in batches, the list of volumes. Commands wait here while it is away.
+/// Confined to the loop's thread.
+final class CacheLink {
+    struct Settings {
+        var endpoint: Endpoint
+        var identity: BusIdentity
+        var commandHold: Duration
+    }
+
+    private static let pollInterval = Duration.seconds(1)
+    /// A cache manager that is starting refuses hello; asking costs little.
+    private static let notReadyInterval = Duration.milliseconds(20)
+    private static let refusedInterval = Duration.seconds(1)
+    private static let fullInterval = Duration.milliseconds(2)
+    /// Requests expire here a little after the cache manager refuses them, so that none is applied behind a BUSY.
+    private static let deadlineGrace = Duration.milliseconds(100)
+
+    weak var owner: (any CacheLinkOwner)?
+    private(set) var outstanding: OutstandingRequests<RequestOwner, Frame>
+    let counters: BusCounters
+    private let settings: Settings
+    private let loop: EventLoop
+    private let logger: Logger
+    private let socket: MessageSocket
+    private let handshake: ClientHandshake
+    private let message = IncomingMessage()
+    private var batch: [OutstandingRequests<RequestOwner, Frame>.Item] = []
+    private var body: [UInt8] = []
+    private var nextMessageID: UInt64 = 1
+    /// The cache manager's clock minus ours, milliseconds.
+    private var clockOffset: Int64 = 0
+    private var incarnation: ServiceInstance?
+    private var greetAt: MonotonicInstant?
+    private var sendAgainAt: MonotonicInstant?
+    private var pollAt = MonotonicInstant(nanoseconds: 0)
+    private var poll: (requestID: UInt64, askedAt: MonotonicInstant)?
+    private var isRevoked = false
+    private var lastRefusal: BusFault?
+    private lazy var timer = loop.makeTimer {}
+
+    init(_ settings: Settings, loop: EventLoop, context: BusContext, counters: BusCounters, logger: Logger) throws {
+        self.settings = settings
+        self.loop = loop
+        self.logger = logger
+        self.counters = counters
+        let instance = settings.identity.instance
+        outstanding = OutstandingRequests(frontend: instance)
+        socket = try MessageSocket(
+            .client(PeerIdentity(instance: instance, ordinal: 0)), context: context, instance: instance,
+            logger: logger, counters: counters)
+        let identifiers = MessageIdentifiers()
+        handshake = ClientHandshake(identity: settings.identity) { identifiers.draw() }
+        try socket.connect(settings.endpoint)
+    }
+
+    /// `work` calls `turn` and whatever depends on what came in.
+    func start(work: @escaping () -> Void) throws { try socket.attach(to: loop, work: work) }
+
+    func close() { socket.close() }
+
+    var isConnected: Bool { outstanding.isConnected }
+
+    // MARK: Requests
+
+    /// A command: given up when the configured time is over.
+    func submit(_ request: IORequest, payload: Frame?, owner: RequestOwner) {
+        var request = request
+        let now = loop.now
+        let hold = settings.commandHold
+        let wall = Int64(WallClock.millisecondsNow()) + clockOffset + hold.wholeMillisecondsRoundedUp
+        request.deadlineMilliseconds = UInt64(max(1, wall))
+        let deadline = now.advanced(by: hold + Self.deadlineGrace).nanoseconds
+        outstanding.submit(request, payload: payload, owner: owner, deadline: deadline)
+    }
+
+    /// Answered when no older request of the nexus can be applied any more, however long that takes.
+    func submitBarrier(volume: VolumeID, nexus: UInt64, owner: RequestOwner) {
+        let request = IORequest(
+            volume: volume, frontend: settings.identity.instance, number: 0, lowestOpenNumber: 0,
+            deadlineMilliseconds: 0, nexus: nexus, operation: .nexusBarrier, flags: [],
+            sectors: SectorRange(start: 0, count: 0), payloadByteCount: 0)
+        outstanding.submit(request, payload: nil, owner: owner, deadline: .max)
+    }
+
+    /// They are not sent again.
+    func drop(where isDropped: (RequestOwner) -> Bool) { outstanding.drop(where: isDropped) }
+
+    /// - Returns: false when the request is on its way, so that its answer will come.
+    func abandon(_ owner: RequestOwner) -> Bool { outstanding.abandon(owner) }
+
+    func isQuiet(nexus: UInt64) -> Bool { outstanding.isQuiet(nexus: nexus) }
+
+    /// Asks for the list of volumes now.
+    func refresh() {
+        pollAt = loop.now
+        loop.requestIteration()
+    }
+
+    // MARK: One round
+
+    /// Sends what waits, receives what is there, until there is neither.
+    func turn() {
+        guard !isRevoked else { return }
+        let now = loop.now
+        // The owner may submit more while it is told, so the table is left first.
+        var expired: [OutstandingRequests<RequestOwner, Frame>.Closed] = []
+        outstanding.advance(to: now.nanoseconds) { expired.append($0) }
+        for closed in expired {
+            owner?.link(self, gaveUp: closed.owner, closed.request.operation, wasSent: closed.wasSent)
+        }
+        if let due = greetAt, due <= now {
+            greetAt = nil
+            handshake.connectionChanged(.connected, now: now)
+        }
+        handshake.advance(on: socket, now: now)
+        var isFull = false
+        repeat {
+            sendPoll(now)
+            isFull = !sendBatches(now)
+            socket.drain(into: message) { event in
+                connectionChanged(event, now)
+            } handler: { message in
+                receive(message, now)
+            }
+            handshake.advance(on: socket, now: now)
+        } while !isFull && !isRevoked && (outstanding.hasSomethingToSend || isPollDue(now))
+        sendAgainAt = isFull ? now.advanced(by: Self.fullInterval) : nil
+        armTimer()
+    }
+
+    private func armTimer() {
+        let deadlines = [
+            outstanding.nextDeadline.map { MonotonicInstant(nanoseconds: $0) }, handshake.nextDeadline, greetAt,
+            sendAgainAt, isConnected ? pollAt : nil,
+        ]
+        guard let next = deadlines.compactMap({ $0 }).min() else { return timer.cancel() }
+        timer.arm(at: next)
+    }
+
+    private func connectionChanged(_ event: ConnectionEvent, _ now: MonotonicInstant) {
+        handshake.connectionChanged(event, now: now)
+        greetAt = nil
+        guard event == .disconnected else { return }
+        loseConnection("the connection ended")
+    }
+
+    private func loseConnection(_ reason: String) {
+        guard outstanding.isConnected else { return }
+        logger.warning(
+            "Cache manager away; commands wait", metadata: ["reason": "\(reason)", "open": "\(outstanding.openCount)"])
+        outstanding.disconnected()
+        poll = nil
+    }
+
+    private func receive(_ message: IncomingMessage, _ now: MonotonicInstant) {
+        switch handshake.handle(message, now: now) {
+        case .nothing: break
+        case .established(let reply): connect(reply, now)
+        case .forgotten: loseConnection("it does not know this frontend")
+        case .refused(let fault): refused(fault, now)
+        case .other: receiveOther(message, now)
+        }
+    }
+
+    private func connect(_ reply: HelloRequest.Reply, _ now: MonotonicInstant) {
+        clockOffset = Int64(clamping: reply.clockMilliseconds) - Int64(clamping: WallClock.millisecondsNow())
+        lastRefusal = nil
+        let isNew = incarnation != reply.instance
+        logger.info(
+            "Connected to the cache manager",
+            metadata: [
+                "instance": "\(reply.instance)", "new": "\(isNew)", "version": "\(reply.softwareVersion)",
+                "open": "\(outstanding.openCount)",
+            ])
+        incarnation = reply.instance
+        outstanding.connected()
+        pollAt = now
+    }
+
+    private func refused(_ fault: BusFault, _ now: MonotonicInstant) {
+        loseConnection(fault.message)
+        switch fault.code {
+        case .notReady, .busy:
+            greetAt = now.advanced(by: Self.notReadyInterval)
+        case .revoked:
+            logger.error("Revoked by the cache manager", metadata: ["reason": "\(fault.message)"])
+            isRevoked = true
+            owner?.linkWasRevoked(self)
+        default:
+            greetAt = now.advanced(by: Self.refusedInterval)
+            if lastRefusal != fault {
+                logger.error("Refused by the cache manager", metadata: ["reason": "\(fault.message)"])
+            }
+            lastRefusal = fault
+        }
+    }
+
+    private func receiveOther(_ message: IncomingMessage, _ now: MonotonicInstant) {
+        switch message.envelope.kind {
+        case .io where message.envelope.isReply:
+            receiveReplies(message, now)
+        case .volumeList where message.envelope.isReply && message.envelope.requestID == poll?.requestID:
+            guard let poll, let reply = try? message.decodeBody(VolumeListRequest.Reply.self) else { return }
+            self.poll = nil
+            owner?.link(self, listed: reply.volumes, askedAt: poll.askedAt)
+        case .fault where message.envelope.requestID == poll?.requestID:
+            poll = nil
+        case .fault:
+            let fault = try? message.decodeBody(BusFault.self)
+            logger.error(
+                "The cache manager refused a message", metadata: ["reason": "\(fault?.message ?? "unreadable")"])
+        default:
+            break
+        }
+    }
+
+    // MARK: Sending
+
+    private func isPollDue(_ now: MonotonicInstant) -> Bool { isConnected && pollAt <= now }
+
+    private func sendPoll(_ now: MonotonicInstant) {
+        guard isPollDue(now), let body = try? MessageCoder.encode(VolumeListRequest()) else { return }
+        let requestID = takeMessageID()
+        pollAt = now.advanced(by: Self.pollInterval)
+        guard socket.send(.init(.volumeList, requestID: requestID), body: body) == .sent else { return }
+        poll = (requestID, now)
+    }
+
+    /// - Returns: false when the socket takes no more now.
+    private func sendBatches(_ now: MonotonicInstant) -> Bool {
+        while outstanding.hasSomethingToSend {
+            outstanding.prepareBatch(into: &batch)
+            guard !batch.isEmpty else {
+                outstanding.batchWasSent(at: now.nanoseconds)
+                continue
+            }
+            encodeBatch()
+            let payload = batch.compactMap(\.payload)
+            let result = socket.send(.init(.io, requestID: takeMessageID()), body: body, payload: payload)
+            guard result == .sent else { return false }
+            outstanding.batchWasSent(at: now.nanoseconds)
+        }
+        batch.removeAll(keepingCapacity: true)
+        return true
+    }
+
+    private func encodeBatch() {
+        let byteCount = batch.count * IORequest.byteCount
+        if body.count != byteCount { body = [UInt8](repeating: 0, count: byteCount) }
+        for (index, item) in batch.enumerated() {
+            let range = index * IORequest.byteCount..<(index + 1) * IORequest.byteCount
+            unsafe body.withUnsafeMutableBytes { bytes in
+                var slot = unsafe MutableRawSpan(_unsafeBytes: UnsafeMutableRawBufferPointer(rebasing: bytes[range]))
+                item.request.encode(into: &slot)
+            }
+        }
+    }
+
+    private func takeMessageID() -> UInt64 {
+        defer { nextMessageID += 1 }
+        return nextMessageID << 1
+    }
+
+    // MARK: Replies
+
+    private func receiveReplies(_ message: IncomingMessage, _ now: MonotonicInstant) {
+        let body = unsafe message.body
+        guard body.count.isMultiple(of: IOReply.byteCount) else {
+            return report("the body does not hold whole replies")
+        }
+        var nextPayload = 0
+        for offset in stride(from: 0, to: body.count, by: IOReply.byteCount) {
+            let slot = unsafe RawSpan(
+                _unsafeBytes: UnsafeRawBufferPointer(rebasing: body[offset..<offset + IOReply.byteCount]))
+            guard let reply = try? IOReply(decoding: slot) else { return report("a reply that cannot be read") }
+            var payload: Frame?
+            if reply.payloadByteCount > 0 {
+                guard nextPayload < message.payload.count else { return report("a payload is missing") }
+                payload = message.payload[nextPayload]
+                nextPayload += 1
+            }
+            guard payload?.byteCount ?? 0 == Int(reply.payloadByteCount) else {
+                return report("a payload of another length")
+            }
+            receive(reply, payload, now)
+        }
+    }
+
+    private func receive(_ reply: IOReply, _ payload: Frame?, _ now: MonotonicInstant) {
+        guard reply.frontend == settings.identity.instance else { return }
+        guard reply.status != .helloRequired else {
+            // The request stays open; all go out again after the next hello.
+            loseConnection("it asks for hello")
+            greetAt = greetAt ?? now.advanced(by: Self.notReadyInterval)
+            return
+        }
+        guard let closed = outstanding.complete(reply.number) else { return }
+        owner?.link(self, answered: closed.owner, reply, payload: payload)
+    }
+
+    /// What the replies answered is asked again when its time comes.
+    private func report(_ reason: String) {
+        logger.error("Malformed I/O answer from the cache manager", metadata: ["reason": "\(reason)"])
+    }
+}
+
+/// Odd numbers, apart from the even ones that the link itself uses.
+private final class MessageIdentifiers {
+    private var next: UInt64 = 1
+    func draw() -> UInt64 {
+        defer { next += 2 }
+        return next
+    }
+}

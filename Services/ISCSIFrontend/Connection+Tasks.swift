@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bus
+import ISCSI
+import Messages
+import Platform
+import SCSI
+import Wire
+
+/// SCSI commands: from the transport to the device server, to the volume, and back.
+extension Connection {
+    /// Does what the state machine has asked for, and what comes of that.
+    func carryOutActions() {
+        var index = 0
+        while index < actions.count, !isClosed {
+            let action = actions[index]
+            index += 1
+            switch action {
+            case .command(let task, let immediate): begin(task, immediate)
+            case .data(let task, let offset, let bytes): store(bytes, in: task, at: offset)
+            case .wantsData(let task): requestData(task)
+            case .execute(let task): execute(task)
+            case .released(let task): releaseSlot(task)
+            case .manage(let management):
+                abandonAborted()
+                owner.carryOut(management, for: self)
+            case .logout(let request):
+                abandonAborted()
+                owner.logOut(request, for: self)
+            case .close: close(.protocolError)
+            }
+        }
+        actions.removeAll(keepingCapacity: true)
+        if !output.isEmpty || hasAnswersToSend { owner.hasOutput(self) }
+    }
+
+    // MARK: Beginning
+
+    private func begin(_ task: Int, _ immediate: Range<Int>) {
+        guard let command = machine?.command(of: task), let session, let target = session.target else {
+            return close(.protocolError)
+        }
+        let expected = Int(command.expectedDataTransferLength)
+        let disposition = target.server.begin(
+            command.cdb, lun: command.logicalUnit, expectedDataOutByteCount: command.isWrite ? expected : 0,
+            attentions: &session.attentions)
+        let dataOutByteCount: Int
+        switch disposition {
+        case .complete(let result):
+            slots[task].work = .result(result)
+            dataOutByteCount = 0
+        case .parameterData(let parameters):
+            slots[task].work = .parameterData(parameters)
+            dataOutByteCount = parameters.dataOutByteCount
+        case .medium(let operation):
+            let moves = operation.kind == .read ? command.isRead : command.isWrite
+            let transfer = operation.transfer(expectedByteCount: moves ? expected : 0)
+            slots[task].work =
+                transfer.map { .medium(operation, $0) } ?? .result(operation.result(of: .good))
+            dataOutByteCount = transfer == nil ? 0 : operation.dataOutByteCount
+        case .unmap(let operation):
+            slots[task].work = .unmap(operation)
+            dataOutByteCount = 0
+        }
+        let wanted = command.isWrite ? min(dataOutByteCount, expected) : 0
+        guard wanted == 0 || takeBuffer(task, wanted, hasDataComing: !immediate.isEmpty || !command.isFinal) else {
+            slots[task].work = .result(.busy)
+            _ = machine?.begin(task, dataOutByteCount: 0, output: &output.writer, actions: &actions)
+            return
+        }
+        let count = machine?.begin(
+            task, dataOutByteCount: dataOutByteCount, output: &output.writer, actions: &actions)
+        if let count, count > 0 {
+            store(immediate.lowerBound..<immediate.lowerBound + count, in: task, at: 0)
+        }
+    }
+
+    /// Room for whole sectors, so that a short write can be completed to one.
+    /// - Returns: false when there is no memory and the data is already on its way.
+    private func takeBuffer(_ task: Int, _ wanted: Int, hasDataComing: Bool) -> Bool {
+        let sector = Geometry.sectorByteCount
+        let byteCount = (wanted + sector - 1) / sector * sector
+        if owner.writeBudget.reserve(byteCount) {
+            giveBuffer(task, byteCount)
+            return true
+        }
+        guard !hasDataComing else { return false }
+        slots[task].isWaitingForMemory = true
+        owner.writeBudget.wait(.init(connection: id, slot: task, byteCount: byteCount))
+        return true
+    }
+
+    private func giveBuffer(_ task: Int, _ byteCount: Int) {
+        slots[task].buffer = IOBuffer(byteCount: byteCount)
+        slots[task].reservedByteCount = byteCount
+    }
+
+    /// The memory that a command waited for is reserved now.
+    func memoryGranted(_ waiter: WriteBudget.Waiter) {
+        slots[waiter.slot].isWaitingForMemory = false
+        giveBuffer(waiter.slot, waiter.byteCount)
+        machine?.requestData(waiter.slot, output: &output.writer)
+        owner.hasOutput(self)
+    }
+
+    private func requestData(_ task: Int) {
+        guard !slots[task].isWaitingForMemory else { return }
+        machine?.requestData(task, output: &output.writer)
+    }
+
+    private func store(_ bytes: Range<Int>, in task: Int, at offset: Int) {
+        guard let buffer = slots[task].buffer else { return }
+        unsafe framer.storage.withUnsafeBytes { storage in
+            unsafe buffer.copy(UnsafeRawBufferPointer(rebasing: storage[bytes]), to: offset)
+        }
+    }
+
+    // MARK: Executing
+
+    private func execute(_ task: Int) {
+        switch slots[task].work {
+        case .result(let result): answer(task, result)
+        case .parameterData(let command):
+            guard let target = session?.target else { return close(.protocolError) }
+            let byteCount = machine?.wantedByteCount(of: task) ?? 0
+            guard let buffer = slots[task].buffer else {
+                return perform(target.server.finish(command, dataOut: RawSpan()), task)
+            }
+            let data = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(buffer.bytes(0..<byteCount)))
+            perform(target.server.finish(command, dataOut: data), task)
+        case .medium(let operation, let transfer): start(task, operation, transfer)
+        case .unmap(let operation): start(task, operation)
+        case .idle, .mergeTail: close(.protocolError)
+        }
+    }
+
+    /// What a command turned out to be once its parameter data was there.
+    private func perform(_ disposition: CommandDisposition, _ task: Int) {
+        switch disposition {
+        case .complete(let result): answer(task, result)
+        case .medium(let operation):
+            guard let transfer = operation.transfer(expectedByteCount: operation.dataOutByteCount) else {
+                return answer(task, operation.result(of: .good))
+            }
+            slots[task].work = .medium(operation, transfer)
+            start(task, operation, transfer)
+        case .unmap(let operation):
+            slots[task].work = .unmap(operation)
+            start(task, operation)
+        case .parameterData: answer(task, CommandResult(.aborted))
+        }
+    }
+
+    private var router: TaskRouter? {
+        guard let session, let target = session.target else { return nil }
+        return TaskRouter(link: owner.link, volume: target.volume, nexus: session.nexus)
+    }
+
+    private func start(_ task: Int, _ operation: MediumOperation, _ transfer: MediumTransfer) {
+        guard let router else { return close(.protocolError) }
+        let caller = RequestOwner.task(id, slot: task)
+        if operation.kind == .write, let tail = transfer.tailSector {
+            slots[task].work = .mergeTail(operation, transfer)
+            return router.submit(.read, tail, of: operation, payload: nil, owner: caller)
+        }
+        let payload = operation.dataOutByteCount > 0 ? slots[task].buffer : nil
+        router.submit(operation.kind, transfer.sectors, of: operation, payload: payload, owner: caller)
+    }
+
+    private func start(_ task: Int, _ operation: UnmapOperation) {
+        guard let router else { return close(.protocolError) }
+        guard !operation.ranges.isEmpty else { return answer(task, operation.result(of: .good)) }
+        router.submit(operation, owner: .task(id, slot: task))
+    }
+
+    // MARK: Answers of the volume
+
+    /// - Parameter payload: what a read returns.
+    func volumeAnswered(_ task: Int, _ outcome: MediumOutcome, payload: Frame?) {
+        if machine?.isAborted(task) != false {
+            answer(task, .good)
+        } else {
+            complete(task, outcome, payload)
+        }
+        carryOutActions()
+    }
+
+    private func complete(_ task: Int, _ outcome: MediumOutcome, _ payload: Frame?) {
+        switch slots[task].work {
+        case .unmap(let operation): answer(task, operation.result(of: outcome))
+        case .mergeTail(let operation, let transfer):
+            guard outcome == .good else { return answer(task, operation.result(of: outcome)) }
+            guard let payload, payload.byteCount == Geometry.sectorByteCount, let router,
+                let buffer = slots[task].buffer
+            else { return answer(task, operation.result(of: .refused)) }
+            let kept = transfer.partialTailByteCount..<Geometry.sectorByteCount
+            unsafe buffer.copy(UnsafeRawBufferPointer(rebasing: payload.bytes[kept]), to: transfer.byteCount)
+            slots[task].work = .medium(operation, transfer)
+            router.submit(
+                .write, transfer.sectors, of: operation, payload: buffer, owner: .task(id, slot: task))
+        case .medium(let operation, let transfer):
+            guard operation.kind == .read, outcome == .good else {
+                return answer(task, operation.result(of: outcome))
+            }
+            guard let payload, payload.byteCount == transfer.sectors.byteCount else {
+                return answer(task, operation.result(of: .refused))
+            }
+            send(task, .frame(payload), commandByteCount: operation.dataInByteCount)
+        case .idle, .result, .parameterData: close(.protocolError)
+        }
+    }
+
+    private func answer(_ task: Int, _ result: CommandResult) {
+        guard result.dataIn.isEmpty else {
+            return send(task, .bytes(result.dataIn), commandByteCount: result.transferByteCount)
+        }
+        let outcome = TaskOutcome(
+            status: result.status.rawValue, sense: result.sense?.encoded() ?? [],
+            commandByteCount: result.transferByteCount)
+        machine?.finish(task, outcome, &output.writer, &actions)
+    }
+
+    // MARK: Slots
+
+    func releaseSlot(_ task: Int) {
+        let reserved = slots[task].reservedByteCount
+        if reserved > 0 { owner.writeBudget.release(reserved) }
+        if slots[task].isWaitingForMemory { owner.writeBudget.forget { $0.connection == id && $0.slot == task } }
+        slots[task] = TaskSlot()
+    }
+
+    /// Another session, or a logout, has ended all tasks of this one.
+    func abortTasks() {
+        machine?.abortAll(&actions)
+        abandonAborted()
+        carryOutActions()
+    }
+
+    func answer(_ management: TaskManagement) {
+        machine?.answer(management, .complete, &output.writer)
+        owner.hasOutput(self)
+    }
+
+    /// Aborted tasks of which the volume's owner knows nothing are over at once.
+    func abandonAborted() {
+        let link = owner.link
+        for task in slots.indices where machine?.isAborted(task) == true {
+            // Data-In that was stopped is over as well; the queue finds that out when it comes to it.
+            if sending[sendingHead...].contains(where: { $0.task == task }) { continue }
+            if link.abandon(.task(id, slot: task)) {
+                machine?.finish(task, TaskOutcome(status: 0, commandByteCount: 0), &output.writer, &actions)
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bus
+import Glibc
+import ISCSI
+import Messages
+import Platform
+import ServiceKit
+import Wire
+
+/// Answers health, metrics and the list of sessions, on the loop's own thread: it reads state that only this thread
+/// has.
+final class ControlEndpoint {
+    private unowned let owner: FrontendLoop
+    private let socket: MessageSocket
+    private let responder: HelloResponder
+    private let message = IncomingMessage()
+    private let counters = BusCounters()
+
+    init(_ owner: FrontendLoop) throws {
+        self.owner = owner
+        let parts = owner.parts
+        responder = HelloResponder(identity: parts.identity)
+        socket = try MessageSocket(
+            .server, context: parts.context, instance: parts.identity.instance, logger: parts.logger,
+            counters: counters)
+        try socket.bind(parts.controlEndpoint)
+        try socket.attach(to: owner.loop) { [unowned self] in
+            socket.drain(into: message) { message in receive(message) }
+        }
+    }
+
+    func close() { socket.close() }
+
+    private func receive(_ message: IncomingMessage) {
+        guard responder.admit(message, on: socket) != nil, !message.envelope.isReply else { return }
+        switch message.envelope.kind {
+        case .health: answer(HealthRequest.self, message, health())
+        case .metrics: answer(MetricsRequest.self, message, MetricsRequest.Reply(families: metrics()))
+        case .sessionList: answer(SessionListRequest.self, message, SessionListRequest.Reply(sessions: sessions()))
+        default:
+            socket.refuse(
+                message, .unexpected,
+                BusFault(
+                    .unsupportedKind, "an iSCSI frontend does not serve messages of kind \(message.envelope.kind)"))
+        }
+    }
+
+    private func answer<Request: BusRequest>(
+        _ type: Request.Type, _ message: IncomingMessage, _ reply: @autoclosure () -> Request.Reply
+    ) {
+        guard let peer = message.peer else { return }
+        let requestID = message.envelope.requestID
+        do throws(MessageError) {
+            _ = try message.decodeBody(type)
+            let body = try MessageCoder.encode(reply())
+            _ = socket.send(.init(Request.kind, requestID: requestID, isReply: true), body: body, to: peer)
+        } catch {
+            socket.refuse(message, .malformedBody, BusFault(refusing: error))
+        }
+    }
+
+    private func health() -> HealthRequest.Reply {
+        let (isReady, detail) = owner.readiness
+        let uptime = Double(Timestamp.now().milliseconds - owner.startedAt.milliseconds) / 1000
+        return HealthRequest.Reply(
+            service: .iscsi, instance: owner.parts.identity.instance, softwareVersion: SoftwareVersion.current,
+            uptimeSeconds: uptime, processID: getpid(), isReady: isReady, detail: detail)
+    }
+
+    private func sessions() -> [SessionListRequest.Session] {
+        let sessions = owner.registry.normalSessions.compactMap { session -> SessionListRequest.Session? in
+            guard let connection = owner.connections[session.connection] else { return nil }
+            return SessionListRequest.Session(
+                initiatorName: session.identity.initiatorName, targetName: session.identity.targetName ?? "",
+                volume: session.target?.volume, peerAddress: connection.peer.description,
+                commandsOpen: UInt32(clamping: connection.machine?.openTaskCount ?? 0))
+        }
+        return sessions.sorted {
+            ($0.targetName, $0.initiatorName, $0.peerAddress) < ($1.targetName, $1.initiatorName, $1.peerAddress)
+        }
+    }
+
+    private func metrics() -> [MetricFamily] {
+        func gauge(_ name: String, _ help: String, _ value: Int) -> MetricFamily {
+            MetricFamily(name: name, help: help, type: .gauge, samples: [.init(value: Double(value))])
+        }
+        func counter(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {
+            MetricFamily(name: name, help: help, type: .counter, samples: [.init(value: Double(value))])
+        }
+        let outstanding = owner.link.outstanding
+        let own = [
+            gauge("sluice_iscsi_sessions", "Sessions, discovery included.", owner.registry.count),
+            gauge("sluice_iscsi_connections", "TCP connections.", owner.connections.count),
+            gauge("sluice_iscsi_targets", "Targets that initiators may log in to.", owner.targets.count),
+            gauge("sluice_iscsi_commands_open", "Requests the cache manager has not answered.", outstanding.openCount),
+            gauge(
+                "sluice_iscsi_commands_held", "Requests that wait for a cache manager that is away.",
+                outstanding.heldCount),
+            counter("sluice_iscsi_commands_resent_total", "Requests sent again.", owner.resentCount),
+            counter(
+                "sluice_iscsi_commands_expired_total", "Requests given up because no answer came in time.",
+                owner.expiredCount),
+            gauge(
+                "sluice_iscsi_write_buffer_used_bytes", "Memory that data of writes takes.",
+                owner.writeBudget.usedByteCount),
+        ]
+        return own + owner.counters.families() + owner.busCounters.metricFamilies()
+            + ProcessMetrics.families(startedAt: owner.startedAt)
+    }
+}

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bus
+import ISCSI
+import Logging
+import Messages
+import Platform
+import SCSI
+import ServiceKit
+import Wire
+
+/// The thread of the frontend: listeners, connections, sessions and the link to the cache manager on one event loop.
+/// In each round it takes what the initiators sent, sends all that became of it to the cache manager in one message,
+/// takes the answers, and sends what the initiators get.
+final class FrontendLoop: ConnectionOwner {
+    enum Stage { case serving, stopping, stopped }
+
+    let parts: FrontendParts
+    let loop: EventLoop
+    let targets = TargetTable()
+    let registry: SessionRegistry
+    let counters = FrontendCounters()
+    let busCounters = BusCounters()
+    private(set) var link: CacheLink
+    var writeBudget: WriteBudget
+    private(set) var stage = Stage.serving
+    private(set) var connections = ConnectionTable()
+    let startedAt = Timestamp.now()
+    private var listeners: [Listener] = []
+    private var control: ControlEndpoint?
+    private let isStopRequested: () -> Bool
+    private var dirty: [ConnectionID] = []
+    private var barriers: [UInt64: () -> Void] = [:]
+    private var lastBarrier: UInt64 = 0
+    private var holdingLogins: [(ConnectionID, arrivedAt: MonotonicInstant)] = []
+    private var targetsAreFrom = MonotonicInstant(nanoseconds: 0)
+    private var stopAt: MonotonicInstant?
+    private var requestsBefore = (resent: UInt64(0), expired: UInt64(0))
+    private var sweepTimer: LoopTimer?
+
+    /// A login waits this long for a fresh list of targets.
+    private static let freshTargetsTimeout = Duration.seconds(1)
+    /// And needs none when the list is no older than this.
+    private static let freshTargetsAge = Duration.milliseconds(20)
+
+    /// On the loop's own thread: ZeroMQ sockets belong to the thread that makes them.
+    init(_ parts: FrontendParts, loop: EventLoop, isStopRequested: @escaping () -> Bool) throws {
+        self.parts = parts
+        self.loop = loop
+        self.isStopRequested = isStopRequested
+        let configuration = parts.configuration
+        registry = SessionRegistry(limits: configuration.limits)
+        writeBudget = WriteBudget(limit: configuration.limits.writeBufferByteCount)
+        link = try Self.makeLink(parts, instance: parts.identity.instance, loop: loop, counters: busCounters)
+        link.owner = self
+        try link.start { [unowned self] in turn() }
+        control = try ControlEndpoint(self)
+        for descriptor in parts.listeners {
+            listeners.append(
+                try Listener(descriptor, loop: loop, logger: parts.logger) { [unowned self] in accept($0) })
+        }
+        sweepTimer = loop.makeTimer { [unowned self] in sweep() }
+        sweep()
+    }
+
+    private static func makeLink(
+        _ parts: FrontendParts, instance: ServiceInstance, loop: EventLoop, counters: BusCounters
+    ) throws -> CacheLink {
+        var identity = parts.identity
+        identity.instance = instance
+        let settings = CacheLink.Settings(
+            endpoint: parts.cacheEndpoint, identity: identity, commandHold: parts.configuration.commandHold)
+        return try CacheLink(
+            settings, loop: loop, context: parts.context, counters: counters, logger: parts.logger)
+    }
+
+    var configuration: FrontendConfiguration { parts.configuration }
+    var acceptsLogins: Bool { stage == .serving }
+    var now: UInt64 { loop.now.nanoseconds }
+    var resentCount: UInt64 { requestsBefore.resent + link.outstanding.resentCount }
+    var expiredCount: UInt64 { requestsBefore.expired + link.outstanding.expiredCount }
+
+    // MARK: One round
+
+    private func turn() {
+        if isStopRequested(), stage == .serving { stop() }
+        link.turn()
+        while let waiter = writeBudget.admitNext() {
+            if let connection = connections[waiter.connection] {
+                connection.memoryGranted(waiter)
+            } else {
+                writeBudget.release(waiter.byteCount)
+            }
+        }
+        flushDirty()
+        // Commands that were read now, or memory that became free, are served in another round without waiting.
+        if link.outstanding.hasSomethingToSend || !dirty.isEmpty { loop.requestIteration() }
+        finishStopping()
+    }
+
+    private func flushDirty() {
+        let waiting = dirty
+        dirty.removeAll(keepingCapacity: true)
+        for id in waiting {
+            guard let connection = connections[id] else { continue }
+            connection.isDirty = false
+            connection.flush()
+            interestChanged(connection)
+        }
+    }
+
+    func hasOutput(_ connection: Connection) {
+        guard !connection.isDirty else { return }
+        connection.isDirty = true
+        dirty.append(connection.id)
+        loop.requestIteration()
+    }
+
+    func interestChanged(_ connection: Connection) {
+        guard let registration = connection.registration, !connection.isClosed else { return }
+        var interest: EventLoop.Interest = connection.wantsToRead ? .read : []
+        if !connection.output.isEmpty { interest.insert(.write) }
+        guard interest != connection.interest else { return }
+        do throws(SystemError) {
+            try loop.setInterest(interest, for: registration)
+            connection.interest = interest
+        } catch {
+            parts.logger.error("Cannot watch a connection", metadata: ["reason": "\(error)"])
+            connection.close(.protocolError)
+        }
+    }
+
+    private func sweep() {
+        for connection in connections.all {
+            connection.check()
+            interestChanged(connection)
+        }
+        let isLate = { (arrivedAt: MonotonicInstant) in
+            arrivedAt.advanced(by: Self.freshTargetsTimeout) <= self.loop.now
+        }
+        continueLogins { isLate($0) }
+        reportHealth()
+        sweepTimer?.arm(after: .seconds(1))
+    }
+
+    var readiness: (isReady: Bool, detail: String) {
+        guard stage == .serving else { return (false, "stopping: asking initiators to log out") }
+        let sessions = "\(registry.count) sessions on \(targets.count) targets"
+        guard link.isConnected else {
+            return (false, "no cache manager at \(parts.cacheEndpoint): commands wait (\(sessions))")
+        }
+        return (true, sessions)
+    }
+
+    func reportHealth() {
+        let (isReady, detail) = readiness
+        parts.health.set(ready: isReady, detail)
+    }
+
+    // MARK: Connections
+
+    private func accept(_ descriptor: Int32) {
+        TCPSocket.configure(descriptor)
+        guard let peer = SocketAddress.peer(of: descriptor), let local = SocketAddress.local(of: descriptor),
+            isAdmitted(peer)
+        else {
+            counters.connectionsRefused += 1
+            return TCPSocket.close(descriptor)
+        }
+        let id = connections.takeID()
+        let connection = Connection(id: id, descriptor: descriptor, peer: peer, local: local, owner: self)
+        do throws(SystemError) {
+            connection.registration = try loop.register(descriptor, .read) { [unowned self, unowned connection] ready in
+                receive(ready, connection)
+            }
+        } catch {
+            parts.logger.error("Cannot watch a connection", metadata: ["reason": "\(error)"])
+            connections.giveBack(id)
+            return TCPSocket.close(descriptor)
+        }
+        connection.interest = .read
+        connections.enter(connection)
+        counters.connectionsAccepted += 1
+    }
+
+    private func isAdmitted(_ peer: SocketAddress) -> Bool {
+        let limits = configuration.limits
+        guard connections.count < limits.connections else { return false }
+        let inLogin = connections.all.filter { $0.session == nil }
+        guard inLogin.count < limits.loginsInProgress else { return false }
+        return peer.isLoopback || inLogin.filter { $0.peer.host == peer.host }.count < limits.loginsPerAddress
+    }
+
+    private func receive(_ ready: EventLoop.Ready, _ connection: Connection) {
+        if ready.contains(.readable) || !ready.intersection([.hangup, .error]).isEmpty { connection.readable() }
+        if ready.contains(.writable), !connection.isClosed { hasOutput(connection) }
+        // A broken connection that is not read now would be reported again and again.
+        if !ready.intersection([.hangup, .error]).isEmpty, !connection.wantsToRead { connection.close(.peerClosed) }
+        interestChanged(connection)
+    }
+
+    func closed(_ connection: Connection, _ reason: CloseReason) {
+        if let registration = connection.registration { loop.deregister(registration) }
+        TCPSocket.close(connection.descriptor)
+        connections.remove(connection.id)
+        counters.countClosed(reason)
+        if let session = connection.session {
+            registry.remove(session)
+            parts.logger.info(
+                "Session ended",
+                metadata: [
+                    "initiator": "\(session.identity.initiatorName)",
+                    "target": "\(session.identity.targetName ?? "discovery")", "peer": "\(connection.peer)",
+                    "reason": "\(reason.rawValue)",
+                ])
+        } else if let session = connection.establishing {
+            registry.remove(session)
+        }
+        // What was not sent yet is never sent. What was sent may still be applied: the barrier of the next session of
+        // this nexus waits for it.
+        let id = connection.id
+        link.drop { owner in
+            if case .task(let connection, _) = owner { connection == id } else { false }
+        }
+    }
+
+    // MARK: Logins
+
+    func needsFreshTargets(_ connection: Connection) -> Bool {
+        guard link.isConnected, targetsAreFrom.advanced(by: Self.freshTargetsAge) < loop.now else { return false }
+        holdingLogins.append((connection.id, loop.now))
+        link.refresh()
+        return true
+    }
+
+    private func continueLogins(where isReady: (MonotonicInstant) -> Bool) {
+        let ready = holdingLogins.filter { isReady($0.arrivedAt) }
+        holdingLogins.removeAll { isReady($0.arrivedAt) }
+        for (id, _) in ready { connections[id]?.continueLogin() }
+    }
+
+    func establish(_ identity: SessionIdentity, tsih: UInt16, connectionID: UInt16, for connection: Connection) {
+        let target = identity.targetName.flatMap { targets[$0] }
+        guard identity.isDiscovery || target != nil else { return connection.refuse(.targetRemoved) }
+        let verdict = registry.admit(
+            identity, tsih: tsih, connectionID: connectionID, target: target, connection: connection.id)
+        switch verdict {
+        case .refuse(let status): return connection.refuse(status)
+        case .admit(let session): connection.establishing = session
+        case .replace(let old, let session):
+            connection.establishing = session
+            connections[old.connection]?.close(.reinstated)
+        }
+        guard let target, let session = connection.establishing else { return admit(connection) }
+        // Also when no session is known here: another frontend, or this one before it was restarted, may have sent
+        // commands of this nexus that are not applied yet.
+        barrier(target, nexus: session.nexus) { [weak self, weak connection] in
+            if let connection { self?.admit(connection) }
+        }
+    }
+
+    private func admit(_ connection: Connection) {
+        guard let session = connection.establishing, connection.phase == .establishing else { return }
+        connection.establishing = nil
+        parts.logger.info(
+            "Session begun",
+            metadata: [
+                "initiator": "\(session.identity.initiatorName)",
+                "target": "\(session.identity.targetName ?? "discovery")", "peer": "\(connection.peer)",
+            ])
+        connection.admit(session)
+    }
+
+    func logOut(_ request: LogoutRequest, for connection: Connection) {
+        guard let session = connection.session else { return }
+        settle([session]) { [weak connection] in
+            guard let connection, !connection.isClosed else { return }
+            self.registry.remove(session)
+            connection.machine?.answerLogout(request, response: 0, &connection.output.writer)
+            connection.closeAfterOutput(.loggedOut)
+        }
+    }
+
+    // MARK: Task management
+
+    func carryOut(_ management: TaskManagement, for connection: Connection) {
+        guard let session = connection.session, let target = session.target else { return }
+        counters.taskManagement += 1
+        var affected = [session]
+        if management.function == .clearTaskSet || management.function == .logicalUnitReset {
+            affected = registry.sessions(of: target)
+            for other in affected where other !== session {
+                connections[other.connection]?.abortTasks()
+                if management.function == .clearTaskSet {
+                    other.attentions.post(.commandsClearedByAnotherInitiator)
+                }
+            }
+            if management.function == .logicalUnitReset {
+                for every in affected { every.attentions.post(.busDeviceResetFunctionOccurred) }
+            }
+        }
+        settle(affected) { [weak connection] in
+            guard let connection, !connection.isClosed else { return }
+            connection.answer(management)
+        }
+    }
+
+    /// Calls when no command that was sent for these sessions until now can be applied any more.
+    private func settle(_ sessions: [Session], then done: @escaping () -> Void) {
+        let busy = sessions.filter { !link.isQuiet(nexus: $0.nexus) }
+        var open = busy.count
+        guard open > 0 else { return done() }
+        for session in busy {
+            guard let target = session.target else { continue }
+            barrier(target, nexus: session.nexus) {
+                open -= 1
+                if open == 0 { done() }
+            }
+        }
+    }
+
+    private func barrier(_ target: Target, nexus: UInt64, then done: @escaping () -> Void) {
+        lastBarrier += 1
+        let id = lastBarrier
+        barriers[id] = done
+        link.submitBarrier(volume: target.volume, nexus: nexus, owner: .barrier(id))
+        loop.requestIteration()
+    }
+
+    // MARK: Stopping
+
+    private func stop() {
+        parts.logger.info("Stopping", metadata: ["sessions": "\(registry.count)"])
+        stage = .stopping
+        reportHealth()
+        for listener in listeners { listener.close() }
+        let seconds = configuration.limits.stopSeconds
+        stopAt = loop.now.advanced(by: .seconds(Int64(seconds)))
+        for connection in connections.all { connection.beginStop(seconds: UInt16(clamping: seconds)) }
+        loop.schedule(after: .seconds(Int64(seconds))) { [unowned self] in loop.requestIteration() }
+    }
+
+    private func finishStopping() {
+        guard stage == .stopping, let stopAt else { return }
+        guard connections.count == 0 || stopAt <= loop.now else { return }
+        stage = .stopped
+        for connection in connections.all { connection.endForStop() }
+        control?.close()
+        link.close()
+        loop.stop()
+    }
+}
+
+// MARK: - What the link tells
+
+extension FrontendLoop: CacheLinkOwner {
+    func link(_ link: CacheLink, answered owner: RequestOwner, _ reply: IOReply, payload: Frame?) {
+        switch owner {
+        case .task(let id, let slot):
+            guard let outcome = MediumOutcome(reply) else { return }
+            connections[id]?.volumeAnswered(slot, outcome, payload: payload)
+        case .barrier(let id):
+            // Whatever the answer is, the request itself has passed everything older of its nexus.
+            barriers.removeValue(forKey: id)?()
+        }
+    }
+
+    func link(_ link: CacheLink, gaveUp owner: RequestOwner, _ operation: IORequest.Operation, wasSent: Bool) {
+        switch owner {
+        case .task(let id, let slot):
+            let outcome = MediumOutcome(expired: operation, wasSent: wasSent)
+            connections[id]?.volumeAnswered(slot, outcome, payload: nil)
+        case .barrier(let id):
+            barriers.removeValue(forKey: id)?()
+        }
+    }
+
+    func link(_ link: CacheLink, listed volumes: [VolumeDescription], askedAt: MonotonicInstant) {
+        targetsAreFrom = askedAt
+        let change = targets.update(volumes)
+        for (target, attention) in change.attentions {
+            for session in registry.sessions(of: target) { session.attentions.post(attention) }
+        }
+        for target in change.removed {
+            parts.logger.info("Target removed", metadata: ["target": "\(target.name)"])
+            for session in registry.sessions(of: target) { connections[session.connection]?.close(.targetRemoved) }
+        }
+        continueLogins { $0 <= askedAt }
+        reportHealth()
+    }
+
+    /// All sessions end: what they sent will never be answered. Initiators log in again, to a new instance.
+    func linkWasRevoked(_ link: CacheLink) {
+        for connection in connections.all { connection.close(.revoked) }
+        barriers.removeAll()
+        requestsBefore = (resentCount, expiredCount)
+        // The old link is in the middle of its round, so it is closed behind that; nothing goes to it any more.
+        loop.schedule(after: .zero) { link.close() }
+        do {
+            let instance = ServiceInstance(rawValue: Randomness.nonzeroUInt64())
+            self.link = try Self.makeLink(parts, instance: instance, loop: loop, counters: busCounters)
+            self.link.owner = self
+            try self.link.start { [unowned self] in turn() }
+        } catch {
+            parts.logger.critical("Cannot reach the cache manager again", metadata: ["reason": "\(error)"])
+            loop.stop()
+        }
+    }
+}

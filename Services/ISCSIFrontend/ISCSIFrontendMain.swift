@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Bus
+import Logging
+import Messages
+import Platform
+import ServiceKit
+import ServiceLifecycle
+
+/// `sluice-iscsi`: serves the volumes of a cache manager to iSCSI initiators, one target per volume. Its loop's thread
+/// answers at the service's endpoint itself, because only that thread knows the sessions.
+@main
+struct ISCSIFrontendMain: ServiceCommand {
+    static let kind = ServiceKind.iscsi
+    static let directories: [DirectoryUse] = []
+    static let bindsItsEndpoint = true
+    static let configuration = commandConfiguration("Serve volumes to iSCSI initiators.")
+    @OptionGroup var options: ConfigurationOptions
+
+    func makeServices(_ context: ServiceContext) async throws -> [any Service] {
+        try Failpoint.checkEnvironment()
+        let configuration = FrontendConfiguration(context.configuration)
+        // Before anything is promised to anybody: a port in use ends the start with its reason.
+        var listeners: [Int32] = []
+        for address in configuration.listen {
+            listeners += try TCPSocket.listen(host: address.host, port: address.port)
+        }
+        for listener in listeners {
+            let address = SocketAddress.local(of: listener)?.description ?? "unknown"
+            context.logger.info("listening", metadata: ["address": "\(address)"])
+        }
+        return [
+            try FrontendService(
+                FrontendParts(
+                    configuration: configuration,
+                    identity: BusIdentity(
+                        service: Self.kind, instance: context.instance, softwareVersion: SoftwareVersion.current),
+                    cacheEndpoint: try Self.cacheEndpoint(in: context.runDirectory),
+                    controlEndpoint: try context.slot.endpoint(), listeners: listeners, context: try BusContext(),
+                    health: context.health, logger: context.logger))
+        ]
+    }
+
+    /// The first cache manager of the run directory, or where it will be once it starts.
+    private static func cacheEndpoint(in directory: RunDirectory) throws -> Endpoint {
+        if let entry = try directory.entries(of: .cache).first { return try entry.dataEndpoint() }
+        return try Endpoint(path: directory.path.appending("\(ServiceKind.cache.shortName)-0.data.sock"))
+    }
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Messages
+package import Wire
+
+/// The requests of one frontend instance that its cache manager has not answered (STORAGE §4, "Requests that come
+/// twice"). No socket and no clock: events and monotonic nanoseconds go in, batches to send and expired requests come
+/// out. `Owner` says whose request it is, `Payload` is the data that travels with it.
+///
+/// A request keeps its number for life. Whenever the cache manager has started again, or may have lost something,
+/// everything open goes out again in the order of the numbers before anything new; the cache manager answers what it
+/// has done already from memory, so a repeat is never applied twice.
+package struct OutstandingRequests<Owner: Equatable, Payload> {
+    package struct Policy: Sendable {
+        package var batchRequestCount = 64
+        package var batchByteCount = 8 << 20
+        /// A single message that was lost costs this long; the interval doubles for answers that only take their time.
+        package var firstRepeat: UInt64 = 1_000_000_000
+        package var longestRepeat: UInt64 = 8_000_000_000
+        package init() {}
+    }
+
+    package struct Item {
+        package var request: IORequest
+        package var payload: Payload?
+    }
+
+    /// A request that leaves the table.
+    package struct Closed {
+        package var request: IORequest
+        package var owner: Owner
+        /// False: the cache manager cannot have seen it.
+        package var wasSent: Bool
+    }
+
+    private struct Entry {
+        var request: IORequest
+        var payload: Payload?
+        var owner: Owner
+        var deadline: UInt64
+        var nextRepeat: UInt64 = .max
+        var repeatInterval: UInt64
+        var timesSent = 0
+    }
+
+    package let frontend: ServiceInstance
+    /// Requests that were sent more than once.
+    package private(set) var resentCount: UInt64 = 0
+    package private(set) var expiredCount: UInt64 = 0
+    package private(set) var isConnected = false
+
+    private let policy: Policy
+    /// Entry i has the number `firstNumber + i`; nil once closed. The first is always open.
+    private var entries: [Entry?] = []
+    private var firstNumber: UInt64 = 1
+    private var head = 0
+    /// Everything before this number was sent to the present incarnation.
+    private var nextToSend: UInt64 = 1
+    private var repeats: [UInt64] = []
+    private var prepared: [UInt64] = []
+    /// Not later than the first deadline or repeat that is due.
+    private var earliestDue: UInt64 = .max
+
+    package init(frontend: ServiceInstance, policy: Policy = Policy()) {
+        self.frontend = frontend
+        self.policy = policy
+    }
+
+    package private(set) var openCount = 0
+    private var nextNumber: UInt64 { firstNumber + UInt64(entries.count - head) }
+    /// All lower numbers are closed and never sent again.
+    package var lowestOpenNumber: UInt64 { firstNumber }
+    /// When `advance` has something to do; nil while nothing is due ever.
+    package var nextDeadline: UInt64? { earliestDue == .max ? nil : earliestDue }
+    /// Open requests that wait for a connection.
+    package var heldCount: Int { isConnected ? 0 : openCount }
+    package var hasSomethingToSend: Bool { isConnected && (nextToSend < nextNumber || !repeats.isEmpty) }
+
+    /// - Parameters:
+    ///   - request: without identity; number and lowest open number are filled in here.
+    ///   - deadline: when to give up.
+    package mutating func submit(_ request: IORequest, payload: Payload?, owner: Owner, deadline: UInt64) {
+        var request = request
+        request.frontend = frontend
+        request.number = nextNumber
+        entries.append(
+            Entry(
+                request: request, payload: payload, owner: owner, deadline: deadline,
+                repeatInterval: policy.firstRepeat))
+        openCount += 1
+        earliestDue = min(earliestDue, deadline)
+    }
+
+    // MARK: The connection
+
+    /// An incarnation of the cache manager has answered hello: everything open goes out, the oldest first.
+    package mutating func connected() {
+        isConnected = true
+        nextToSend = firstNumber
+        repeats.removeAll(keepingCapacity: true)
+    }
+
+    /// Nothing that was sent can be relied on any more.
+    package mutating func disconnected() {
+        isConnected = false
+        repeats.removeAll(keepingCapacity: true)
+        for index in head..<entries.count { entries[index]?.nextRepeat = .max }
+    }
+
+    // MARK: Sending
+
+    /// What to send next in one message, repeats first, or nothing. Call `batchWasSent` if it was taken.
+    package mutating func prepareBatch(into batch: inout [Item]) {
+        batch.removeAll(keepingCapacity: true)
+        prepared.removeAll(keepingCapacity: true)
+        guard isConnected else { return }
+        var byteCount = 0
+        for number in repeats { guard add(number, to: &batch, &byteCount) else { return } }
+        var number = nextToSend
+        while number < nextNumber, add(number, to: &batch, &byteCount) { number += 1 }
+    }
+
+    /// False when the batch is full.
+    private mutating func add(_ number: UInt64, to batch: inout [Item], _ byteCount: inout Int) -> Bool {
+        guard let index = index(of: number), let entry = entries[index] else {
+            // Closed meanwhile: counts as sent, so that the cursor passes it.
+            prepared.append(number)
+            return true
+        }
+        let payloadByteCount = Int(entry.request.payloadByteCount)
+        guard batch.count < policy.batchRequestCount,
+            batch.isEmpty || byteCount + payloadByteCount <= policy.batchByteCount
+        else { return false }
+        var request = entry.request
+        request.lowestOpenNumber = firstNumber
+        byteCount += payloadByteCount
+        batch.append(Item(request: request, payload: entry.payload))
+        prepared.append(number)
+        return true
+    }
+
+    package mutating func batchWasSent(at now: UInt64) {
+        for number in prepared {
+            if number >= nextToSend {
+                nextToSend = number + 1
+            } else if let place = repeats.firstIndex(of: number) {
+                repeats.remove(at: place)
+            }
+            guard let index = index(of: number), var entry = entries[index] else { continue }
+            if entry.timesSent > 0 { resentCount += 1 }
+            entry.timesSent += 1
+            entry.nextRepeat = now &+ entry.repeatInterval
+            entry.repeatInterval = min(2 * entry.repeatInterval, policy.longestRepeat)
+            entries[index] = entry
+            earliestDue = min(earliestDue, entry.nextRepeat)
+        }
+        prepared.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: Closing
+
+    /// The cache manager has answered. Nil: a late or repeated answer.
+    package mutating func complete(_ number: UInt64) -> Closed? {
+        guard let index = index(of: number), let entry = entries[index], entry.timesSent > 0 else { return nil }
+        return close(index, entry)
+    }
+
+    /// What passed its deadline leaves the table; what was not answered for long is sent again.
+    package mutating func advance(to now: UInt64, expired: (Closed) -> Void) {
+        guard now >= earliestDue else { return }
+        earliestDue = .max
+        for index in head..<entries.count {
+            guard let entry = entries[index] else { continue }
+            if entry.deadline <= now {
+                expiredCount += 1
+                entries[index] = nil
+                openCount -= 1
+                expired(Closed(request: entry.request, owner: entry.owner, wasSent: entry.timesSent > 0))
+                continue
+            }
+            if isConnected, entry.nextRepeat <= now {
+                repeats.append(entry.request.number)
+                entries[index]?.nextRepeat = .max
+            }
+            earliestDue = min(earliestDue, entry.deadline, entries[index]?.nextRepeat ?? .max)
+        }
+        trim()
+    }
+
+    /// Forgets requests whose owner is gone or does not want them any more.
+    /// - Returns: how many of them the cache manager may still apply.
+    @discardableResult
+    package mutating func drop(where isDropped: (Owner) -> Bool) -> Int {
+        var sentCount = 0
+        for index in head..<entries.count {
+            guard let entry = entries[index], isDropped(entry.owner) else { continue }
+            if entry.timesSent > 0 { sentCount += 1 }
+            entries[index] = nil
+            openCount -= 1
+        }
+        trim()
+        return sentCount
+    }
+
+    /// Takes a request back that its owner does not want any more.
+    /// - Returns: false when it is on its way: its answer will come.
+    package mutating func abandon(_ owner: Owner) -> Bool {
+        for index in head..<entries.count {
+            guard let entry = entries[index], entry.owner == owner else { continue }
+            if isConnected, entry.timesSent > 0 { return false }
+            _ = close(index, entry)
+            return true
+        }
+        return true
+    }
+
+    /// True when no request of this nexus is unanswered.
+    package func isQuiet(nexus: UInt64) -> Bool {
+        for index in head..<entries.count where entries[index]?.request.nexus == nexus { return false }
+        return true
+    }
+
+    private mutating func close(_ index: Int, _ entry: Entry) -> Closed {
+        entries[index] = nil
+        openCount -= 1
+        trim()
+        return Closed(request: entry.request, owner: entry.owner, wasSent: entry.timesSent > 0)
+    }
+
+    private func index(of number: UInt64) -> Int? {
+        guard number >= firstNumber, number < nextNumber else { return nil }
+        return head + Int(number - firstNumber)
+    }
+
+    /// Lets go of the closed front. The array is moved up only when that is cheap for what it frees.
+    private mutating func trim() {
+        while head < entries.count, entries[head] == nil {
+            head += 1
+            firstNumber += 1
+        }
+        if head == entries.count {
+            entries.removeAll(keepingCapacity: true)
+            head = 0
+        } else if head > 1024, head > entries.count / 2 {
+            entries.removeFirst(head)
+            head = 0
+        }
+        nextToSend = max(nextToSend, firstNumber)
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+import ISCSI
+import SCSI
+
+/// One session: an I_T nexus, or a discovery session. Its connection owns the transport.
+final class Session {
+    let identity: SessionIdentity
+    let tsih: UInt16
+    let target: Target?
+    /// Names the nexus to the cache manager; the same for every session of this identity, through any frontend.
+    let nexus: UInt64
+    var attentions: UnitAttentionQueue
+    let connection: ConnectionID
+    let connectionID: UInt16
+
+    init(
+        identity: SessionIdentity, tsih: UInt16, target: Target?, isReturn: Bool, connection: ConnectionID,
+        connectionID: UInt16
+    ) {
+        self.identity = identity
+        self.tsih = tsih
+        self.target = target
+        nexus = identity.nexus(portalGroupTag: Target.portalGroupTag)
+        attentions = UnitAttentionQueue(first: isReturn ? .nexusLossOccurred : .powerOnOccurred)
+        self.connection = connection
+        self.connectionID = connectionID
+    }
+}
+
+/// The sessions of this frontend, by initiator, ISID and target. A login for a session that exists replaces it.
+final class SessionRegistry {
+    enum Verdict {
+        case admit(Session)
+        /// The old session has to be ended first.
+        case replace(Session, by: Session)
+        case refuse(LoginStatus)
+    }
+
+    private let limits: FrontendLimits
+    private var sessions: [SessionIdentity: Session] = [:]
+    /// They have no nexus and nothing to take over; the ISID need not differ.
+    private var discoverySessions: [ConnectionID: Session] = [:]
+    private var usedTSIHs: Set<UInt16> = []
+    private var lastTSIH: UInt16 = 0
+
+    init(limits: FrontendLimits) { self.limits = limits }
+
+    var count: Int { sessions.count + discoverySessions.count }
+    var normalSessions: some Collection<Session> { sessions.values }
+
+    func sessions(of target: Target) -> [Session] { sessions.values.filter { $0.target === target } }
+
+    /// - Parameter tsih: as the initiator sent it; not 0 when it believes that the session exists.
+    func admit(
+        _ identity: SessionIdentity, tsih: UInt16, connectionID: UInt16, target: Target?, connection: ConnectionID
+    ) -> Verdict {
+        let old = identity.isDiscovery ? nil : sessions[identity]
+        if tsih != 0 {
+            guard let old, old.tsih == tsih else { return .refuse(.sessionDoesNotExist) }
+            // A second connection would join the session; we offer one.
+            guard old.connectionID == connectionID else { return .refuse(.tooManyConnections) }
+        }
+        if old == nil {
+            guard count < limits.sessions else { return .refuse(.outOfResources) }
+            if let target {
+                let others = sessions(of: target)
+                let own = others.filter { $0.identity.initiatorName == identity.initiatorName }
+                guard others.count < limits.sessionsPerTarget, own.count < limits.sessionsPerInitiator else {
+                    return .refuse(.outOfResources)
+                }
+            }
+        }
+        guard let newTSIH = drawTSIH() else { return .refuse(.outOfResources) }
+        let session = Session(
+            identity: identity, tsih: newTSIH, target: target, isReturn: old != nil, connection: connection,
+            connectionID: connectionID)
+        if identity.isDiscovery {
+            discoverySessions[connection] = session
+        } else {
+            sessions[identity] = session
+        }
+        guard let old else { return .admit(session) }
+        usedTSIHs.remove(old.tsih)
+        return .replace(old, by: session)
+    }
+
+    /// Harmless for a session that was replaced.
+    func remove(_ session: Session) {
+        if session.identity.isDiscovery {
+            guard discoverySessions.removeValue(forKey: session.connection) != nil else { return }
+        } else {
+            guard sessions[session.identity] === session else { return }
+            sessions[session.identity] = nil
+        }
+        usedTSIHs.remove(session.tsih)
+    }
+
+    /// Goes around all values, so that one is not used again soon.
+    private func drawTSIH() -> UInt16? {
+        for _ in 0..<Int(UInt16.max) {
+            lastTSIH = lastTSIH == .max ? 1 : lastTSIH + 1
+            if usedTSIHs.insert(lastTSIH).inserted { return lastTSIH }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+import Messages
+import SCSI
+import Wire
+
+/// One volume as initiators see it: a target with one logical unit. Shared by its sessions, on the loop's thread.
+final class Target {
+    static let portalGroupTag: UInt16 = 1
+
+    let volume: VolumeID
+    let name: String
+    var server: DeviceServer
+    private(set) var status: VolumeStatus
+
+    init(_ description: VolumeDescription) {
+        volume = description.id
+        name = description.targetName
+        status = description.status
+        server = DeviceServer(unit: Self.unit(description))
+    }
+
+    /// A volume that is being made or removed is not there for initiators.
+    static func isVisible(_ description: VolumeDescription) -> Bool {
+        description.status != .creating && description.status != .deleting
+            && description.byteCount >= UInt64(Geometry.sectorByteCount)
+    }
+
+    /// - Returns: the unit attention that tells initiators of the change, if it is one for them.
+    func update(_ description: VolumeDescription) -> UnitAttention? {
+        status = description.status
+        let unit = Self.unit(description)
+        let isResized = unit.sectorCount != server.unit.sectorCount
+        server.unit = unit
+        return isResized ? .capacityDataHasChanged : nil
+    }
+
+    private static func unit(_ description: VolumeDescription) -> LogicalUnit {
+        var unit = LogicalUnit(
+            volume: description.id, sectorCount: description.byteCount / UInt64(Geometry.sectorByteCount),
+            targetName: description.targetName, isWriteCacheEnabled: description.durability == .onFlush)
+        // While a volume opens, its owner holds the commands: initiators see a pause, not an error.
+        unit.readiness = description.status == .fenced ? .manualInterventionRequired : .ready
+        return unit
+    }
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bus
+import Glibc
+import ISCSIFrontend
+import Messages
+import Platform
+import Synchronization
+import TestInitiator
+import TestSupport
+import Testing
+import Wire
+
+/// The whole frontend over TCP and ZeroMQ, against a cache manager in memory.
+@Suite(.serialized) struct FrontendTests {
+    private static func pattern(_ seed: UInt64, _ count: Int) -> [UInt8] {
+        var random = SeededRandom(seed: seed)
+        return random.bytes(count)
+    }
+
+    @Test func readsBackWhatWasWritten() async throws {
+        try await FrontendHarness.run { harness in
+            let cache = try harness.cacheManager()
+            defer { cache.die() }
+            let initiator = try harness.loggedIn()
+            // Immediate data, then with R2Ts, then many at once.
+            for (index, count) in [512, 4096, 65_536, 1 << 20, 3 << 20].enumerated() {
+                let data = Self.pattern(UInt64(index), count)
+                let lba = UInt64(index * 8)
+                #expect(try initiator.execute([.write(lba: lba, data)])[0].isGood)
+                let read = try initiator.execute([.read(lba: lba, sectors: UInt32(count / 512))])[0]
+                #expect(read.isGood && read.data == data)
+            }
+            let many = (0..<100).map { Self.pattern(UInt64(100 + $0), 4096) }
+            let writes = many.enumerated().map {
+                InitiatorCommand.write(lba: UInt64($0.offset * 8), $0.element, forceUnitAccess: true)
+            }
+            #expect(try initiator.execute(writes).allSatisfy(\.isGood))
+            let reads = (0..<100).map { InitiatorCommand.read(lba: UInt64($0 * 8), sectors: 8) }
+            #expect(try initiator.execute(reads).map(\.data) == many)
+            #expect(try initiator.execute([.flush])[0].isGood)
+            #expect(try initiator.execute([.unmap(lba: 8, sectors: 8)])[0].isGood)
+            #expect(try initiator.execute([reads[1]])[0].data == [UInt8](repeating: 0, count: 4096))
+            let zero = [UInt8](repeating: 0, count: 512)
+            let one = [UInt8](repeating: 1, count: 512)
+            #expect(try initiator.execute([.compareAndWrite(lba: 8, expected: zero, new: one)])[0].isGood)
+            let miscompare = try initiator.execute([.compareAndWrite(lba: 8, expected: zero, new: one)])[0]
+            #expect(miscompare.senseCode?.key == 0x0e)
+            try initiator.logout()
+        }
+    }
+
+    @Test func writesPartOfASector() async throws {
+        try await FrontendHarness.run { harness in
+            let cache = try harness.cacheManager()
+            defer { cache.die() }
+            let initiator = try harness.loggedIn()
+            let old = Self.pattern(1, 1024)
+            #expect(try initiator.execute([.write(lba: 0, old)])[0].isGood)
+            // Two sectors are named, but the initiator sends 700 bytes.
+            var short = InitiatorCommand.write(lba: 0, Self.pattern(2, 1024))
+            short.dataOut = Array(short.dataOut.prefix(700))
+            #expect(try initiator.execute([short])[0].isGood)
+            let read = try initiator.execute([.read(lba: 0, sectors: 2)])[0].data
+            #expect(read == Array(short.dataOut + old[700...]))
+        }
+    }
+
+    @Test func commandsWaitForACacheManagerThatComesBack() async throws {
+        try await FrontendHarness.run { harness in
+            var cache = try harness.cacheManager()
+            let initiator = Handed(try harness.loggedIn())
+            for round in 0..<10 {
+                let restart = try IOThread(name: "restart") { [cache] in
+                    usleep(useconds_t(round * 300))
+                    cache.die()
+                }
+                let data = Self.pattern(UInt64(round), 4096)
+                let writes = (0..<20).map { InitiatorCommand.write(lba: UInt64($0 * 8), data) }
+                let comeback = try IOThread(name: "comeback") {
+                    restart.join()
+                    usleep(50_000)
+                }
+                let waiting = Waiting()
+                let worker = try IOThread(name: "initiator") {
+                    waiting.set((try? initiator.value.execute(writes)) ?? [])
+                }
+                comeback.join()
+                cache = try harness.cacheManager(.init(notReadyHellos: round % 3))
+                worker.join()
+                #expect(waiting.outcomes.count == 20 && waiting.outcomes.allSatisfy(\.isGood), "round \(round)")
+                #expect(try initiator.value.execute([.read(lba: 152, sectors: 8)])[0].data == data)
+            }
+            cache.die()
+        }
+    }
+
+    @Test func lostAnswersAreAskedForAgainAndNothingIsDoneTwice() async throws {
+        try await FrontendHarness.run { harness in
+            let cache = try harness.cacheManager(.init(losesEveryNthAnswer: 5))
+            defer { cache.die() }
+            let initiator = try harness.loggedIn()
+            let zero = [UInt8](repeating: 0, count: 512)
+            for step in UInt8(0)..<8 {
+                let expected = step == 0 ? zero : [UInt8](repeating: step, count: 512)
+                let new = [UInt8](repeating: step + 1, count: 512)
+                let outcome = try initiator.execute([.compareAndWrite(lba: 100, expected: expected, new: new)])[0]
+                #expect(outcome.isGood, "step \(step)")
+            }
+            #expect(harness.volume.counts.withLock { $0.repeated } >= 1)
+        }
+    }
+
+    @Test func commandsAreGivenUpAsBusyWhenTheHoldTimeIsOver() async throws {
+        try await FrontendHarness.run(commandHold: .seconds(1)) { harness in
+            let cache = try harness.cacheManager()
+            let initiator = try harness.loggedIn()
+            cache.die()
+            let begun = MonotonicClock.now()
+            let outcome = try initiator.execute([.write(lba: 0, Self.pattern(1, 512))])[0]
+            #expect(outcome.isBusy)
+            #expect(MonotonicClock.now().duration(since: begun) >= .seconds(1))
+            let again = try harness.cacheManager()
+            #expect(try initiator.execute([.write(lba: 0, Self.pattern(1, 512))])[0].isGood)
+            again.die()
+        }
+    }
+
+    @Test func aLoginReplacesTheSessionOfTheSameNexus() async throws {
+        try await FrontendHarness.run { harness in
+            let cache = try harness.cacheManager()
+            defer { cache.die() }
+            let first = try harness.loggedIn(1)
+            let other = try harness.loggedIn(2)
+            let barriers = harness.volume.counts.withLock { $0.barriers }
+            let second = try harness.loggedIn(1)
+            #expect(harness.volume.counts.withLock { $0.barriers } == barriers + 1)
+            #expect(throws: InitiatorError.self) { try first.execute([.testUnitReady]) }
+            #expect(try second.execute([.testUnitReady])[0].isGood)
+            #expect(try other.execute([.testUnitReady])[0].isGood)
+        }
+    }
+
+    @Test func aRevokedFrontendComesBackAsANewInstance() async throws {
+        try await FrontendHarness.run { harness in
+            let cache = try harness.cacheManager()
+            let initiator = try harness.loggedIn()
+            let data = Self.pattern(9, 512)
+            #expect(try initiator.execute([.write(lba: 0, data)])[0].isGood)
+            cache.die()
+            let other = try harness.cacheManager(.init(revokes: true))
+            defer { other.die() }
+            while (try? initiator.execute([.testUnitReady])) != nil { usleep(5_000) }
+            let again = try harness.loggedIn()
+            #expect(try again.execute([.read(lba: 0, sectors: 1)])[0].data == data)
+        }
+    }
+
+    @Test func knowsATargetAsSoonAsItsVolumeExists() async throws {
+        try await FrontendHarness.run { harness in
+            // Without a list nobody can say that a target does not exist: come back later.
+            let early = harness.initiator()
+            #expect(throws: InitiatorError.loginRefused(status: 0x0301)) {
+                try early.login(target: harness.volume.name)
+            }
+            let cache = try harness.cacheManager()
+            defer { cache.die() }
+            _ = try harness.loggedIn()
+            let wrong = harness.initiator(5)
+            #expect(throws: InitiatorError.loginRefused(status: 0x0203)) {
+                try wrong.login(target: "iqn.2026-11.io.sluice:other")
+            }
+            try harness.initiator(6).login(target: nil)
+        }
+    }
+}
+
+/// An initiator that one thread uses at a time: the proof for `@unchecked Sendable`.
+private final class Handed: @unchecked Sendable {
+    let value: Initiator
+    init(_ value: Initiator) { self.value = value }
+}
+
+/// Outcomes from another thread, read after it was joined: the proof for `@unchecked Sendable`.
+private final class Waiting: @unchecked Sendable {
+    private(set) var outcomes: [CommandOutcome] = []
+    func set(_ outcomes: [CommandOutcome]) { self.outcomes = outcomes }
+}
