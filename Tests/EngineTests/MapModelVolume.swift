@@ -102,7 +102,7 @@ final class MapModelVolume {
             }
             run.append(block)
         }
-        close(&run)
+        if run.count == 1, scattered.count < 4 { scattered += run } else { close(&run) }
         close(&scattered)
         let plan = PackPlan(
             volume: volume, name: newName(), firstSequence: JournalSequence(1), lastSequence: JournalSequence(2),

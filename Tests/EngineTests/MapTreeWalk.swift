@@ -94,3 +94,18 @@ struct MapTreeWalk {
         }
     }
 }
+
+extension MapTreeWalk {
+    /// Each map pack in the bucket verifies with nothing but its name.
+    func verifyMapPacks() throws {
+        var count = 0
+        for (key, bytes) in volume.bucket where key.name.contains("/map/") {
+            let name = try #require(key.name.split(separator: "/").last.flatMap { PackName(String($0)) })
+            let nodes = try MapPackFormat.decode(
+                bytes, expecting: PackIdentity(volume: volume.volume, name: name), codec: codec)
+            #expect(!nodes.isEmpty)
+            count += 1
+        }
+        #expect(count > 0)
+    }
+}

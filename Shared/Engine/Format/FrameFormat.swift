@@ -11,7 +11,7 @@ package enum FrameFormat {
     package static let alignment = 64
     /// A map entry holds 19 bits of offset and 11 bits of length, both in units of `alignment`.
     static let offsetLimit = 64 << 19
-    static let lengthLimit = 64 << 11
+    package static let lengthLimit = 64 << 11
 
     /// Bytes a frame may take: nothing larger needs to be read or believed.
     package static let largestByteCount = padded(

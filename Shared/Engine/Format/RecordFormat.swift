@@ -63,9 +63,9 @@ struct RecordFormat {
 
     private func verifyChecksum(of bytes: [UInt8]) throws(EngineError) {
         let digits = try checksumDigits(in: bytes)
-        guard let text = String(validating: bytes[digits], as: UTF8.self), let stated = UInt32(text, radix: 16) else {
-            throw .malformed(name, reason: "recordCRC32C is not a number")
-        }
+        guard let text = String(validating: bytes[digits], as: UTF8.self), let stated = UInt32(text, radix: 16),
+            text == hexadecimal(UInt64(stated), digits: 8)
+        else { throw .malformed(name, reason: "recordCRC32C is not eight hexadecimal digits") }
         var blanked = bytes
         blanked.replaceSubrange(digits, with: Self.blank.utf8)
         try expectChecksum(name, stated, found: CRC32C.checksum(blanked))

@@ -18,7 +18,7 @@ struct FIFOCache<Key: Hashable, Value> {
         values[key] = (value, cost)
         queue.append(key)
         self.cost += cost
-        while self.cost > costLimit, head < queue.count - 1 {
+        while self.cost > costLimit, head < queue.count {
             self.cost -= values.removeValue(forKey: queue[head])?.cost ?? 0
             head += 1
         }

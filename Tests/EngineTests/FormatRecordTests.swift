@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+import Engine
+import TestSupport
+import Testing
+import Wire
+
+@Suite struct FormatRecordTests {
+    private var snapshot: SnapshotRecord {
+        SnapshotRecord(
+            id: SnapshotID(rawValue: 0xdef), head: FormatSamples.head, description: "before the upgrade",
+            createdMilliseconds: 1_767_225_611_000, state: .completed)
+    }
+    private var state: LocalState {
+        LocalState(
+            volume: FormatSamples.volume, start: 3, head: FormatSamples.head,
+            headTag: EntityTag("\"5d41402abc4b2a76b9719d911017c592\""))
+    }
+
+    @Test func goldenRecordsDecodeAndAreWhatWeWrite() throws {
+        let head = try FormatSamples.record("head")
+        #expect(try HeadFormat.decode(head) == FormatSamples.head)
+        #expect(try HeadFormat.encode(FormatSamples.head) == head)
+        let snapshotBytes = try FormatSamples.record("snapshot")
+        #expect(try SnapshotFormat.decode(snapshotBytes) == snapshot)
+        #expect(try SnapshotFormat.encode(snapshot) == snapshotBytes)
+        let stateBytes = try FormatSamples.record("local-state")
+        #expect(try LocalStateFormat.decode(stateBytes) == state)
+        #expect(try LocalStateFormat.encode(state) == stateBytes)
+        let marker = try FormatSamples.record("format")
+        #expect(try FormatMarker(decoding: marker) == FormatMarker(createdMilliseconds: 1_767_225_600_000))
+        #expect(try FormatMarker(createdMilliseconds: 1_767_225_600_000).encoded() == marker)
+    }
+
+    @Test func damagedOrShortRecordsAreNeverBelieved() throws {
+        // Only the last byte, a line feed, may be missing from JSON; the checksum covers it too.
+        FormatSamples.expectRefusal(ofDamageTo: try FormatSamples.record("head"), strideBy: 3) {
+            _ = try HeadFormat.decode($0)
+        }
+        FormatSamples.expectRefusal(ofDamageTo: try FormatSamples.record("snapshot"), strideBy: 11) {
+            _ = try SnapshotFormat.decode($0)
+        }
+        FormatSamples.expectRefusal(ofDamageTo: try FormatSamples.record("local-state"), strideBy: 11) {
+            _ = try LocalStateFormat.decode($0)
+        }
+        #expect(throws: EngineError.self) { try HeadFormat.decode(try FormatSamples.record("head").dropLast()) }
+        #expect(throws: EngineError.self) { try HeadFormat.decode([]) }
+        #expect(throws: EngineError.self) { try HeadFormat.decode(try FormatSamples.record("snapshot")) }
+    }
+
+    @Test func aNewerRecordIsRefusedAsSuch() throws {
+        var head = FormatSamples.head
+        head.formatVersion = 2
+        let bytes = try HeadFormat.encode(head)
+        #expect(throws: EngineError.newerFormat(.head, version: 2)) { try HeadFormat.decode(bytes) }
+        let marker = try FormatMarker(format: 2, createdMilliseconds: 1).encoded()
+        #expect(throws: EngineError.newerFormat(.formatMarker, version: 2)) { try FormatMarker(decoding: marker) }
+        var record = snapshot
+        record.head.formatVersion = 2
+        let snapshotBytes = try SnapshotFormat.encode(record)
+        #expect(throws: EngineError.newerFormat(.head, version: 2)) { try SnapshotFormat.decode(snapshotBytes) }
+    }
+
+    @Test func aNameCannotPassForTheChecksum() throws {
+        var head = FormatSamples.head
+        head.name = "\"recordCRC32C\" : \"12345678\""
+        head.targetName = "recordCRC32C"
+        #expect(try HeadFormat.decode(HeadFormat.encode(head)) == head)
+    }
+
+    @Test func nonsenseWithAGoodChecksumIsRefused() throws {
+        var heads: [Head] = []
+        for change in 0..<7 {
+            var head = FormatSamples.head
+            switch change {
+            case 0: head.blockByteCount = 512
+            case 1: head.byteCount = 0
+            case 2: head.byteCount = 1 << 47
+            case 3: head.compressionLevel = 20
+            case 4: head.foldNumber = 1 << 44
+            case 5: head.root.packTable = nil
+            default: head.root.packs[0].directoryOffset = .max
+            }
+            heads.append(head)
+        }
+        for head in heads {
+            let bytes = try HeadFormat.encode(head)
+            #expect(throws: EngineError.self) { try HeadFormat.decode(bytes) }
+        }
+        var record = snapshot
+        record.volume = VolumeID(rawValue: 1)
+        let bytes = try SnapshotFormat.encode(record)
+        #expect(throws: EngineError.self) { try SnapshotFormat.decode(bytes) }
+        var other = state
+        other.volume = VolumeID(rawValue: 1)
+        let stateBytes = try LocalStateFormat.encode(other)
+        #expect(throws: EngineError.self) { try LocalStateFormat.decode(stateBytes) }
+        let foreign = Array("{\"format\": 1, \"product\": \"other\", \"createdMilliseconds\": 1}".utf8)
+        #expect(throws: EngineError.self) { try FormatMarker(decoding: foreign) }
+        #expect(throws: EngineError.self) { try FormatMarker(decoding: Array("{\"format\": 0}".utf8)) }
+    }
+
+    @Test func aHeadBeyondItsCapIsRefusedBothWays() throws {
+        var head = FormatSamples.head
+        head.root.packs = (0..<2000).map {
+            var pack = head.root.packs[0]
+            pack.name.number = UInt32($0)
+            return pack
+        }
+        #expect(throws: EngineError.self) { try HeadFormat.encode(head) }
+        #expect(throws: EngineError.self) {
+            try HeadFormat.decode([UInt8](repeating: UInt8(ascii: " "), count: HeadFormat.byteLimit + 1))
+        }
+    }
+
+    @Test func aHeadWithAFullPackListFits() throws {
+        var head = FormatSamples.head
+        head.root.packs = (0..<320).map {
+            var pack = head.root.packs[0]
+            pack.name.number = UInt32($0)
+            return pack
+        }
+        #expect(try HeadFormat.decode(HeadFormat.encode(head)) == head)
+    }
+}
