@@ -7,6 +7,7 @@ struct BusJob: Sendable {
     var kind: MessageKind
     var body: [UInt8]
     var peer: BusPeer
+    var number: UInt64
     /// Called once, from any thread, with the reply or a fault.
     var answer: @Sendable (Result<[UInt8], BusFault>) -> Void
 }
@@ -61,7 +62,7 @@ final class BusServer: @unchecked Sendable {
         switch admission {
         case .execute:
             dispatch(
-                BusJob(kind: envelope.kind, body: message.bodyArray, peer: peer) { [weak core] result in
+                BusJob(kind: envelope.kind, body: message.bodyArray, peer: peer, number: number) { [weak core] result in
                     // Refused only when the bus is shut down: nobody waits any more.
                     _ = core?.post { [weak self] _ in self?.finish(number, identity, envelope.kind, result) }
                 })

@@ -10,7 +10,7 @@ import Synchronization
 /// Requests and channels work from `init` on; handlers run inside `run()`. Somebody must call `shutdown()`, directly or
 /// by cancelling `run()`: until then the thread runs.
 package final class BusThread: Sendable {
-    private typealias Handler = @Sendable ([UInt8], BusPeer) async throws -> [UInt8]
+    private typealias Handler = @Sendable ([UInt8], BusPeer, UInt64) async throws -> [UInt8]
 
     package let identity: BusIdentity
     package let counters = BusCounters()
@@ -59,11 +59,20 @@ package final class BusThread: Sendable {
         _ type: Request.Type,
         _ handler: @escaping @Sendable (Request, BusPeer) async throws -> Request.Reply
     ) {
+        handleNumbered(type) { request, peer, _ in try await handler(request, peer) }
+    }
+
+    /// As `handle`, with the request's number: with the peer's instance it names the request for ever, so a handler
+    /// can recognise a repeat that an earlier run of this process has served.
+    package func handleNumbered<Request: BusRequest>(
+        _ type: Request.Type,
+        _ handler: @escaping @Sendable (Request, BusPeer, UInt64) async throws -> Request.Reply
+    ) {
         precondition(Request.kind != .hello, "hello is the bus's own")
         handlers.withLock { handlers in
-            handlers[Request.kind] = { body, peer in
+            handlers[Request.kind] = { body, peer, number in
                 let request = try MessageCoder.decode(Request.self, from: body)
-                return try MessageCoder.encode(try await handler(request, peer))
+                return try MessageCoder.encode(try await handler(request, peer, number))
             }
         }
     }
@@ -122,7 +131,7 @@ package final class BusThread: Sendable {
             return job.answer(.failure(BusFault(.unsupportedKind, text)))
         }
         do {
-            job.answer(.success(try await handler(job.body, job.peer)))
+            job.answer(.success(try await handler(job.body, job.peer, job.number)))
         } catch let fault as BusFault {
             job.answer(.failure(fault))
         } catch let error as MessageError {

@@ -48,6 +48,7 @@ package final class MessageSocket {
     private var registrations: [EventLoop.Registration] = []
     private weak var loop: EventLoop?
     private var hasSentSinceDrain = false
+    private var wasFullSinceDrain = false
     /// Told of each message that was not accepted; a client learns so that its server speaks another version.
     package var onRefusal: ((MessageError) -> Void)?
 
@@ -109,6 +110,10 @@ package final class MessageSocket {
                 }
             }
         } while hasSentSinceDrain && !isClosed
+        // Receiving has processed what makes room for a send that was refused before it; nothing else would wake the
+        // loop for that. A server's room is per peer, so its refused sends need a timer or the peer's repeat.
+        if wasFullSinceDrain, !isServer, !isClosed, socket.isWritable { loop?.requestIteration() }
+        wasFullSinceDrain = false
     }
 
     package private(set) var isClosed = false
@@ -136,6 +141,7 @@ package final class MessageSocket {
         if result == .sent { result = sendEnvelope(header, body: body) }
         guard result == .sent else {
             counters.countRefused(result == .full ? .sendFull : .sendUnreachable)
+            wasFullSinceDrain = wasFullSinceDrain || result == .full
             return result
         }
         // ZeroMQ has taken the first part, so it takes the others, or drops all of them if the peer goes away now.

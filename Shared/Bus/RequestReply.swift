@@ -12,8 +12,10 @@ package struct RequestReply {
         /// Sent again when no answer came for so long; doubles up to the longest. A lost message costs this much.
         package var firstRetry: Duration = .milliseconds(500)
         package var longestRetry: Duration = .seconds(4)
-        /// After the server said that it is busy, or the pipe was full.
+        /// After the server said that it is busy.
         package var busyRetry: Duration = .milliseconds(50)
+        /// After the pipe was full.
+        package var fullRetry: Duration = .milliseconds(5)
         package init() {}
     }
 
@@ -125,7 +127,7 @@ package struct RequestReply {
     package mutating func notSent(number: UInt64, now: MonotonicInstant) {
         guard open[number] != nil, isConnected else { return }
         open[number]?.timesSent -= 1
-        open[number]?.nextSend = now.advanced(by: policy.busyRetry)
+        open[number]?.nextSend = now.advanced(by: policy.fullRetry)
     }
 
     /// What is due now, in the order of the numbers.

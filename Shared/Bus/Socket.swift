@@ -44,12 +44,12 @@ import Glibc
         switch role {
         case .router:
             try self.init(type: ZMQ_ROUTER, context: context)
-            try set(ZMQ_ROUTER_MANDATORY, 1)
-            try set(ZMQ_ROUTER_HANDOVER, 1)
+            try set(ZMQ_ROUTER_MANDATORY, Int32(1))
+            try set(ZMQ_ROUTER_HANDOVER, Int32(1))
         case .dealer(let identity):
             try self.init(type: ZMQ_DEALER, context: context)
             // Without a connection nothing is queued: the caller learns at once and decides.
-            try set(ZMQ_IMMEDIATE, 1)
+            try set(ZMQ_IMMEDIATE, Int32(1))
             try set(ZMQ_ROUTING_ID, identity)
         }
         try apply(options)
@@ -59,7 +59,7 @@ import Glibc
         self.context = context
         unsafe handle = zmq_socket(context.handle, type)
         guard unsafe handle != nil else { throw .lastZeroMQ("zmq_socket") }
-        try set(ZMQ_LINGER, 0)
+        try set(ZMQ_LINGER, Int32(0))
     }
 
     deinit {
@@ -113,6 +113,14 @@ import Glibc
         let result = unsafe zmq_getsockopt(openHandle(), ZMQ_FD, &descriptor, &size)
         precondition(result == 0, "every open socket has a descriptor")
         return descriptor
+    }
+
+    /// Does some peer's queue have room now?
+    var isWritable: Bool {
+        var events: Int32 = 0
+        var size = MemoryLayout<Int32>.size
+        guard unsafe zmq_getsockopt(openHandle(), ZMQ_EVENTS, &events, &size) == 0 else { return false }
+        return events & ZMQ_POLLOUT != 0
     }
 
     // MARK: Messages

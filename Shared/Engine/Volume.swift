@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import DequeModule
-package import Platform
+import Platform
 package import Wire
 
 /// How a volume comes to life.

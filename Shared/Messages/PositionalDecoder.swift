@@ -51,9 +51,17 @@
         depth += 1
         let outer = (limit: limit, openEnd: openEnd)
         openEnd = -1
+        let start = position
         let value = try Value(from: self)
-        // A newer peer's struct may go on after the last field that is known here.
-        if openEnd >= 0 { position = openEnd }
+        if openEnd >= 0 {
+            // A newer peer's struct may go on after the last field that is known here.
+            position = openEnd
+        } else if position == start {
+            // A struct without fields is synthesized to read nothing, but was written with its count.
+            let count = Int(try read(UInt32.self))
+            guard count <= limit - position else { throw MessageError.truncated }
+            position += count
+        }
         (limit, openEnd) = outer
         depth -= 1
         return value

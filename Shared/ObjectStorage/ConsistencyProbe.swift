@@ -24,15 +24,31 @@ package struct ConsistencyProbe: Sendable {
     /// A store that answers "conflict" more often than this in a row never decides.
     private static let conflictLimit = 16
 
+    private static let folder = "probes/"
+    private static let subjects = ["create", "replace", "condition", "absent", "range", "visible"]
+
     private let store: any ObjectStore
-    private let folder: String
+    private let name: String
     private let roundCount: Int
 
-    /// - Parameter name: `[A-Za-z0-9._-]+`, another for each run: two runs must not share objects.
-    package init(_ store: any ObjectStore, name: String, roundCount: Int = 20) {
+    /// - Parameters:
+    ///   - time: milliseconds since 1970; tells a later run how old this one's objects are.
+    ///   - run: another number for each run: two runs must not share objects.
+    package init(_ store: any ObjectStore, time: UInt64, run: UInt64, roundCount: Int = 20) {
         self.store = store
-        self.folder = "probes/" + name
+        self.name = Self.folder + hexadecimal(time, digits: 16) + "-" + hexadecimal(run, digits: 16)
         self.roundCount = roundCount
+    }
+
+    /// Takes away what runs that were killed before `time` have left.
+    package static func removeLeftovers(
+        in store: any ObjectStore, before time: UInt64
+    ) async throws(ObjectStoreError) {
+        let end = ObjectKey(folder + hexadecimal(time, digits: 16))
+        for try await key in store.keys(prefix: folder) {
+            guard key < end else { return }
+            try await store.delete(key)
+        }
     }
 
     /// Empty when every promise held.
@@ -59,14 +75,12 @@ package struct ConsistencyProbe: Sendable {
         if !findings.isEmpty { throw .refused(.unreliable(findings)) }
     }
 
-    private func key(_ name: String) -> ObjectKey { ObjectKey(folder + "/" + name) }
+    private func key(_ subject: String) -> ObjectKey { ObjectKey(name + "." + subject) }
 
-    private func body(_ text: String, _ number: Int) -> [UInt8] { Array("\(folder) \(text) \(number)".utf8) }
+    private func body(_ subject: String, _ number: Int) -> [UInt8] { Array("\(name) \(subject) \(number)".utf8) }
 
     private func removeAll() async throws(ObjectStoreError) {
-        for name in ["create", "replace", "condition", "absent", "range", "visible"] {
-            try await store.delete(key(name))
-        }
+        for subject in Self.subjects { try await store.delete(key(subject)) }
     }
 }
 
@@ -144,7 +158,7 @@ extension ConsistencyProbe {
             guard found == body("visible", round) else { return [.oldVersionRead(round: round)] }
         }
         var listed = false
-        for try await found in store.keys(prefix: folder + "/visible") where found == key { listed = true }
+        for try await found in store.keys(prefix: key.name) where found == key { listed = true }
         try await store.delete(key)
         do {
             _ = try await store.get(key)

@@ -18,16 +18,19 @@ package struct Failpoint: Sendable {
     package enum Action: String, Sendable { case kill, pause, error }
 
     /// One armed point and how often it was hit.
-    final class Armed: Sendable {
-        let name: String
-        let action: Action
-        let hitNumber: Int
-        let hits = Atomic<Int>(0)
+    package final class Armed: Sendable {
+        package let name: String
+        package let action: Action
+        package let hitNumber: Int
+        private let hits = Atomic<Int>(0)
         init(name: String, action: Action, hitNumber: Int) {
             self.name = name
             self.action = action
             self.hitNumber = hitNumber
         }
+
+        /// Counts one hit. Returns how many there were with it.
+        func count() -> Int { hits.add(1, ordering: .relaxed).newValue }
     }
 
     private static let configuration: Result<[Armed], FailpointError> = {
@@ -49,11 +52,11 @@ package struct Failpoint: Sendable {
         if Self.isAnyArmed { try act(among: Self.armed) }
     }
 
-    /// For tests of this type itself.
-    func act(among armed: [Armed]) throws(SystemError) {
+    /// What `hit` does when something is armed.
+    package func act(among armed: [Armed]) throws(SystemError) {
         let name = name.description
         guard let point = armed.first(where: { $0.name == name }) else { return }
-        let hit = point.hits.add(1, ordering: .relaxed).newValue
+        let hit = point.count()
         switch point.action {
         case .kill: if hit == point.hitNumber { _ = Glibc.kill(getpid(), SIGKILL) }
         case .pause: if hit == point.hitNumber { _ = Glibc.kill(getpid(), SIGSTOP) }
@@ -62,7 +65,7 @@ package struct Failpoint: Sendable {
         }
     }
 
-    static func parse(_ text: String) throws(FailpointError) -> [Armed] {
+    package static func parse(_ text: String) throws(FailpointError) -> [Armed] {
         var points: [Armed] = []
         for item in text.split(separator: ",") {
             let halves = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)

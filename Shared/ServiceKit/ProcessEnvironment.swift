@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import Platform
 
 /// What a process was given at its start.
 package enum ProcessEnvironment {

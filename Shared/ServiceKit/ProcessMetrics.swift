@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 package import Messages
+import Platform
 
 /// What every service reports about itself, from the kernel's accounts.
 package enum ProcessMetrics {
@@ -42,6 +43,6 @@ package enum ProcessMetrics {
 
     private static func openFileCount() -> Double {
         // One of them is the listing itself.
-        Double(max(1, (try? FileSystem.names(in: "/proc/self/fd").count) ?? 1) - 1)
+        Double(max(1, (try? FileSystem.list("/proc/self/fd").count) ?? 1) - 1)
     }
 }

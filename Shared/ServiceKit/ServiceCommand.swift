@@ -17,12 +17,16 @@ package protocol ServiceCommand: AsyncParsableCommand {
     /// What it uses besides the run directory; checked before anything else.
     static var directories: [DirectoryUse] { get }
     var options: ConfigurationOptions { get }
+    /// True for a service whose own thread answers at its endpoint, instead of the bus thread.
+    static var bindsItsEndpoint: Bool { get }
     /// Builds the parts, adds their handlers to the bus and returns those that run. They are started in this order
     /// and stopped in reverse.
     func makeServices(_ context: ServiceContext) async throws -> [any Service]
 }
 
 extension ServiceCommand {
+    package static var bindsItsEndpoint: Bool { false }
+
     package static func main() async { await CommandLineProgram.run(Self.self) }
 
     package static func commandConfiguration(_ abstract: String) -> CommandConfiguration {
@@ -68,8 +72,7 @@ private enum ServiceProcess {
     static let drainTime = Duration.seconds(20)
 
     static func prepare() {
-        // Peers that go away show up as errors of the calls that write to them.
-        signal(SIGPIPE, SIG_IGN)
+        Signals.ignoreBrokenPipes()
         guard let supervisor = ProcessEnvironment.current["SLUICE_SUPERVISOR"].flatMap(Int32.init) else { return }
         // A gateway without its supervisor would be in the way of the next one.
         sluice_signal_when_parent_ends(SIGTERM)
@@ -86,7 +89,7 @@ private enum ServiceProcess {
         let parts: [any Service]
         do {
             parts = try await command.makeServices(context)
-            try await bus.bind(context.slot.endpoint())
+            if !type(of: command).bindsItsEndpoint { try await bus.bind(context.slot.endpoint()) }
         } catch {
             await bus.close()
             throw error

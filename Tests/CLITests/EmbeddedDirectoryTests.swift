@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLI
 import ObjectStorage
+import Platform
 import ServiceKit
 import TestSupport
 import Testing

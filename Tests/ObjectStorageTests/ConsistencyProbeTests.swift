@@ -11,7 +11,7 @@ struct ConsistencyProbeTests {
     ) async throws -> [ConsistencyProbe.Finding] {
         let bucket = try TemporaryBucket()
         let store = FaultyObjectStore(try bucket.openStore(), seed: 7, rates: rates, breakage: breakage)
-        return try await ConsistencyProbe(store, name: "test", roundCount: 3).run()
+        return try await ConsistencyProbe(store, time: 1, run: 2, roundCount: 3).run()
     }
 
     @Test func soundStorePasses() async throws {
@@ -76,11 +76,22 @@ struct ConsistencyProbeTests {
         await #expect(throws: ObjectStoreError.unavailable(.overloaded)) { try await findings([], rates: rates) }
     }
 
+    @Test func objectsOfARunThatWasKilledAreRemovedOnceOld() async throws {
+        let bucket = try TemporaryBucket()
+        let store = try bucket.openStore()
+        for time in ["0000000000000063", "0000000000000064", "0000000000000065"] {
+            _ = try await store.put(ObjectKey("probes/\(time)-0000000000000001.create"), [1], .absent)
+        }
+        try await ConsistencyProbe.removeLeftovers(in: store, before: 0x65)
+        let left = try await store.list(prefix: "", after: nil, limit: 10).keys
+        #expect(left == [ObjectKey("probes/0000000000000065-0000000000000001.create")])
+    }
+
     @Test func checkRefusesWithEveryReason() async throws {
         let bucket = try TemporaryBucket()
         let store = FaultyObjectStore(try bucket.openStore(), seed: 1, breakage: [.cutsRanges, .listsNothing])
         let error = await #expect(throws: ObjectStoreError.self) {
-            try await ConsistencyProbe(store, name: "test", roundCount: 1).check()
+            try await ConsistencyProbe(store, time: 1, run: 2, roundCount: 1).check()
         }
         #expect(error == .refused(.unreliable([.shortRangeAccepted, .notListed])))
         #expect(error?.description.contains("missing from the listing") == true)

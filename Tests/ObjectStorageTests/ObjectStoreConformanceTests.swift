@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ObjectStorage
 import ObjectStoreConformance
+import TestSupport
 import Testing
 
 /// Every store of ours against the one list of behaviours.
@@ -16,4 +17,8 @@ struct ObjectStoreConformanceTests {
         try bucket.plant("not-ours")
         try await behaviour.check(bucket)
     }
+}
+
+extension TemporaryBucket: BucketFixture {
+    package func open() async throws -> any ObjectStore { try openStore() }
 }

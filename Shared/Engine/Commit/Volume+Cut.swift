@@ -130,6 +130,7 @@ extension Volume {
             if entry.isZero { zeroRuns.appendMerging(BlockRange(start: block, count: 1)) } else { data.append((block, entry)) }
         }
         for range in layer.zeroRanges.ranges { zeroRuns += range.removing(keys) }
+        zeroRuns.sort { $0.start < $1.start }  // Packs state them in order.
         let packCount = max(
             (data.count + limits.packBlockCount - 1) / limits.packBlockCount,
             (zeroRuns.count + limits.packBlockCount - 1) / limits.packBlockCount, 1)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ObjectStorage
+import Platform
 
 /// What a service does with a directory; it checks those that it uses before it does anything else.
 package enum DirectoryUse: CaseIterable, Sendable {
@@ -53,6 +54,6 @@ extension GatewayConfiguration {
     private func makeRunDirectory() {
         guard !FileSystem.exists(runDirectory.path) else { return }
         // A failure shows up as "does not exist" in the check that follows, with the path and what to do.
-        try? FileSystem.makeDirectory(runDirectory.path, mode: 0o755)
+        try? FileSystem.createDirectory(runDirectory.path, permissions: 0o755)
     }
 }

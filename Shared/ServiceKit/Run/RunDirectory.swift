@@ -52,7 +52,7 @@ package struct RunDirectory: Sendable {
     /// The processes that run or have died, by kind and number; those that ended on purpose have left.
     package func entries() throws(SystemError) -> [Entry] {
         var entries: [Entry] = []
-        for name in try FileSystem.names(in: path.path) where name.hasSuffix(".lock") {
+        for name in try FileSystem.list(path.path) where name.hasSuffix(".lock") {
             let parts = name.dropLast(".lock".count).split(separator: "-", omittingEmptySubsequences: false)
             guard parts.count == 2, let kind = ServiceKind(shortName: String(parts[0])), let number = Int(parts[1])
             else { continue }

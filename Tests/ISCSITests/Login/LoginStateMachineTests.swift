@@ -101,8 +101,10 @@ struct LoginStateMachineTests {
             ([initiator, TextPair("TargetName", "nonsense")], .notFound),
             ([initiator, TextPair("TargetName", "iqn.2026-11.io.sluice:away")], .serviceUnavailable),
             ([initiator, target, TextPair("SessionType", "Special")], .initiatorError),
-            ([initiator, target, initiator, TextPair("HeaderDigest", "None"), TextPair("HeaderDigest", "None")],
-                .initiatorError),
+            (
+                [initiator, target, initiator, TextPair("HeaderDigest", "None"), TextPair("HeaderDigest", "None")],
+                .initiatorError
+            ),
             ([initiator, target, TextPair("SendTargets", "All")], .initiatorError),
         ]
         for (pairs, status) in cases {

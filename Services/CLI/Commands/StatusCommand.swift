@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Glibc
+import Messages
+import ServiceKit
+
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Show what is dirty, how old it is, and what each service does.",
+        discussion: """
+            Works when services are down, and says so. Exits with 0 if everything is ready, with 69 if not.
+
+            Examples:
+              sluice status --directory data
+              sluice status --wait 30s                   return as soon as the gateway is ready
+            """)
+    @Option(name: .long, help: "Ask again until everything is ready, for at most this long.")
+    var wait: DurationArgument?
+    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        let client = try GatewayClient(gateway)
+        let clock = ContinuousClock()
+        let end = clock.now + (wait?.duration ?? .zero)
+        var status = await GatewayStatus.collect(from: client)
+        while !status.isReady && clock.now < end {
+            try await Task.sleep(for: .milliseconds(100))
+            status = await GatewayStatus.collect(from: client)
+        }
+        try output.show(status.record(client), or: status.text())
+        if !status.isReady { throw ExitCode(ServiceExitCode.unavailable.rawValue) }
+    }
+}

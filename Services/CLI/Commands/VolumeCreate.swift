@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Messages
+import ServiceKit
+import Wire
+
+struct VolumeCreate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "create",
+        abstract: "Make a volume and print the iSCSI address to connect to.",
+        discussion: """
+            Examples:
+              sluice volume create db --size 10GiB
+              sluice volume create db-copy --snapshot snap-0123456789abcdef0
+              sluice volume create ledger --size 1TiB --durability always --compression 3
+            """)
+
+    @Argument(help: "1 to 63 characters of a-z 0-9 . -, unique in this gateway.") var name: String
+    @Option(name: .long, help: "A multiple of 1GiB, 1GiB to 64TiB. With --snapshot: at least the snapshot's size.")
+    var size: ByteSize?
+    @Option(name: .long, help: "Start with the contents of this snapshot.") var snapshot: SnapshotID?
+    @Option(
+        name: .long,
+        help: "When a write is acknowledged: on-flush (once the kernel has it; durable at a flush) or always (durable)."
+    )
+    var durability = Durability.onFlush
+    @Option(name: .long, help: "none, or zstd's level, 1 to 9.") var compression = CompressionLevel.standard
+    @Option(name: .long, help: "How often dirty data is committed, 2s to 5m (default: commit.interval).")
+    var commitInterval: DurationArgument?
+    @Option(name: .long, help: "Journal space of this volume (default: journal.volume_buffer).")
+    var uploadBuffer: ByteSize?
+    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var patience: PatienceOptions
+
+    func validate() throws {
+        if size == nil && snapshot == nil { throw ValidationError("give --size, such as --size 10GiB, or --snapshot") }
+        if let interval = commitInterval?.duration {
+            guard interval >= .seconds(2), interval <= .seconds(300), interval.wholeMilliseconds % 1000 == 0 else {
+                throw ValidationError("--commit-interval is a whole number of seconds between 2s and 5m")
+            }
+        }
+    }
+
+    func run() async throws {
+        let client = try GatewayClient(gateway)
+        let interval = commitInterval?.duration ?? client.configuration.commitInterval
+        let request = VolumeCreateRequest(
+            name: name, byteCount: size?.byteCount, snapshot: snapshot, durability: durability,
+            compression: compression, commitIntervalSeconds: UInt32(interval.components.seconds),
+            uploadBufferByteCount: uploadBuffer?.byteCount)
+        let volume = try await client.ask(.cache, request, timeout: patience.timeout.duration)
+        let record = client.record(volume)
+        try output.show(
+            record,
+            or: "\(volume.name) (\(volume.id)), \(ByteSize(byteCount: volume.byteCount)), "
+                + "\(volume.status.word)\n" + record.urls.map { $0 + "\n" }.joined())
+    }
+}
+
+extension SnapshotID: ExpressibleByArgument {
+    package init?(argument: String) { self.init(argument) }
+}
+
+extension Durability: ExpressibleByArgument {
+    package init?(argument: String) { self.init(word: argument) }
+    package var defaultValueDescription: String { word }
+    package static var allValueStrings: [String] { allCases.map(\.word) }
+}
+
+extension CompressionLevel: ExpressibleByArgument {
+    package init?(argument: String) {
+        if argument == "none" {
+            self = .none
+        } else if let level = UInt8(argument), (1...9).contains(level) {
+            self.init(rawValue: level)
+        } else {
+            return nil
+        }
+    }
+    package var defaultValueDescription: String { rawValue == 0 ? "none" : String(rawValue) }
+}

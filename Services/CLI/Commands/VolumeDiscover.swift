@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Messages
+import ServiceKit
+import Wire
+
+struct VolumeDiscover: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "discover",
+        abstract: "Show the volumes that the bucket holds, of this gateway or any other.",
+        discussion: "What is found can be opened here with `sluice volume attach`.")
+    @Flag(name: .long, help: "Also show volumes that were deleted.") var deleted = false
+    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var patience: PatienceOptions
+
+    /// A found volume as `--json` shows it. Names are a promise to scripts.
+    private struct Record: Encodable {
+        var id: String
+        var name: String
+        var sizeBytes: UInt64
+        var generation: UInt32
+        var commitNumber: UInt64
+        var recoveryPoint: String?
+        var owner: String
+        var attachedHere: Bool
+        var deleted: Bool
+
+        init(_ found: VolumeDiscoverRequest.Found) {
+            id = found.id.description
+            name = found.name
+            sizeBytes = found.byteCount
+            generation = found.generation
+            commitNumber = found.commitNumber
+            recoveryPoint =
+                found.recoveryPointMilliseconds == 0
+                ? nil : Timestamp(milliseconds: found.recoveryPointMilliseconds).iso8601
+            owner = found.owner.description
+            attachedHere = found.isAttachedHere
+            deleted = found.isDeleted
+        }
+    }
+
+    func run() async throws {
+        let client = try GatewayClient(gateway)
+        let reply = try await client.ask(.cache, VolumeDiscoverRequest(), timeout: patience.timeout.duration)
+        let volumes = reply.volumes.filter { deleted || !$0.isDeleted }
+        try output.show(volumes.map(Record.init), or: Self.table(volumes))
+    }
+
+    private static func table(_ volumes: [VolumeDiscoverRequest.Found]) -> String {
+        var table = Table(["NAME", "ID", "SIZE", "RECOVERY POINT", "COMMITS", "GENERATION", "OWNER", "HERE"])
+        for volume in volumes {
+            table.add([
+                volume.name, volume.id.description, ByteSize(byteCount: volume.byteCount).description,
+                HumanText.ago(milliseconds: volume.recoveryPointMilliseconds), String(volume.commitNumber),
+                String(volume.generation), volume.owner.description,
+                volume.isDeleted ? "deleted" : volume.isAttachedHere ? "attached" : "no",
+            ])
+        }
+        return table.render()
+    }
+}
+
+struct VolumeAttach: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "attach",
+        abstract: "Open a volume of the bucket on this gateway.",
+        discussion: """
+            A volume that another gateway owns needs --force, after that gateway was cut off: it is fenced then, and \
+            what it had acknowledged but not committed stays in its journal.
+
+            Example: sluice volume attach db --force
+            """)
+    @Argument(help: "Name or id, as `sluice volume discover` shows them.") var volume: String
+    @Flag(name: .long, help: "Take the volume from the gateway that owns it.") var force = false
+    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var patience: PatienceOptions
+
+    func run() async throws {
+        let client = try GatewayClient(gateway)
+        let request = VolumeAttachRequest(volume: VolumeReference(volume), force: force)
+        let attached = try await client.ask(.cache, request, timeout: patience.timeout.duration)
+        let record = client.record(attached)
+        try output.show(
+            record,
+            or: "\(attached.name) (\(attached.id)), \(attached.status.word), recovery point "
+                + "\(record.recoveryPoint ?? "none")\n" + record.urls.map { $0 + "\n" }.joined())
+    }
+}

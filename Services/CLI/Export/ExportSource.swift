@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+import Engine
+import ObjectStorage
+import ServiceKit
+import Wire
+
+/// The image that an export reads, found in the bucket and nowhere else.
+struct ExportSource: Sendable {
+    /// For messages.
+    var title: String
+    var root: ImageRoot
+    var byteCount: UInt64
+    var cutMilliseconds: UInt64
+
+    private init(title: String, head: Head) {
+        self.title = title
+        root = head.root
+        byteCount = head.byteCount
+        cutMilliseconds = head.cutMilliseconds
+    }
+
+    /// Refuses a bucket whose format this program does not know.
+    static func check(_ store: any ObjectStore) async throws {
+        let marker: [UInt8]
+        do {
+            marker = try await store.get(BucketLayout.format).bytes
+        } catch ObjectStoreError.notFound {
+            throw ServiceFailure(
+                .badData,
+                "\(store.location) holds nothing of Sluice: it has no object \(BucketLayout.format); check the URL "
+                    + "and --prefix")
+        }
+        do {
+            _ = try FormatMarker(decoding: marker)
+        } catch EngineError.newerFormat(_, let version) {
+            throw ServiceFailure(
+                .configuration,
+                "\(store.location) has format \(version), this program knows \(BucketLayout.formatVersion); "
+                    + "use a newer version of sluice")
+        } catch {
+            throw ServiceFailure(.badData, "\(store.location): \(BucketLayout.format) cannot be read: \(error)")
+        }
+    }
+
+    static func snapshot(_ id: SnapshotID, in store: any ObjectStore) async throws -> ExportSource {
+        do {
+            let record = try SnapshotFormat.decode(try await store.get(BucketLayout.snapshot(id)).bytes)
+            return ExportSource(title: "snapshot \(id) of \(record.volumeName)", head: record.head)
+        } catch ObjectStoreError.notFound {
+            throw ServiceFailure(.badData, "\(store.location) holds no snapshot \(id)")
+        } catch let error as EngineError {
+            throw damaged("snapshot \(id)", error)
+        }
+    }
+
+    static func volume(_ reference: String, in store: any ObjectStore) async throws -> ExportSource {
+        if let id = VolumeID(reference) {
+            guard let head = try await head(of: id, in: store) else {
+                throw ServiceFailure(.badData, "\(store.location) holds no volume \(id)")
+            }
+            return ExportSource(title: "volume \(head.name) (\(id))", head: head)
+        }
+        let all = try await volumes(in: store)
+        let named = all.filter { $0.name == reference }
+        // A name may come again after its volume was deleted; the one that lives is meant.
+        let living = named.filter { $0.state == .live }
+        let candidates = living.isEmpty ? named : living
+        guard let found = candidates.first else {
+            let names = all.map { "\($0.name) (\($0.volume))" }.sorted().joined(separator: ", ")
+            throw ServiceFailure(
+                .badData,
+                "\(store.location) holds no volume \"\(reference)\"; it has \(names.isEmpty ? "none" : names)")
+        }
+        guard candidates.count == 1 else {
+            let ids = candidates.map { "\($0.volume)" }.joined(separator: ", ")
+            throw ServiceFailure(.usage, "several volumes are named \"\(reference)\": give one of the ids \(ids)")
+        }
+        return ExportSource(title: "volume \(found.name) (\(found.volume))", head: found)
+    }
+
+    private static func volumes(in store: any ObjectStore) async throws -> [Head] {
+        var heads: [Head] = []
+        for try await key in store.keys(prefix: BucketLayout.volumesPrefix) {
+            let parts = key.name.split(separator: "/")
+            guard parts.count == 3, parts[2] == "HEAD", let id = VolumeID(String(parts[1])) else { continue }
+            if let head = try await head(of: id, in: store) { heads.append(head) }
+        }
+        return heads
+    }
+
+    private static func head(of id: VolumeID, in store: any ObjectStore) async throws -> Head? {
+        do {
+            return try HeadFormat.decode(try await store.get(BucketLayout.head(id)).bytes)
+        } catch ObjectStoreError.notFound {
+            return nil
+        } catch let error as EngineError {
+            throw damaged("HEAD of volume \(id)", error)
+        }
+    }
+
+    private static func damaged(_ what: String, _ error: EngineError) -> ServiceFailure {
+        if case .newerFormat(_, let version) = error {
+            return ServiceFailure(.configuration, "\(what) has format \(version); use a newer version of sluice")
+        }
+        return ServiceFailure(.badData, "\(what) is damaged: \(error)")
+    }
+}

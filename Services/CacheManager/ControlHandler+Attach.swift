@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+import Engine
+package import Messages
+import Wire
+
+/// Volumes that are in the bucket and not, or not yet, in this gateway.
+extension ControlHandler {
+    /// HEADs are read this many at a time, so that a bucket of thousands does not fill the uploaders' queue.
+    private static var discoverWidth: Int { 16 }
+
+    package func discover(within timeout: Duration, answer: @escaping Answer<VolumeDiscoverRequest.Reply>) {
+        attempt(answer) { () throws(BusFault) in
+            let finish = call(within: timeout, answer) {
+                "the bucket could not be listed in time" + (self.shard.bucketProblem.map { ": " + $0 } ?? "")
+            }
+            readHeads { result in
+                finish(
+                    result.map { heads in
+                        VolumeDiscoverRequest.Reply(
+                            volumes: heads.map { self.found($0.head) }.sorted { ($0.name, $0.id) < ($1.name, $1.id) })
+                    })
+            }
+        }
+    }
+
+    package func attach(
+        _ request: VolumeAttachRequest, within timeout: Duration, answer: @escaping Answer<VolumeDescription>
+    ) {
+        attempt(answer) { () throws(BusFault) in
+            if let here = try? volume(request.volume) {
+                throw BusFault(.inUse, "volume \(here.name) (\(here.id)) is attached to this gateway already")
+            }
+            let finish = call(within: timeout, answer) {
+                "volume \(request.volume.text) is not attached yet"
+                    + (self.shard.bucketProblem.map { ": " + $0 } ?? ": the bucket is slow")
+                    + "; `sluice volume list` shows whether it still comes"
+            }
+            guard let id = VolumeID(request.volume.text) else {
+                return readHeads { result in
+                    self.attempt(finish) { () throws(BusFault) in
+                        let heads = try result.get().filter { $0.head.name == request.volume.text }
+                        self.takeOver(
+                            try self.single(heads, named: request.volume.text), force: request.force, finish: finish)
+                    }
+                }
+            }
+            shard.callBucket(.getObject(key: BucketLayout.head(id))) { object in
+                self.attempt(finish) { () throws(BusFault) in
+                    if object.outcome == .notFound { throw self.unknown(request.volume.text) }
+                    self.takeOver(try self.storedHead(id, object), force: request.force, finish: finish)
+                }
+            }
+        }
+    }
+
+    struct StoredHead {
+        var head: Head
+        var tag: EntityTag
+    }
+
+    // MARK: Attaching
+
+    private func takeOver(_ stored: StoredHead, force: Bool, finish: @escaping Answer<VolumeDescription>) {
+        attempt(finish) { () throws(BusFault) in
+            let head = stored.head
+            guard shard.volumes[head.volume] == nil else {
+                throw BusFault(.inUse, "volume \(head.name) (\(head.volume)) is attached to this gateway already")
+            }
+            guard head.state == .live else {
+                throw BusFault(.unknownVolume, "volume \(head.name) (\(head.volume)) was deleted; its snapshots may remain")
+            }
+            try checkName(head.name)
+            _ = try admission.uploadBuffer(head.uploadBufferByteCount, among: shard.reservations)
+            if !head.cleanShutdown && !force { throw ownedElsewhere(head) }
+            open(
+                .takeOver(head, stored.tag, by: shard.settings.gateway), head: head, errand: .none, finish: finish)
+        }
+    }
+
+    private func ownedElsewhere(_ head: Head) -> BusFault {
+        let age = shard.now.wallMilliseconds > head.cutMilliseconds
+            ? (shard.now.wallMilliseconds - head.cutMilliseconds) / 1000 : 0
+        let point = "its newest recovery point is commit \(head.commitNumber), cut \(age) s ago"
+        if head.owner == shard.settings.gateway {
+            return BusFault(
+                .ownedElsewhere,
+                "volume \(head.name) belongs to this gateway (\(head.owner)), but its local state is gone and it was not "
+                    + "shut down cleanly, so a copy of this gateway may still run; \(point). "
+                    + "Make sure that no copy runs, then attach it with --force: "
+                    + "what was written after the recovery point is lost")
+        }
+        return BusFault(
+            .ownedElsewhere,
+            "volume \(head.name) belongs to gateway \(head.owner) and was not shut down cleanly there; \(point). "
+                + "Stop that gateway first, so that the volume is handed over complete; if it is gone for good, attach with "
+                + "--force: it is then fenced, and what it had not committed is lost")
+    }
+
+    private func single(_ heads: [StoredHead], named name: String) throws(BusFault) -> StoredHead {
+        let live = heads.filter { $0.head.state == .live }
+        guard live.count <= 1 else {
+            let ids = live.map { "\($0.head.volume) of gateway \($0.head.owner)" }.sorted().joined(separator: ", ")
+            throw BusFault(
+                .invalidArgument, "the bucket has \(live.count) volumes named \"\(name)\": \(ids); name one by its id")
+        }
+        guard let stored = live.first ?? heads.first else { throw unknown(name) }
+        return stored
+    }
+
+    private func unknown(_ text: String) -> BusFault {
+        BusFault(.unknownVolume, "the bucket has no volume \"\(text)\"; `sluice volume discover` shows those it has")
+    }
+
+    // MARK: Reading HEADs
+
+    private func found(_ head: Head) -> VolumeDiscoverRequest.Found {
+        VolumeDiscoverRequest.Found(
+            id: head.volume, name: head.name, byteCount: head.byteCount, generation: head.generation.rawValue,
+            commitNumber: head.commitNumber, recoveryPointMilliseconds: head.cutMilliseconds, owner: head.owner,
+            isAttachedHere: shard.volumes[head.volume] != nil, isDeleted: head.state == .deleted)
+    }
+
+    private func storedHead(_ id: VolumeID, _ object: BucketAnswer) throws(BusFault) -> StoredHead {
+        try bucketFault(object.outcome, doing: "reading HEAD of \(id)")
+        guard case .success(let tag?, _) = object.outcome else {
+            throw BusFault(.bucketRefused, "reading HEAD of \(id): the store names no version of it")
+        }
+        let head: Head
+        do throws(EngineError) {
+            head = try HeadFormat.decode(object.payload)
+        } catch {
+            throw BusFault(.bucketRefused, "HEAD of \(id) in the bucket is not usable: \(error)")
+        }
+        guard head.volume == id else {
+            throw BusFault(.bucketRefused, "HEAD of \(id) in the bucket is that of \(head.volume)")
+        }
+        return StoredHead(head: head, tag: tag)
+    }
+
+    /// All volumes in the bucket. One HEAD that cannot be read fails the whole: a list with holes would mislead.
+    private func readHeads(then finish: @escaping Answer<[StoredHead]>) {
+        shard.callBucket(.list(prefix: BucketLayout.volumesPrefix)) { list in
+            self.attempt(finish) { () throws(BusFault) in
+                try self.bucketFault(list.outcome, doing: "listing the bucket's volumes")
+                let text = String(decoding: list.payload, as: UTF8.self)
+                let ids = text.split(separator: "\n").compactMap { Self.volume(ofHeadKey: $0) }
+                self.readHeads(ids[...], found: [], then: finish)
+            }
+        }
+    }
+
+    private func readHeads(
+        _ ids: ArraySlice<VolumeID>, found: [StoredHead], then finish: @escaping Answer<[StoredHead]>
+    ) {
+        guard !ids.isEmpty else { return finish(.success(found)) }
+        let round = ids.prefix(Self.discoverWidth)
+        var missing = round.count
+        var found = found
+        var fault: BusFault?
+        for id in round {
+            shard.callBucket(.getObject(key: BucketLayout.head(id))) { object in
+                do throws(BusFault) {
+                    // Gone since the list was made: not an error.
+                    if object.outcome != .notFound { found.append(try self.storedHead(id, object)) }
+                } catch {
+                    fault = error
+                }
+                missing -= 1
+                guard missing == 0 else { return }
+                if let fault { return finish(.failure(fault)) }
+                self.readHeads(ids.dropFirst(round.count), found: found, then: finish)
+            }
+        }
+    }
+
+    /// `volumes/<id>/HEAD`.
+    private static func volume(ofHeadKey key: Substring) -> VolumeID? {
+        let parts = key.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[0] == "volumes", parts[2] == "HEAD" else { return nil }
+        return VolumeID(String(parts[1]))
+    }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+import Engine
+package import Messages
+import Wire
+
+/// Making volumes, empty or from a snapshot.
+extension ControlHandler {
+    package func create(
+        _ request: VolumeCreateRequest, within timeout: Duration, answer: @escaping Answer<VolumeDescription>
+    ) {
+        attempt(answer) { () throws(BusFault) in
+            try checkName(request.name)
+            try admission.checkSettings(
+                compression: request.compression, commitIntervalSeconds: request.commitIntervalSeconds)
+            if let byteCount = request.byteCount { try admission.checkSize(byteCount) }
+            let buffer = try admission.uploadBuffer(request.uploadBufferByteCount, among: shard.reservations)
+            guard let snapshot = request.snapshot else {
+                guard let byteCount = request.byteCount else {
+                    throw BusFault(.invalidArgument, "give the volume's size, or a snapshot to make it from")
+                }
+                let head = newHead(request, byteCount: byteCount, uploadBufferByteCount: buffer, from: nil)
+                return create(head, within: timeout, answer: answer)
+            }
+            reservedNames.insert(request.name)
+            let finish = call(within: timeout, answer) {
+                "snapshot \(snapshot) could not be read yet: \(self.shard.bucketProblem ?? "the bucket is slow")"
+            }
+            var isOver = false
+            let end: Answer<VolumeDescription> = { result in
+                isOver = true
+                finish(result)
+            }
+            shard.callBucket(.getObject(key: BucketLayout.snapshot(snapshot))) { object in
+                self.reservedNames.remove(request.name)
+                guard !isOver else { return }
+                self.attempt(end) { () throws(BusFault) in
+                    let record = try self.snapshot(snapshot, object)
+                    let byteCount = request.byteCount ?? record.head.byteCount
+                    guard byteCount >= record.head.byteCount else {
+                        throw BusFault(
+                            .invalidArgument,
+                            "the snapshot needs at least \(record.head.byteCount >> 30) GiB; "
+                                + "leave the size out to take its own")
+                    }
+                    try self.admission.checkSize(byteCount)
+                    try self.checkName(request.name)
+                    let buffer = try self.admission.uploadBuffer(
+                        request.uploadBufferByteCount, among: self.shard.reservations)
+                    let head = self.newHead(
+                        request, byteCount: byteCount, uploadBufferByteCount: buffer, from: (snapshot, record.head))
+                    self.open(.create(head), head: head, errand: .creating, finish: end)
+                }
+            }
+        }
+    }
+
+    /// Unique also among what is on its way.
+    func checkName(_ name: String) throws(BusFault) {
+        try admission.checkName(
+            name,
+            among: shard.reservations
+                + reservedNames.map { VolumeAdmission.Existing(name: $0, uploadBufferByteCount: 0) })
+    }
+
+    private func create(_ head: Head, within timeout: Duration, answer: @escaping Answer<VolumeDescription>) {
+        let finish = call(within: timeout, answer) {
+            "volume \(head.name) is being created, but the bucket has not answered yet"
+                + (self.shard.bucketProblem.map { ": " + $0 } ?? "")
+                + "; it becomes available as soon as the bucket answers (`sluice volume list`), "
+                + "unless the cache manager is restarted before: then create it again"
+        }
+        open(.create(head), head: head, errand: .creating, finish: finish)
+    }
+
+    /// Opens the volume and answers once it is known whether the bucket agreed.
+    func open(
+        _ opening: VolumeOpening, head: Head, errand: HostedVolume.Errand, finish: @escaping Answer<VolumeDescription>
+    ) {
+        shard.open(opening, head: head, errand: errand) { hosted, outcome in
+            switch outcome {
+            case .success: finish(.success(self.describe(hosted)))
+            case .failure(let failure):
+                let fault = self.fault(failure, hosted)
+                // Only a refusal by the bucket is final; otherwise the next start goes on from here. Nothing was
+                // acknowledged yet, so nothing is lost with the local files.
+                guard case .fenced = failure else { return finish(.failure(fault)) }
+                self.shard.remove(hosted) { _ in finish(.failure(fault)) }
+            }
+        }
+    }
+
+    private func snapshot(_ id: SnapshotID, _ object: BucketAnswer) throws(BusFault) -> SnapshotRecord {
+        if object.outcome == .notFound {
+            throw BusFault(.unknownSnapshot, "the bucket has no snapshot \(id); `sluice snapshot list` shows those it has")
+        }
+        try bucketFault(object.outcome, doing: "reading snapshot \(id)")
+        let record: SnapshotRecord
+        do throws(EngineError) {
+            record = try SnapshotFormat.decode(object.payload)
+        } catch {
+            throw BusFault(.bucketRefused, "snapshot \(id) in the bucket is not usable: \(error)")
+        }
+        guard record.id == id, record.state == .completed else {
+            throw BusFault(.unknownSnapshot, "snapshot \(id) is \(record.state.rawValue), so no volume can be made from it")
+        }
+        return record
+    }
+
+    /// Throws unless the job succeeded.
+    func bucketFault(_ outcome: UploadResult.Outcome, doing what: String) throws(BusFault) {
+        switch outcome {
+        case .success: return
+        case .notFound: throw BusFault(.bucketRefused, "\(what): the object is not there")
+        case .refused(let reason): throw BusFault(.bucketRefused, "\(what): \(reason)")
+        case .corrupt(let reason): throw BusFault(.bucketRefused, "\(what): damaged: \(reason)")
+        case .ambiguous(let reason), .unavailable(let reason):
+            throw BusFault(.bucketUnavailable, "\(what): the bucket does not answer: \(reason); try again later")
+        case .preconditionFailed, .conflict:
+            throw BusFault(.bucketUnavailable, "\(what): the bucket reports a conflict; try again")
+        }
+    }
+
+    private func newHead(
+        _ request: VolumeCreateRequest, byteCount: UInt64, uploadBufferByteCount: UInt64,
+        from source: (id: SnapshotID, head: Head)?
+    ) -> Head {
+        Head(
+            volume: VolumeID(rawValue: shard.randomNumber()), name: request.name,
+            targetName: admission.targetName(request.name), byteCount: byteCount,
+            createdMilliseconds: shard.now.wallMilliseconds, sourceSnapshot: source?.id,
+            durability: request.durability.headText, compressionLevel: Int(request.compression.rawValue),
+            commitIntervalSeconds: Int(request.commitIntervalSeconds), uploadBufferByteCount: uploadBufferByteCount,
+            lineage: shard.randomNumber(), owner: shard.settings.gateway,
+            commit: CommitID(high: shard.randomNumber(), low: shard.randomNumber()),
+            cutMilliseconds: shard.now.wallMilliseconds, foldNumber: source?.head.foldNumber ?? 0,
+            root: source?.head.root ?? ImageRoot())
+    }
+}

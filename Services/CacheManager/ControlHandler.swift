@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+import Engine
+package import Messages
+import Wire
+
+/// Does what people and other services ask of the volumes. Owned by the shard's thread; answers come through the
+/// closure given with each request, once, at the latest when the caller's patience ends.
+package final class ControlHandler {
+    package typealias Answer<Reply> = (Result<Reply, BusFault>) -> Void
+
+    /// A request that is being worked on.
+    private struct OpenCall {
+        var deadline: UInt64
+        var expire: () -> Void
+    }
+
+    let shard: Shard
+    let admission: VolumeAdmission
+    private var openCalls: [UInt64: OpenCall] = [:]
+    private var nextCall: UInt64 = 1
+    /// Names that a running create or attach will give to a volume.
+    var reservedNames: Set<String> = []
+    /// Volumes that are being attached and not in the shard yet.
+    var attaching: Set<VolumeID> = []
+    package var isStopping = false
+
+    package init(shard: Shard, admission: VolumeAdmission) {
+        self.shard = shard
+        self.admission = admission
+    }
+
+    package var openCallCount: Int { openCalls.count }
+
+    // MARK: Looking
+
+    package func list() -> VolumeListRequest.Reply {
+        VolumeListRequest.Reply(volumes: shard.sortedVolumes.map(describe))
+    }
+
+    func describe(_ hosted: HostedVolume) -> VolumeDescription {
+        hosted.description(at: shard.now.wallMilliseconds, bucketProblem: shard.bucketProblem)
+    }
+
+    /// By id or by name.
+    func volume(_ reference: VolumeReference) throws(BusFault) -> HostedVolume {
+        let found = VolumeID(reference.text).flatMap { shard.volumes[$0] } ?? shard.volume(named: reference.text)
+        guard let found else {
+            throw BusFault(
+                .unknownVolume,
+                "this gateway has no volume \"\(reference.text)\"; `sluice volume list` shows those it has, "
+                    + "`sluice volume discover` those in the bucket")
+        }
+        return found
+    }
+
+    // MARK: Committing
+
+    package func sync(
+        _ request: VolumeSyncRequest, within timeout: Duration, answer: @escaping Answer<VolumeDescription>
+    ) {
+        commit(request.volume, within: timeout, answer: answer) { hosted, _ in self.describe(hosted) }
+    }
+
+    package func cut(
+        _ request: VolumeCutRequest, within timeout: Duration, answer: @escaping Answer<VolumeCutRequest.Reply>
+    ) {
+        commit(request.volume, within: timeout, answer: answer) { hosted, head throws(BusFault) in
+            do throws(EngineError) {
+                return VolumeCutRequest.Reply(
+                    volume: hosted.id, volumeName: head.name, byteCount: head.byteCount,
+                    commitNumber: head.commitNumber, cutMilliseconds: head.cutMilliseconds,
+                    head: try HeadFormat.encode(head))
+            } catch {
+                throw BusFault(.internalError, "HEAD of volume \(hosted.name) cannot be encoded: \(error)")
+            }
+        }
+    }
+
+    private func commit<Reply>(
+        _ reference: VolumeReference, within timeout: Duration, answer: @escaping Answer<Reply>,
+        reply: @escaping (HostedVolume, Head) throws(BusFault) -> Reply
+    ) {
+        attempt(answer) { () throws(BusFault) in
+            let hosted = try volume(reference)
+            let finish = call(within: timeout, answer) {
+                "volume \(hosted.name) is not committed yet: \(self.whyWaiting(hosted)); its data stays in the journal "
+                    + "and is uploaded as soon as possible"
+            }
+            shard.run(.commit, on: hosted) { result in
+                switch result {
+                case .success(let head): finish(Result { () throws(BusFault) in try reply(hosted, head) })
+                case .failure(let failure): finish(.failure(self.fault(failure, hosted)))
+                }
+            }
+        }
+    }
+
+    // MARK: Deleting
+
+    package func delete(
+        _ request: VolumeDeleteRequest, within timeout: Duration, answer: @escaping Answer<VolumeDeleteRequest.Reply>
+    ) {
+        attempt(answer) { () throws(BusFault) in
+            let hosted = try volume(request.volume)
+            guard hosted.errand == .none else {
+                throw BusFault(.inUse, "volume \(hosted.name) is being created or deleted already; try again later")
+            }
+            hosted.errand = .deleting
+            let finish = call(within: timeout, answer) {
+                "volume \(hosted.name) is not marked as deleted in the bucket yet: \(self.whyWaiting(hosted)); "
+                    + "it is removed as soon as the bucket answers"
+            }
+            shard.run(.delete, on: hosted) { result in
+                switch result {
+                case .success: self.remove(hosted, finish)
+                case .failure(.fenced): self.removeIfDeletedInBucket(hosted, finish)
+                case .failure(let failure):
+                    hosted.errand = .none
+                    finish(.failure(self.fault(failure, hosted)))
+                }
+            }
+        }
+    }
+
+    private func remove(_ hosted: HostedVolume, _ finish: @escaping Answer<VolumeDeleteRequest.Reply>) {
+        shard.remove(hosted) { removed in
+            finish(
+                removed.map { VolumeDeleteRequest.Reply(id: hosted.id) }.mapError { error in
+                    BusFault(
+                        .internalError,
+                        "volume \(hosted.name) is deleted, but its local files could not be removed: \(error); "
+                            + "they are removed at the next start")
+                })
+        }
+    }
+
+    /// A delete that was cut short after its tombstone was written leaves a fenced volume: its rest may go. The journal
+    /// of a volume that somebody else took over may not.
+    private func removeIfDeletedInBucket(
+        _ hosted: HostedVolume, _ finish: @escaping Answer<VolumeDeleteRequest.Reply>
+    ) {
+        shard.callBucket(.getObject(key: BucketLayout.head(hosted.id))) { object in
+            if case .success = object.outcome, let head = try? HeadFormat.decode(object.payload),
+                head.volume == hosted.id, head.state == .deleted
+            {
+                return self.remove(hosted, finish)
+            }
+            hosted.errand = .none
+            finish(.failure(self.fault(.fenced(self.whyWaiting(hosted)), hosted)))
+        }
+    }
+
+    // MARK: Stopping
+
+    /// Commits what every volume still has and marks it cleanly shut down. `finish` is called once, when all are done
+    /// or the time is up; what is not in the bucket then stays in the journal.
+    package func stop(within timeout: Duration = .seconds(20), then finish: @escaping () -> Void) {
+        isStopping = true
+        let answer: Answer<Void> = { _ in finish() }
+        let end = call(within: timeout, answer) { "volumes are still uploading" }
+        let running = shard.volumes.values.filter { $0.engine != nil }
+        guard !running.isEmpty else { return end(.success(())) }
+        var missing = running.count
+        for hosted in running {
+            shard.run(.stop, on: hosted) { _ in
+                missing -= 1
+                if missing == 0 { end(.success(())) }
+            }
+        }
+    }
+
+    // MARK: Faults
+
+    func fault(_ failure: VolumeFailure, _ hosted: HostedVolume) -> BusFault {
+        switch failure {
+        case .fenced(let reason):
+            BusFault(
+                .fenced,
+                "volume \(hosted.name) does not belong to this gateway any more: \(reason); its journal is kept in "
+                    + "\(shard.journals.directories.map { "\($0)/\(hosted.id)" }.joined(separator: ", "))")
+        case .journalFailed(let reason):
+            BusFault(
+                .journalFailed,
+                "volume \(hosted.name) stopped because of its journal: \(reason); check the disk, "
+                    + "then restart the cache manager")
+        case .bucketUnavailable(let reason):
+            BusFault(.bucketUnavailable, "the bucket does not take changes of volume \(hosted.name): \(reason)")
+        case .stopped: BusFault(.notReady, "volume \(hosted.name) is stopping; ask again after the restart")
+        }
+    }
+
+    func whyWaiting(_ hosted: HostedVolume) -> String {
+        let (_, reason) = hosted.status(bucketProblem: shard.bucketProblem)
+        return reason.isEmpty ? "the upload is still running" : reason
+    }
+
+    // MARK: Calls that take time
+
+    /// Answers with what `work` throws.
+    func attempt<Reply>(_ answer: Answer<Reply>, _ work: () throws(BusFault) -> Void) {
+        do throws(BusFault) {
+            if isStopping { throw BusFault(.notReady, "the cache manager is stopping; ask again after its restart") }
+            try work()
+        } catch {
+            answer(.failure(error))
+        }
+    }
+
+    /// The closure to finish the call with, which counts once. When time is up the caller gets `deadlineExceeded` with
+    /// the reason of that moment; the work itself goes on.
+    func call<Reply>(
+        within timeout: Duration, _ answer: @escaping Answer<Reply>, waitingFor reason: @escaping () -> String
+    ) -> Answer<Reply> {
+        let number = nextCall
+        nextCall += 1
+        let (seconds, attoseconds) = timeout.components
+        let nanoseconds = UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: attoseconds / 1_000_000_000)
+        openCalls[number] = OpenCall(deadline: shard.now.nanoseconds + nanoseconds) {
+            answer(.failure(BusFault(.deadlineExceeded, reason())))
+        }
+        return { [weak self] result in
+            guard let self, self.openCalls.removeValue(forKey: number) != nil else { return }
+            answer(result)
+        }
+    }
+
+    package func advance() {
+        let now = shard.now.nanoseconds
+        for (number, call) in openCalls where call.deadline <= now {
+            openCalls[number] = nil
+            call.expire()
+        }
+    }
+
+    package var nextDeadline: UInt64? { openCalls.values.map(\.deadline).min() }
+}

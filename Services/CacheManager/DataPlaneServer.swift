@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Engine
+package import Messages
+package import Platform
+package import Wire
+
+/// The volumes' front door: decides for each I/O request whether it may reach its volume, and collects the answers
+/// for one message per frontend. `Peer` is how the bus names a connection. Owned by the shard's thread.
+package final class DataPlaneServer<Peer: Equatable> {
+    package struct Answer {
+        package var reply: IOReply
+        package var payload: IOBuffer?
+    }
+
+    /// What goes to one socket of a frontend in one message.
+    package struct Batch {
+        package let frontend: ServiceInstance
+        package let peer: Peer
+        package fileprivate(set) var answers: [Answer]
+    }
+
+    /// More answers than this are sent at once, so that a message stays within the bus's limits.
+    package static var batchLimit: Int { 64 }
+
+    private let shard: Shard
+    private var frontends: FrontendTable<Peer>
+    private var batches: [Batch] = []
+    package private(set) var counters = IOCounters()
+    /// False while stopping: frontends keep their commands and send them to the next run.
+    package var isServing = false
+
+    package init(shard: Shard, frontends: FrontendTable<Peer> = FrontendTable()) {
+        self.shard = shard
+        self.frontends = frontends
+    }
+
+    package var frontendCount: Int { frontends.count }
+
+    // MARK: Frontends
+
+    /// - Returns: false if the instance was revoked.
+    package func hello(_ frontend: ServiceInstance) -> Bool { frontends.hello(frontend, at: shard.now.nanoseconds) }
+
+    /// Any other message of a frontend: it lives. Harmless for peers that are no frontends.
+    package func heard(_ sender: ServiceInstance) { _ = frontends.heard(sender, at: shard.now.nanoseconds) }
+
+    package func revokeSilentFrontends() -> [ServiceInstance] {
+        let silent = frontends.revokeSilent(at: shard.now.nanoseconds)
+        for frontend in silent { shard.revoke(frontend) }
+        counters.revokedFrontends += UInt64(silent.count)
+        return silent
+    }
+
+    package var nextDeadline: UInt64? { frontends.nextDeadline }
+
+    // MARK: Requests
+
+    /// One request of a message from `peer`; what it changes is settled by the caller once the message is through.
+    package func receive(_ request: IORequest, payload: UnsafeRawBufferPointer, from peer: Peer) {
+        counters.requests += 1
+        guard isServing else { return }
+        let time = shard.now
+        switch frontends.heard(request.frontend, at: time.nanoseconds) {
+        case .admitted: break
+        case .helloRequired: return answer(request, .helloRequired, to: peer)
+        case .revoked: return refuse(request, from: peer)
+        }
+        if request.deadlineMilliseconds != 0, request.deadlineMilliseconds < time.wallMilliseconds {
+            return refuse(request, from: peer)
+        }
+        guard let hosted = shard.volumes[request.volume] else { return answer(request, .unknownVolume, to: peer) }
+        let origin = RequestOrigin(frontend: request.frontend, number: request.number)
+        frontends.route(origin, lowestOpenNumber: request.lowestOpenNumber, to: peer)
+        let intake = unsafe request.intake(payload: payload, commandByteCount: hosted.limits.commandByteCount)
+        switch intake {
+        case .volume(let request): unsafe shard.submit(request, payload: payload, to: hosted)
+        case .barrier:
+            shard.barrier(origin, nexus: request.nexus, on: hosted)
+        case .malformed:
+            counters.malformed += 1
+            answer(request, .refused, to: peer)
+        }
+    }
+
+    /// A message whose frames do not fit together; nothing in it was looked at.
+    package func countMalformedMessage() { counters.malformed += 1 }
+
+    // MARK: Answers
+
+    /// The engine's answer; dropped if the frontend is gone, for it will ask again if it comes back.
+    package func reply(to origin: RequestOrigin, with reply: VolumeReply) {
+        guard let peer = frontends.takeRoute(origin) else { return }
+        let (status, information) = reply.status
+        var answer = Answer(
+            reply: IOReply(frontend: origin.frontend, number: origin.number, status: status, information: information))
+        if case .data(let buffer) = reply {
+            answer.payload = buffer
+            answer.reply.payloadByteCount = UInt32(buffer.byteCount)
+        }
+        append(answer, to: peer)
+    }
+
+    /// All answers since the last call, by frontend.
+    package func takeBatches(_ send: (Batch) -> Void) {
+        guard !batches.isEmpty else { return }
+        let taken = batches
+        batches.removeAll(keepingCapacity: true)
+        for batch in taken { send(batch) }
+    }
+
+    private func refuse(_ request: IORequest, from peer: Peer) {
+        counters.refused += 1
+        answer(request, .refused, to: peer)
+    }
+
+    private func answer(_ request: IORequest, _ status: IOReply.Status, to peer: Peer) {
+        append(
+            Answer(reply: IOReply(frontend: request.frontend, number: request.number, status: status)), to: peer)
+    }
+
+    private func append(_ answer: Answer, to peer: Peer) {
+        // Few frontends, so looking through the open batches is cheaper than a table.
+        let frontend = answer.reply.frontend
+        for index in batches.indices
+        where batches[index].frontend == frontend && batches[index].peer == peer
+            && batches[index].answers.count < Self.batchLimit
+        {
+            batches[index].answers.append(answer)
+            return
+        }
+        batches.append(Batch(frontend: frontend, peer: peer, answers: [answer]))
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+import Engine
+import Logging
+import Wire
+
+/// What engines report, as log lines: constant message, values apart.
+enum EngineReportLog {
+    /// - Parameter lastDelay: the reason logged last for this volume; a delay that goes on is told once.
+    static func log(
+        _ report: EngineReport, of hosted: HostedVolume, lastDelay: inout String?, to logger: Logger
+    ) {
+        var metadata: Logger.Metadata = ["volume": "\(hosted.name)", "id": "\(hosted.id)"]
+        func add(_ more: Logger.Metadata) { metadata.merge(more) { $1 } }
+        switch report {
+        case .recovered(let records, let dirtyBytes, let segments):
+            add(["records": "\(records)", "dirtyBytes": "\(dirtyBytes)", "segments": "\(segments)"])
+            logger.info("Journal recovered", metadata: metadata)
+        case .tornTail(let segment, let byteOffset):
+            add(["segment": "\(segment)", "offset": "\(byteOffset)"])
+            logger.notice("Journal ends in an unfinished record, which was never acknowledged", metadata: metadata)
+        case .badBlock(let segment, let block):
+            add(["segment": "\(segment)", "block": "\(block.rawValue)"])
+            logger.error("Damaged block in the journal", metadata: metadata)
+        case .committed(let number, let bytes, let packs):
+            lastDelay = nil
+            add(["commit": "\(number)", "bytes": "\(bytes)", "packs": "\(packs)"])
+            logger.debug("Committed", metadata: metadata)
+        case .commitDelayed(let reason):
+            guard lastDelay != reason else { return }
+            lastDelay = reason
+            add(["reason": "\(reason)"])
+            logger.warning("Commit delayed", metadata: metadata)
+        case .folded(let number):
+            add(["fold": "\(number)"])
+            logger.debug("Folded", metadata: metadata)
+        case .fenced(let reason):
+            add(["reason": "\(reason)"])
+            logger.error("Volume fenced: it refuses everything and keeps its journal", metadata: metadata)
+        case .journalFailed(let reason):
+            add(["reason": "\(reason)"])
+            logger.critical("Journal failed: nothing more is acknowledged for the volume", metadata: metadata)
+        case .journalSpaceMissing(let reason):
+            guard lastDelay != reason else { return }
+            lastDelay = reason
+            add(["reason": "\(reason)"])
+            logger.warning("No room for another journal segment: writes wait", metadata: metadata)
+        case .bufferFull: logger.notice("Upload buffer under pressure: writes are delayed", metadata: metadata)
+        }
+    }
+}

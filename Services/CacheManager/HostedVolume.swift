@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Engine
+package import Messages
+package import Wire
+
+/// One volume in the shard: its engine, its journal files and what is known of it while there is no engine.
+/// Owned by the shard, on its thread.
+package final class HostedVolume {
+    package enum Errand: Equatable, Sendable { case none, creating, deleting }
+
+    package let id: VolumeID
+    package internal(set) var limits: EngineLimits
+    package let journal: SegmentFiles
+    /// nil while the journal is being recovered, and when that failed.
+    package internal(set) var engine: Volume?
+    /// Why there is no engine, for people.
+    package internal(set) var problem: String?
+    package internal(set) var errand = Errand.none
+    /// HEAD as of the last look; what describes a volume that has no engine.
+    private var lastHead: Head
+
+    /// In the shard's list of volumes whose effects are to be taken.
+    var isTouched = false
+    /// Requests were submitted since the last `endOfBatch`.
+    var hasBatch = false
+    /// Called once, when the engine has left its opening phase.
+    var whenOpen: [(Result<Void, VolumeFailure>) -> Void] = []
+    /// States to be saved, oldest first; the first one is being written. They must reach the disk in this order.
+    var savesWaiting: [(EffectToken, LocalState)] = []
+    /// Called once, when no state is being saved any more.
+    var whenSaved: (() -> Void)?
+
+    init(id: VolumeID, head: Head, limits: EngineLimits, journal: SegmentFiles) {
+        self.id = id
+        self.limits = limits
+        self.journal = journal
+        lastHead = head
+    }
+
+    package var head: Head {
+        if let engine { lastHead = engine.head }
+        return lastHead
+    }
+
+    package var reservation: VolumeAdmission.Existing {
+        VolumeAdmission.Existing(name: lastHead.name, uploadBufferByteCount: limits.bufferByteCount)
+    }
+    package var name: String { lastHead.name }
+
+    /// nil until it is known how the opening ended.
+    func openingOutcome() -> Result<Void, VolumeFailure>? {
+        if let problem { return .failure(.journalFailed(problem)) }
+        switch engine?.statistics.phase {
+        case nil, .opening: return nil
+        case .serving, .stalled: return .success(())
+        case .fenced(let reason): return .failure(.fenced(reason))
+        case .failed(let reason): return .failure(.journalFailed(reason))
+        case .stopping, .stopped: return .failure(.stopped)
+        }
+    }
+
+    /// 0 when clean.
+    package func oldestDirtySeconds(at wallMilliseconds: UInt64) -> Double {
+        guard let oldest = engine?.statistics.oldestDirtyMilliseconds, wallMilliseconds > oldest else { return 0 }
+        return Double(wallMilliseconds - oldest) / 1000
+    }
+
+    /// - Parameter bucketProblem: why no bucket job can run at all, if so.
+    package func description(at wallMilliseconds: UInt64, bucketProblem: String?) -> VolumeDescription {
+        let head = self.head
+        let statistics = engine?.statistics
+        let (status, reason) = status(bucketProblem: bucketProblem)
+        return VolumeDescription(
+            id: id, name: head.name, targetName: head.targetName, byteCount: head.byteCount, status: status,
+            statusReason: reason, durability: Durability(headText: head.durability) ?? .onFlush,
+            compression: CompressionLevel(rawValue: UInt8(clamping: head.compressionLevel)),
+            commitIntervalSeconds: UInt32(clamping: head.commitIntervalSeconds), sourceSnapshot: head.sourceSnapshot,
+            createdMilliseconds: head.createdMilliseconds, generation: head.generation.rawValue,
+            commitNumber: head.commitNumber, recoveryPointMilliseconds: head.cutMilliseconds,
+            dirtyByteCount: statistics?.dirtyByteCount ?? 0,
+            oldestDirtySeconds: oldestDirtySeconds(at: wallMilliseconds),
+            uploadBufferUsedByteCount: statistics?.bufferUsedByteCount ?? 0,
+            uploadBufferByteCount: limits.bufferByteCount)
+    }
+
+    package func status(bucketProblem: String?) -> (VolumeStatus, reason: String) {
+        if let problem { return (.failed, problem) }
+        if errand == .deleting { return (.deleting, "being marked as deleted in the bucket") }
+        switch engine?.statistics.phase {
+        case nil: return (.opening, "recovering its journal")
+        case .opening:
+            let reason = bucketProblem ?? "asking the bucket who owns it"
+            return errand == .creating ? (.creating, bucketProblem ?? "being written to the bucket") : (.opening, reason)
+        case .serving:
+            guard let bucketProblem else { return (.available, "") }
+            return (.uploadStalled, bucketProblem)
+        case .stalled(let reason): return (.uploadStalled, bucketProblem ?? reason)
+        case .fenced(let reason): return (.fenced, reason)
+        case .failed(let reason): return (.failed, reason)
+        case .stopping: return (.available, "stopping")
+        case .stopped: return (.opening, "stopped; it opens when the cache manager starts again")
+        }
+    }
+}
+
+extension Durability {
+    /// The word for it in HEAD.
+    package var headText: String {
+        switch self {
+        case .onFlush: "onFlush"
+        case .always: "always"
+        }
+    }
+    package init?(headText: String) {
+        guard let durability = Self.allCases.first(where: { $0.headText == headText }) else { return nil }
+        self = durability
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Engine
+package import Messages
+import Wire
+
+/// What the cache manager makes of an I/O message that it has decoded.
+package enum IOIntake {
+    case volume(VolumeRequest)
+    /// Answered by `Volume.barrier`, not by a command.
+    case barrier
+    /// The payload does not fit the operation, or the operation its volume's limits.
+    case malformed(String)
+}
+
+extension IORequest {
+    /// The engine's form of this request. Nothing that a frontend sends is trusted: lengths are checked here, so that
+    /// the engine can rely on them; ranges outside the volume are the engine's to refuse.
+    package func intake(payload: UnsafeRawBufferPointer, commandByteCount: Int) -> IOIntake {
+        guard payload.count == Int(payloadByteCount) else { return .malformed("payload frame of another length") }
+        guard sectors.byteCount <= commandByteCount || operation == .writeSame else {
+            return .malformed("more data than one command may have")
+        }
+        guard sectors.start <= UInt64.max - UInt64(sectors.count) else { return .malformed("sector range wraps") }
+        let isForced = flags.contains(.forceUnitAccess)
+        let expected: Int
+        let command: VolumeCommand
+        switch operation {
+        case .read: (expected, command) = (0, .read(sectors))
+        case .write: (expected, command) = (sectors.byteCount, .write(sectors, forceUnitAccess: isForced))
+        case .writeSame:
+            (expected, command) = (Geometry.sectorByteCount, .writeSame(sectors, forceUnitAccess: isForced))
+        case .compareAndWrite:
+            (expected, command) = (2 * sectors.byteCount, .compareAndWrite(sectors, forceUnitAccess: isForced))
+        case .flush: (expected, command) = (0, .flush)
+        case .nexusBarrier: return payload.isEmpty ? .barrier : .malformed("a barrier with payload")
+        case .unmap:
+            guard let ranges = unsafe Self.unmapRanges(payload) else { return .malformed("unmap ranges") }
+            (expected, command) = (payload.count, .unmap(ranges))
+        }
+        guard payload.count == expected else { return .malformed("payload does not fit the operation") }
+        return .volume(
+            VolumeRequest(
+                origin: RequestOrigin(frontend: frontend, number: number), lowestOpenNumber: lowestOpenNumber,
+                nexus: nexus, command: command))
+    }
+
+    /// More than SCSI's UNMAP parameter list can carry (its length field has 16 bits, 16 bytes a descriptor).
+    private static var unmapRangeLimit: Int { 4096 }
+
+    /// 16 bytes per range, little-endian: start sector (8), sector count (4), zero (4).
+    private static func unmapRanges(_ payload: UnsafeRawBufferPointer) -> [SectorRange]? {
+        guard unsafe payload.count % 16 == 0, payload.count <= unmapRangeLimit * 16 else { return nil }
+        var ranges: [SectorRange] = []
+        ranges.reserveCapacity(payload.count / 16)
+        for offset in stride(from: 0, to: payload.count, by: 16) {
+            let start = unsafe UInt64(littleEndian: payload.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+            let count = unsafe UInt32(littleEndian: payload.loadUnaligned(fromByteOffset: offset + 8, as: UInt32.self))
+            let zero = unsafe payload.loadUnaligned(fromByteOffset: offset + 12, as: UInt32.self)
+            guard zero == 0, start <= UInt64.max - UInt64(count) else { return nil }
+            ranges.append(SectorRange(start: start, count: count))
+        }
+        return ranges
+    }
+}
+
+extension VolumeReply {
+    /// Status and information for the frontend; the data of a read travels as payload.
+    package var status: (IOReply.Status, information: UInt64) {
+        switch self {
+        case .good, .data: (.good, 0)
+        case .miscompare(let byteOffset): (.miscompare, UInt64(byteOffset))
+        case .busy: (.busy, 0)
+        case .outOfRange: (.outOfRange, 0)
+        case .mediumError(let sector): (.mediumError, sector)
+        case .writeError: (.writeError, 0)
+        case .fenced: (.fenced, 0)
+        }
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+import Engine
+package import Messages
+import Platform
+package import Wire
+
+/// What a bucket job of the control plane came to.
+package struct BucketAnswer: Sendable {
+    package var outcome: UploadResult.Outcome
+    package var payload: [UInt8]
+    package init(outcome: UploadResult.Outcome, payload: [UInt8]) {
+        self.outcome = outcome
+        self.payload = payload
+    }
+}
+
+/// Jobs on their way to uploaders and results on their way back.
+extension Shard {
+    /// How long an uploader may try. Long enough for a slow store, short enough that a stuck one is noticed; the
+    /// engine decides what follows from `unavailable` and `ambiguous`.
+    static func timeoutMilliseconds(of work: UploadJob.Work) -> UInt32 {
+        switch work {
+        case .putPack: 60_000
+        case .putObject, .getObject: 15_000
+        case .getRange, .getFrame: 20_000
+        case .list, .probe: 60_000
+        }
+    }
+
+    func submit(_ work: UploadJob.Work, payload: IOBuffer?, _ token: EffectToken, _ hosted: HostedVolume) {
+        dispatcher.submit(
+            work, payload: payload, timeoutMilliseconds: Self.timeoutMilliseconds(of: work),
+            owner: .volume(hosted.id, token), at: now.nanoseconds)
+    }
+
+    /// A job of the control plane. Returns its number for `cancelBucketCall`.
+    @discardableResult
+    package func callBucket(_ work: UploadJob.Work, then answer: @escaping (BucketAnswer) -> Void) -> UInt64 {
+        let number = drawNumber()
+        bucketCalls[number] = answer
+        let job = dispatcher.submit(
+            work, payload: nil, timeoutMilliseconds: Self.timeoutMilliseconds(of: work), owner: .control(number),
+            at: now.nanoseconds)
+        return job
+    }
+
+    package func cancelBucketCall(_ job: UInt64) {
+        guard case .control(let number) = dispatcher.owner(of: job) else { return }
+        bucketCalls[number] = nil
+        dispatcher.forget(job)
+    }
+
+    // MARK: From uploaders
+
+    package func uploaderReady(_ announcement: UploaderReady, from uploader: ServiceInstance) {
+        dispatcher.ready(announcement, from: uploader, at: now.nanoseconds)
+    }
+
+    package func uploaderLost(_ uploader: ServiceInstance) { dispatcher.lost(uploader, at: now.nanoseconds) }
+
+    /// - Returns: false if nobody waits for it any more.
+    @discardableResult
+    package func uploadResult(_ result: UploadResult, payload: [UInt8], from uploader: ServiceInstance) -> Bool {
+        guard let job = dispatcher.result(id: result.id, from: uploader, at: now.nanoseconds) else { return false }
+        deliver(result.outcome, payload: payload, of: job)
+        return true
+    }
+
+    func deliver(_ outcome: UploadResult.Outcome, payload: [UInt8], of job: UploadDispatcher.Job) {
+        switch job.owner {
+        case .control(let number):
+            bucketCalls.removeValue(forKey: number)?(BucketAnswer(outcome: outcome, payload: payload))
+        case .volume(let id, let token):
+            guard let hosted = volumes[id] else { return }
+            let outcome = passFailpoints(of: job, outcome)
+            if let event = EngineEvent(token, job.work, outcome, payload: payload) { handle(event, of: hosted) }
+            _ = try? ShardFailpoints.afterHeadResult.hit(onlyIf: job.work.isHead)
+        }
+    }
+
+    /// A failpoint set to fail loses the answer: what a broken connection does.
+    private func passFailpoints(
+        of job: UploadDispatcher.Job, _ outcome: UploadResult.Outcome
+    ) -> UploadResult.Outcome {
+        do throws(SystemError) {
+            try ShardFailpoints.beforeHeadResult.hit(onlyIf: job.work.isHead)
+            try ShardFailpoints.beforePackResult.hit(onlyIf: job.work.isPack)
+            return outcome
+        } catch {
+            return job.work.isPack ? .unavailable(reason: "\(error)") : .ambiguous(reason: "\(error)")
+        }
+    }
+}
+
+extension Failpoint {
+    fileprivate func hit(onlyIf condition: Bool) throws(SystemError) { if condition { try hit() } }
+}
+
+extension UploadJob.Work {
+    fileprivate var isHead: Bool {
+        guard case .putObject(let key, _) = self else { return false }
+        return key.name.hasSuffix("/HEAD")
+    }
+    fileprivate var isPack: Bool {
+        guard case .putPack = self else { return false }
+        return true
+    }
+}

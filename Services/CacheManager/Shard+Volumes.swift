@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Engine
+import Platform
+import Wire
+
+/// How volumes come into the shard and leave it.
+extension Shard {
+    package func volume(named name: String) -> HostedVolume? { volumes.values.first { $0.name == name } }
+
+    /// In the order of their names, for lists.
+    package var sortedVolumes: [HostedVolume] { volumes.values.sorted { ($0.name, $0.id) < ($1.name, $1.id) } }
+
+    package var reservations: [VolumeAdmission.Existing] { volumes.values.map(\.reservation) }
+
+    // MARK: Opening
+
+    /// A volume of the registry: recovers its journal on a disk thread, then opens it. `then` hears when its engine
+    /// exists or why it never will; the volume is listed either way.
+    package func resume(_ state: LocalState, then finish: @escaping (HostedVolume) -> Void) {
+        let hosted = host(state.head)
+        let (journals, limits) = (journals, hosted.limits)
+        disk.run { () -> Result<RecoveredFiles, any Error> in
+            Result { try RecoveredFiles(state, journals: journals, limits: limits) }
+        } then: { result in
+            switch result {
+            case .success(let recovered):
+                hosted.limits.segmentByteCount = recovered.segmentByteCount
+                for (id, segment) in recovered.segments { hosted.journal.adopt(segment, as: id) }
+                self.open(hosted, .resume(state, recovered.journal))
+            case .failure(let error):
+                hosted.problem = "its journal cannot be recovered: \(error)"
+            }
+            finish(hosted)
+            self.announceOpening(of: hosted)
+            self.settle()
+        }
+    }
+
+    /// A volume whose local state cannot be read: listed as failed, so that it is not forgotten.
+    package func list(unusable head: Head, problem: String) { host(head).problem = problem }
+
+    /// A new volume or one that is taken over; `whenOpen` hears whether the bucket agreed.
+    package func open(
+        _ opening: VolumeOpening, head: Head, errand: HostedVolume.Errand,
+        whenOpen: @escaping (HostedVolume, Result<Void, VolumeFailure>) -> Void
+    ) {
+        precondition(volumes[head.volume] == nil, "the volume is here already")
+        let hosted = host(head)
+        hosted.errand = errand
+        hosted.whenOpen.append { outcome in
+            hosted.errand = .none
+            whenOpen(hosted, outcome)
+        }
+        open(hosted, opening)
+    }
+
+    private func host(_ head: Head) -> HostedVolume {
+        var limits = settings.limits
+        limits.bufferByteCount = head.uploadBufferByteCount
+        let hosted = HostedVolume(
+            id: head.volume, head: head, limits: limits, journal: SegmentFiles(volume: head.volume))
+        volumes[head.volume] = hosted
+        return hosted
+    }
+
+    private func open(_ hosted: HostedVolume, _ opening: VolumeOpening) {
+        hosted.engine = Volume(opening, limits: hosted.limits, seed: randomNumber(), at: now)
+        touch(hosted)
+    }
+
+    // MARK: Leaving
+
+    /// Takes the volume out of the shard at once and its files off the disk. Only after its engine has finished.
+    package func remove(_ hosted: HostedVolume, then finish: @escaping (Result<Void, any Error>) -> Void) {
+        guard hosted.savesWaiting.isEmpty else {
+            // A state saved after the removal would bring the volume back at the next start.
+            hosted.whenSaved = { self.remove(hosted, then: finish) }
+            return
+        }
+        volumes[hosted.id] = nil
+        hosted.engine = nil
+        let (registry, journals, volume) = (registry, journals, hosted.id)
+        disk.run { () -> Result<Void, any Error> in
+            Result {
+                try registry.beginRemoval(of: volume)
+                try journals.remove(volume)
+                try registry.finishRemoval(of: volume)
+            }
+        } then: { result in
+            finish(result)
+            self.settle()
+        }
+    }
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Engine
+import Messages
+import Platform
+package import Wire
+
+/// Work off the loop: runs `work` on a disk thread, then `completion` on the shard's thread.
+package protocol DiskWork: AnyObject {
+    func run<Value: Sendable>(_ work: @escaping @Sendable () -> Value, then completion: @escaping (Value) -> Void)
+}
+
+/// Where the shard's answers go: the bus, or a test.
+package protocol ShardOutlet: AnyObject {
+    func reply(to origin: RequestOrigin, with reply: VolumeReply)
+    /// - Returns: false if the uploader cannot be reached any more.
+    func send(_ job: UploadDispatcher.Job, to uploader: ServiceInstance) -> Bool
+    func report(_ report: EngineReport, of volume: HostedVolume)
+}
+
+/// The volumes of one slot with their uploaders: takes requests, results and time, lets the engines decide, carries
+/// their effects out, until nothing moves any more. One thread; no I/O of its own but the journal's.
+package final class Shard {
+    package struct Settings: Sendable {
+        package var gateway: GatewayID
+        /// `bufferByteCount` is set for each volume.
+        package var limits: EngineLimits
+        /// Journal writes go straight from the loop into the page cache; false: through a disk thread.
+        package var writesInline = true
+        package init(gateway: GatewayID, limits: EngineLimits) {
+            self.gateway = gateway
+            self.limits = limits
+        }
+    }
+
+    package let settings: Settings
+    package let registry: VolumeRegistry
+    package let journals: JournalDirectories
+    let disk: any DiskWork
+    package weak var outlet: (any ShardOutlet)?
+    private let clock: () -> EngineTime
+    private let random: () -> UInt64
+
+    package internal(set) var volumes: [VolumeID: HostedVolume] = [:]
+    package var dispatcher: UploadDispatcher
+    private var touched: [HostedVolume] = []
+    private var isSettling = false
+    private var nextNumber: UInt64 = 1
+    var callers: [CallerToken: (Result<Head, VolumeFailure>) -> Void] = [:]
+    var barriers: [CallerToken: RequestOrigin] = [:]
+    var bucketCalls: [UInt64: (BucketAnswer) -> Void] = [:]
+
+    package init(
+        settings: Settings, registry: VolumeRegistry, journals: JournalDirectories, disk: any DiskWork,
+        dispatcher: UploadDispatcher = UploadDispatcher(), clock: @escaping () -> EngineTime,
+        random: @escaping () -> UInt64
+    ) {
+        self.settings = settings
+        self.registry = registry
+        self.journals = journals
+        self.disk = disk
+        self.dispatcher = dispatcher
+        self.clock = clock
+        self.random = random
+    }
+
+    package var now: EngineTime { clock() }
+    package func randomNumber() -> UInt64 { random() }
+
+    /// Why no bucket job can run at all, for people; nil while jobs run or there are none.
+    package var bucketProblem: String? { dispatcher.queuedJobCount > 0 ? dispatcher.waitingReason : nil }
+
+    // MARK: Requests
+
+    package func submit(_ request: VolumeRequest, payload: UnsafeRawBufferPointer, to hosted: HostedVolume) {
+        guard let engine = hosted.engine else {
+            // Only a volume whose journal could not be recovered: nothing is served before recovery.
+            outlet?.reply(to: request.origin, with: .writeError)
+            return
+        }
+        unsafe engine.submit(request, payload: payload, at: now)
+        hosted.hasBatch = true
+        touch(hosted)
+    }
+
+    /// Answered with `.good` once no older command of the nexus can be applied.
+    package func barrier(_ origin: RequestOrigin, nexus: UInt64, on hosted: HostedVolume) {
+        guard let engine = hosted.engine else {
+            outlet?.reply(to: origin, with: .good)
+            return
+        }
+        let caller = CallerToken(rawValue: drawNumber())
+        barriers[caller] = origin
+        endBatch(hosted)
+        engine.barrier(frontend: origin.frontend, nexus: nexus, caller: caller, at: now)
+        touch(hosted)
+    }
+
+    package func revoke(_ frontend: ServiceInstance) {
+        for hosted in volumes.values {
+            endBatch(hosted)
+            hosted.engine?.revoke(frontend, at: now)
+            touch(hosted)
+        }
+    }
+
+    // MARK: What people and other services ask of a volume
+
+    package enum Errand { case commit, stop, delete }
+
+    package func run(
+        _ errand: Errand, on hosted: HostedVolume, then finish: @escaping (Result<Head, VolumeFailure>) -> Void
+    ) {
+        guard let engine = hosted.engine else {
+            finish(.failure(.journalFailed(hosted.problem ?? "the journal is still being recovered")))
+            return
+        }
+        let caller = CallerToken(rawValue: drawNumber())
+        callers[caller] = finish
+        endBatch(hosted)
+        switch errand {
+        case .commit: engine.commit(caller: caller, at: now)
+        case .stop: engine.stop(caller: caller, at: now)
+        case .delete: engine.delete(caller: caller, at: now)
+        }
+        touch(hosted)
+    }
+
+    // MARK: Time
+
+    package func advance() {
+        let time = now
+        for hosted in volumes.values {
+            guard let engine = hosted.engine, let deadline = engine.nextDeadline, deadline <= time.nanoseconds else {
+                continue
+            }
+            engine.advance(to: time)
+            touch(hosted)
+        }
+        if let deadline = dispatcher.nextDeadline, deadline <= time.nanoseconds {
+            dispatcher.advance(to: time.nanoseconds)
+        }
+    }
+
+    /// When `advance` is due, in nanoseconds of the monotonic clock.
+    package var nextDeadline: UInt64? {
+        var earliest = dispatcher.nextDeadline
+        for hosted in volumes.values {
+            guard let deadline = hosted.engine?.nextDeadline else { continue }
+            earliest = min(earliest ?? deadline, deadline)
+        }
+        return earliest
+    }
+
+    // MARK: Settling
+
+    func touch(_ hosted: HostedVolume) {
+        guard !hosted.isTouched else { return }
+        hosted.isTouched = true
+        touched.append(hosted)
+    }
+
+    func drawNumber() -> UInt64 {
+        nextNumber += 1
+        return nextNumber
+    }
+
+    /// Closes batches, carries out effects and sends jobs, again and again until nothing is left to do. Called once
+    /// after each round of input.
+    package func settle() {
+        // An answer given inside may lead back here; the loop outside goes on with it.
+        guard !isSettling else { return }
+        isSettling = true
+        defer { isSettling = false }
+        var effects: [Effect] = []
+        var actions: [UploadDispatcher.Action] = []
+        while true {
+            while let hosted = touched.popLast() {
+                hosted.isTouched = false
+                guard let engine = hosted.engine else { continue }
+                endBatch(hosted)
+                engine.takeEffects(&effects)
+                for effect in effects { perform(effect, of: hosted) }
+                effects.removeAll(keepingCapacity: true)
+                announceOpening(of: hosted)
+            }
+            dispatcher.takeActions(&actions)
+            if actions.isEmpty { return }
+            for action in actions { carryOut(action) }
+            actions.removeAll(keepingCapacity: true)
+        }
+    }
+
+    private func endBatch(_ hosted: HostedVolume) {
+        guard hosted.hasBatch, let engine = hosted.engine else { return }
+        hosted.hasBatch = false
+        engine.endOfBatch(at: now)
+    }
+
+    private func carryOut(_ action: UploadDispatcher.Action) {
+        switch action {
+        case .send(let job, let uploader):
+            if outlet?.send(job, to: uploader) != true { dispatcher.lost(uploader, at: now.nanoseconds) }
+        case .finish(let job, let outcome): deliver(outcome, payload: [], of: job)
+        }
+    }
+
+    func announceOpening(of hosted: HostedVolume) {
+        guard !hosted.whenOpen.isEmpty, let outcome = hosted.openingOutcome() else { return }
+        let waiting = hosted.whenOpen
+        hosted.whenOpen = []
+        for tell in waiting { tell(outcome) }
+    }
+}

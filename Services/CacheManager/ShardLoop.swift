@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bus
+import Engine
+import Glibc
+import Logging
+import Messages
+import Platform
+import ServiceKit
+import Wire
+
+/// The thread that owns all volumes: one event loop with the ROUTER that frontends, uploaders and people's tools
+/// speak to, the completions of disk threads and the timers. In each round it takes everything that is there, lets the
+/// volumes settle once (one journal record for all writes that came together), and sends all answers.
+final class ShardLoop {
+    /// What the loop is made from, gathered by the service before its thread starts.
+    struct Parts: Sendable {
+        var configuration: CacheManagerConfiguration
+        /// Holds the lock for as long as the loop runs.
+        var state: StateDirectory
+        var gateway: GatewayID
+        var executor: DiskExecutor
+        var context: ServiceContext
+
+        var instance: ServiceInstance { context.instance }
+        var logger: Logger { context.logger }
+    }
+
+    /// Less than what the service frame allows, so that the end is ours.
+    private static let stopTime = Duration.seconds(17)
+
+    private enum Stage { case recovering, serving, stopping, stopped }
+
+    let parts: Parts
+    let loop: EventLoop
+    let shard: Shard
+    let dataPlane: DataPlaneServer<PeerIdentity>
+    let control: ControlHandler
+    private let socket: MessageSocket
+    private let message = IncomingMessage()
+    private var peers = PeerTable()
+    private let isStopRequested: () -> Bool
+    private var stage = Stage.recovering
+    private var volumesRecovering = 0
+    private var timer: LoopTimer?
+    private var healthTimer: LoopTimer?
+    private var uploaders: [ServiceInstance: PeerIdentity] = [:]
+    private var unsentBatches: [DataPlaneServer<PeerIdentity>.Batch] = []
+    private var hasSent = false
+    private var lastDelays: [VolumeID: String] = [:]
+    lazy var router = ControlRouter(self)
+
+    /// On the loop's own thread: ZeroMQ sockets belong to the thread that makes them.
+    init(_ parts: Parts, loop: EventLoop, isStopRequested: @escaping () -> Bool) throws {
+        self.parts = parts
+        self.loop = loop
+        self.isStopRequested = isStopRequested
+        let configuration = parts.configuration
+        shard = Shard(
+            settings: Shard.Settings(gateway: parts.gateway, limits: configuration.limits),
+            registry: VolumeRegistry(path: parts.state.volumesPath),
+            journals: configuration.journals,
+            disk: LoopDisk(port: DiskPort(executor: parts.executor, loop: loop)),
+            clock: {
+                EngineTime(
+                    nanoseconds: MonotonicClock.now().nanoseconds, wallMilliseconds: WallClock.millisecondsNow())
+            },
+            random: { Randomness.nonzeroUInt64() })
+        dataPlane = DataPlaneServer(shard: shard)
+        control = ControlHandler(shard: shard, admission: configuration.admission)
+        socket = try MessageSocket(
+            .server, context: BusContext(), instance: parts.instance, logger: parts.logger)
+        // Two names for one socket: requests of all kinds are welcome at both.
+        try socket.bind(try parts.context.slot.endpoint())
+        try socket.bind(try parts.context.slot.dataEndpoint())
+        shard.outlet = self
+        timer = loop.makeTimer { }
+        healthTimer = loop.makeTimer { [unowned self] in reportHealth() }
+        try socket.attach(to: loop) { [unowned self] in iterate() }
+        reportHealth()
+        try recover()
+    }
+
+    // MARK: Starting and stopping
+
+    private func recover() throws {
+        let stored = try shard.registry.contents()
+        let strangers = try shard.journals.strangers(known: Set(stored.volumes + stored.beingRemoved))
+        for volume in strangers {
+            parts.logger.warning(
+                "Journal of a volume that this gateway does not have; left untouched",
+                metadata: ["volume": "\(volume)"])
+        }
+        for volume in stored.beingRemoved { finishRemoval(of: volume) }
+        let states = try stored.volumes.map { volume in
+            do {
+                return try shard.registry.load(volume)
+            } catch {
+                throw ServiceFailure(
+                    .badData,
+                    "the local state of volume \(volume) in \(parts.configuration.statePath) cannot be used: \(error); "
+                        + "restore it, or move its directory away and attach the volume from the bucket again")
+            }
+        }
+        volumesRecovering = states.count
+        for state in states {
+            shard.resume(state) { [unowned self] hosted in
+                if let problem = hosted.problem {
+                    parts.logger.error(
+                        "Volume cannot be opened", metadata: ["volume": "\(hosted.name)", "reason": "\(problem)"])
+                }
+                volumesRecovering -= 1
+                serveIfRecovered()
+            }
+        }
+        serveIfRecovered()
+    }
+
+    private func serveIfRecovered() {
+        guard stage == .recovering, volumesRecovering == 0 else { return }
+        stage = .serving
+        dataPlane.isServing = true
+        parts.logger.info(
+            "Serving", metadata: ["gateway": "\(parts.gateway)", "volumes": "\(shard.volumes.count)"])
+        reportHealth()
+    }
+
+    private func finishRemoval(of volume: VolumeID) {
+        let (registry, journals, logger) = (shard.registry, shard.journals, parts.logger)
+        shard.disk.run {
+            Result {
+                try journals.remove(volume)
+                try registry.finishRemoval(of: volume)
+            }
+        } then: { result in
+            guard case .failure(let error) = result else { return }
+            logger.warning(
+                "A deleted volume's files could not be removed",
+                metadata: ["volume": "\(volume)", "reason": "\(error)"])
+        }
+    }
+
+    /// Frontends keep their commands from here on; what is acknowledged goes to the bucket if it can.
+    private func stop() {
+        parts.logger.info("Stopping", metadata: ["volumes": "\(shard.volumes.count)"])
+        stage = .stopping
+        dataPlane.isServing = false
+        reportHealth()
+        control.stop(within: Self.stopTime) { [unowned self] in
+            stage = .stopped
+            for hosted in shard.sortedVolumes {
+                guard let dirty = hosted.engine?.statistics.dirtyByteCount, dirty > 0 else { continue }
+                parts.logger.warning(
+                    "Volume stopped with data that is not in the bucket; it stays in the journal",
+                    metadata: ["volume": "\(hosted.name)", "bytes": "\(dirty)"])
+            }
+            loop.stop()
+        }
+    }
+
+    var readiness: (isReady: Bool, detail: String) {
+        switch stage {
+        case .recovering: return (false, "recovering the journals of \(volumesRecovering) volumes")
+        case .stopping, .stopped: return (false, "stopping: uploading what is left")
+        case .serving: break
+        }
+        let volumes = shard.volumes.values
+        let dirty = volumes.reduce(UInt64(0)) { $0 + ($1.engine?.statistics.dirtyByteCount ?? 0) }
+        let broken = volumes.filter { [.failed, .fenced].contains($0.status(bucketProblem: nil).0) }.count
+        var detail = "serving \(volumes.count) volumes, \(dirty >> 20) MiB not in the bucket yet"
+        if broken > 0 { detail += ", \(broken) out of service (see `sluice volume list`)" }
+        if let problem = shard.dispatcher.waitingReason { detail += "; \(problem)" }
+        return (true, detail)
+    }
+
+    private func reportHealth() {
+        let (isReady, detail) = readiness
+        parts.context.health.set(ready: isReady, detail)
+        healthTimer?.arm(after: .seconds(1))
+    }
+
+    // MARK: One round
+
+    private func iterate() {
+        if isStopRequested(), stage == .serving || stage == .recovering { stop() }
+        advance()
+        repeat {
+            hasSent = false
+            socket.drain(into: message) { message in receive(message) }
+            shard.settle()
+            flush()
+        } while hasSent && !socket.isClosed
+        if stage == .stopped { socket.close() }
+        armTimer()
+    }
+
+    private func advance() {
+        let now = MonotonicClock.now().nanoseconds
+        if let deadline = shard.nextDeadline, deadline <= now { shard.advance() }
+        if let deadline = control.nextDeadline, deadline <= now { control.advance() }
+        if let deadline = dataPlane.nextDeadline, deadline <= now {
+            for frontend in dataPlane.revokeSilentFrontends() {
+                parts.logger.warning(
+                    "Frontend revoked after a long silence", metadata: ["instance": "\(frontend)"])
+            }
+        }
+    }
+
+    private func armTimer() {
+        var deadline = [shard.nextDeadline, control.nextDeadline, dataPlane.nextDeadline].compactMap { $0 }.min()
+        if !unsentBatches.isEmpty {
+            let soon = MonotonicClock.now().nanoseconds + 5_000_000
+            deadline = min(deadline ?? soon, soon)
+        }
+        guard let deadline else { return timer?.cancel() ?? () }
+        timer?.arm(at: MonotonicInstant(nanoseconds: deadline))
+    }
+
+    private func receive(_ message: IncomingMessage) {
+        guard let peer = message.peer else { return }
+        let envelope = message.envelope
+        guard envelope.kind != .hello else { return router.receive(message, from: peer) }
+        guard peers.seen(peer, as: envelope.sender, now: loop.now) != nil else {
+            let fault = BusFault(.helloRequired, "say hello first: this cache manager has started again")
+            return socket.refuse(message, .helloRequired, fault)
+        }
+        dataPlane.heard(envelope.sender)
+        switch envelope.kind {
+        case .io: receiveIO(message, from: peer)
+        case .uploaderReady: receiveReady(message, from: peer)
+        case .uploadResult: receiveResult(message)
+        default: router.receive(message, from: peer)
+        }
+    }
+
+    func greeted(_ hello: HelloRequest, as peer: PeerIdentity) {
+        let name = BusPeer(service: hello.service, instance: hello.instance, softwareVersion: hello.softwareVersion)
+        peers.enter(peer, name, now: loop.now)
+        parts.logger.debug("Peer connected", metadata: ["service": "\(hello.service)", "instance": "\(hello.instance)"])
+    }
+
+    // MARK: Uploaders
+
+    private func receiveReady(_ message: IncomingMessage, from peer: PeerIdentity) {
+        guard let announcement = decode(UploaderReady.self, from: message) else { return }
+        uploaders[message.envelope.sender] = peer
+        shard.uploaderReady(announcement, from: message.envelope.sender)
+    }
+
+    private func receiveResult(_ message: IncomingMessage) {
+        guard let result = decode(UploadResult.self, from: message) else { return }
+        let payload = message.payload.first?.array ?? []
+        shard.uploadResult(result, payload: payload, from: message.envelope.sender)
+    }
+
+    private func decode<Value: Decodable>(_ type: Value.Type, from message: IncomingMessage) -> Value? {
+        do throws(MessageError) {
+            return try message.decodeBody(type)
+        } catch {
+            socket.refuse(message, .malformedBody, BusFault(refusing: error))
+            return nil
+        }
+    }
+
+    // MARK: I/O
+
+    private func receiveIO(_ message: IncomingMessage, from peer: PeerIdentity) {
+        let body = unsafe message.body
+        let requestCount = body.count / IORequest.byteCount
+        guard body.count % IORequest.byteCount == 0, requestCount <= MessageLimits.ioBatchCount else {
+            return refuseIO(message, "the body does not hold whole requests")
+        }
+        var nextPayload = 0
+        for offset in stride(from: 0, to: body.count, by: IORequest.byteCount) {
+            let slot = unsafe RawSpan(
+                _unsafeBytes: UnsafeRawBufferPointer(rebasing: body[offset..<offset + IORequest.byteCount]))
+            let request: IORequest
+            do throws(MessageError) {
+                request = try IORequest(decoding: slot)
+            } catch {
+                return refuseIO(message, error.description)
+            }
+            // The envelope says who speaks; nobody speaks for another instance.
+            guard request.frontend == message.envelope.sender else {
+                return refuseIO(message, "a request of another frontend")
+            }
+            guard request.payloadByteCount > 0 else {
+                unsafe dataPlane.receive(request, payload: UnsafeRawBufferPointer(start: nil, count: 0), from: peer)
+                continue
+            }
+            guard nextPayload < message.payload.count else { return refuseIO(message, "a payload frame is missing") }
+            let frame = message.payload[nextPayload]
+            nextPayload += 1
+            unsafe dataPlane.receive(request, payload: frame.bytes, from: peer)
+        }
+    }
+
+    private func refuseIO(_ message: IncomingMessage, _ reason: String) {
+        dataPlane.countMalformedMessage()
+        socket.refuse(message, .malformedBody, BusFault(.malformed, "I/O message: \(reason)"))
+    }
+
+    /// Sends what the volumes answered. A frontend that takes nothing now gets it later; one that is gone asks again.
+    private func flush() {
+        let earlier = unsentBatches
+        unsentBatches.removeAll(keepingCapacity: true)
+        for batch in earlier { send(batch) }
+        dataPlane.takeBatches { send($0) }
+    }
+
+    private func send(_ batch: DataPlaneServer<PeerIdentity>.Batch) {
+        let byteCount = batch.answers.count * IOReply.byteCount
+        let payload = batch.answers.compactMap { answer in answer.payload.map { Frame(sharing: $0) } }
+        let result = unsafe withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 8) { bytes in
+            for (index, answer) in batch.answers.enumerated() {
+                let range = index * IOReply.byteCount..<(index + 1) * IOReply.byteCount
+                var slot = unsafe MutableRawSpan(_unsafeBytes: UnsafeMutableRawBufferPointer(rebasing: bytes[range]))
+                answer.reply.encode(into: &slot)
+            }
+            let header = MessageSocket.Header(.io, requestID: 0, isReply: true)
+            return unsafe socket.send(
+                header, body: RawSpan(_unsafeBytes: UnsafeRawBufferPointer(bytes)), payload: payload, to: batch.peer)
+        }
+        switch result {
+        case .sent: hasSent = true
+        case .full: unsentBatches.append(batch)
+        case .unreachable: break
+        }
+    }
+
+    // MARK: For the control plane
+
+    func send(_ header: MessageSocket.Header, body: [UInt8], to peer: PeerIdentity) {
+        if socket.send(header, body: body, to: peer) == .sent { hasSent = true }
+    }
+
+    func send(_ fault: BusFault, requestID: UInt64, to peer: PeerIdentity) {
+        if socket.send(fault, requestID: requestID, to: peer) == .sent { hasSent = true }
+    }
+
+    func refuse(_ message: IncomingMessage, _ fault: BusFault) { socket.refuse(message, .unexpected, fault) }
+
+    var busMetrics: [MetricFamily] { socket.counters.metricFamilies() + ProcessMetrics.families(startedAt: parts.context.startedAt) }
+    var uptimeSeconds: Double { Double(Timestamp.now().milliseconds - parts.context.startedAt.milliseconds) / 1000 }
+    var isServing: Bool { stage == .serving }
+    let processID = getpid()
+}
+
+extension ShardLoop: ShardOutlet {
+    func reply(to origin: RequestOrigin, with reply: VolumeReply) { dataPlane.reply(to: origin, with: reply) }
+
+    func send(_ job: UploadDispatcher.Job, to uploader: ServiceInstance) -> Bool {
+        guard let peer = uploaders[uploader] else { return false }
+        let message = UploadJob(id: job.id, work: job.work, timeoutMilliseconds: job.timeoutMilliseconds)
+        guard let body = try? MessageCoder.encode(message) else {
+            // Larger than a message may be: no uploader can take it.
+            return false
+        }
+        let payload = job.payload.map { [Frame(sharing: $0)] } ?? []
+        let header = MessageSocket.Header(
+            .uploadJob, requestID: job.id, timeoutMilliseconds: job.timeoutMilliseconds)
+        guard socket.send(header, body: body, payload: payload, to: peer) == .sent else {
+            uploaders[uploader] = nil
+            parts.logger.warning("Uploader lost", metadata: ["instance": "\(uploader)"])
+            return false
+        }
+        hasSent = true
+        return true
+    }
+
+    func report(_ report: EngineReport, of hosted: HostedVolume) {
+        EngineReportLog.log(report, of: hosted, lastDelay: &lastDelays[hosted.id], to: parts.logger)
+    }
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Engine
+package import Messages
+package import Platform
+package import Wire
+
+/// Who waits for a job's result.
+package enum JobOwner: Hashable, Sendable {
+    case volume(VolumeID, EffectToken)
+    /// A request of the control plane, by the number it drew.
+    case control(UInt64)
+}
+
+/// Hands bucket jobs to uploaders (ARCHITECTURE §3): two lanes with their own slots so that reads never queue behind
+/// uploads, the least loaded uploader first. A job whose uploader is lost is never repeated under the same name: the
+/// engine hears of it and decides; reads are simply given to another.
+///
+/// Sans-I/O and owned by the shard: time comes in as nanoseconds of the monotonic clock, actions come out.
+package struct UploadDispatcher {
+    package enum Lane: Int, CaseIterable, Sendable { case read, write }
+
+    package struct Limits: Sendable {
+        /// An uploader heard nothing from for this long is lost; it announces itself once a second.
+        package var silenceNanoseconds: UInt64 = 5_000_000_000
+        /// Given to an uploader beyond the job's own timeout before the job counts as lost.
+        package var graceNanoseconds: UInt64 = 2_000_000_000
+        /// A read is given up after this many uploaders were lost under it.
+        package var readAttempts = 4
+        /// An announcement is exact when nothing was sent to the uploader for this long.
+        package var settleNanoseconds: UInt64 = 250_000_000
+        package init() {}
+    }
+
+    package struct Job {
+        package let id: UInt64
+        package let owner: JobOwner
+        package let work: UploadJob.Work
+        package let payload: IOBuffer?
+        package let timeoutMilliseconds: UInt32
+        package let lane: Lane
+        package fileprivate(set) var attempts = 0
+        package fileprivate(set) var uploader: ServiceInstance?
+        fileprivate var deadline: UInt64 = 0
+    }
+
+    package enum Action {
+        case send(Job, to: ServiceInstance)
+        /// The job ended without a result: tell its owner.
+        case finish(Job, UploadResult.Outcome)
+    }
+
+    private struct Uploader {
+        var lastHeard: UInt64
+        var lastSent: UInt64 = 0
+        var slots: [Int]
+        var outstanding = [0, 0]
+
+        func free(_ lane: Lane) -> Int { slots[lane.rawValue] - outstanding[lane.rawValue] }
+    }
+
+    private let limits: Limits
+    private var uploaders: [ServiceInstance: Uploader] = [:]
+    private var jobs: [UInt64: Job] = [:]
+    private var queues: [[UInt64]] = [[], []]
+    private var nextID: UInt64 = 1
+    private var actions: [Action] = []
+    /// Jobs that ended as lost, since the start.
+    package private(set) var lostJobCount: UInt64 = 0
+
+    package init(limits: Limits = Limits()) { self.limits = limits }
+
+    package var uploaderCount: Int { uploaders.count }
+    package var queuedJobCount: Int { queues[0].count + queues[1].count }
+    package var runningJobCount: Int { jobs.count - queuedJobCount }
+
+    /// Why jobs wait, for people; nil when nothing is wrong.
+    package var waitingReason: String? {
+        guard uploaders.isEmpty else { return nil }
+        return "no uploader is connected; the bucket cannot be reached until one is started (sluice-uploader)"
+    }
+
+    /// Queues a job and returns its number.
+    @discardableResult
+    package mutating func submit(
+        _ work: UploadJob.Work, payload: IOBuffer?, timeoutMilliseconds: UInt32, owner: JobOwner, at now: UInt64
+    ) -> UInt64 {
+        let id = nextID
+        nextID += 1
+        let lane = Self.lane(of: work)
+        jobs[id] = Job(
+            id: id, owner: owner, work: work, payload: payload, timeoutMilliseconds: timeoutMilliseconds, lane: lane)
+        queues[lane.rawValue].append(id)
+        assign(at: now)
+        return id
+    }
+
+    package func owner(of id: UInt64) -> JobOwner? { jobs[id]?.owner }
+
+    /// The owner no longer wants a result. A job that runs already is left to end unheard.
+    package mutating func forget(_ id: UInt64) {
+        guard let job = jobs.removeValue(forKey: id) else { return }
+        if let uploader = job.uploader {
+            uploaders[uploader]?.outstanding[job.lane.rawValue] -= 1
+        } else {
+            queues[job.lane.rawValue].removeAll { $0 == id }
+        }
+    }
+
+    /// An uploader announced its free slots. What it counted may be older than what was sent to it since, so the
+    /// announcement only lowers the estimate while jobs are on their way.
+    package mutating func ready(_ announcement: UploaderReady, from instance: ServiceInstance, at now: UInt64) {
+        var uploader = uploaders[instance] ?? Uploader(lastHeard: now, slots: [0, 0])
+        let isNew = uploaders[instance] == nil
+        let free = [Int(announcement.freeReadSlots), Int(announcement.freeWriteSlots)]
+        let isExact = isNew || now &- uploader.lastSent >= limits.settleNanoseconds
+        for lane in 0..<2 {
+            let total = free[lane] + uploader.outstanding[lane]
+            uploader.slots[lane] = isExact ? total : min(uploader.slots[lane], total)
+        }
+        uploader.lastHeard = now
+        uploaders[instance] = uploader
+        assign(at: now)
+    }
+
+    /// A result came in. Returns the job it ends; nil for one that was given to another meanwhile.
+    package mutating func result(id: UInt64, from instance: ServiceInstance, at now: UInt64) -> Job? {
+        uploaders[instance]?.lastHeard = now
+        guard let job = jobs[id], job.uploader == instance else { return nil }
+        jobs[id] = nil
+        uploaders[instance]?.outstanding[job.lane.rawValue] -= 1
+        assign(at: now)
+        return job
+    }
+
+    /// The uploader's connection is gone or it restarted.
+    package mutating func lost(_ instance: ServiceInstance, at now: UInt64) {
+        guard uploaders.removeValue(forKey: instance) != nil else { return }
+        for job in jobs.values.filter({ $0.uploader == instance }).sorted(by: { $0.id < $1.id }).reversed() {
+            abandon(job, reason: "uploader lost")
+        }
+        assign(at: now)
+    }
+
+    package mutating func advance(to now: UInt64) {
+        for instance in uploaders.keys.sorted() {
+            guard let uploader = uploaders[instance] else { continue }
+            if now &- uploader.lastHeard >= limits.silenceNanoseconds { lost(instance, at: now) }
+        }
+        for job in jobs.values.filter({ $0.uploader != nil && $0.deadline <= now }).sorted(by: { $0.id < $1.id }) {
+            if let uploader = job.uploader { uploaders[uploader]?.outstanding[job.lane.rawValue] -= 1 }
+            abandon(job, reason: "the uploader did not answer in time")
+        }
+        assign(at: now)
+    }
+
+    /// When `advance` is due.
+    package var nextDeadline: UInt64? {
+        let silences = uploaders.values.map { $0.lastHeard + limits.silenceNanoseconds }
+        let timeouts = jobs.values.filter { $0.uploader != nil }.map(\.deadline)
+        return (silences + timeouts).min()
+    }
+
+    package mutating func takeActions(_ taken: inout [Action]) {
+        taken.append(contentsOf: actions)
+        actions.removeAll(keepingCapacity: true)
+    }
+
+    private static func lane(of work: UploadJob.Work) -> Lane {
+        switch work {
+        case .putPack, .putObject: .write
+        case .getObject, .getRange, .getFrame, .list, .probe: .read
+        }
+    }
+
+    private mutating func assign(at now: UInt64) {
+        for lane in Lane.allCases {
+            var taken = 0
+            let queue = queues[lane.rawValue]
+            while taken < queue.count, let instance = leastLoaded(lane) {
+                let id = queue[taken]
+                taken += 1
+                guard var job = jobs[id] else { continue }
+                job.uploader = instance
+                job.attempts += 1
+                job.deadline = now + UInt64(job.timeoutMilliseconds) * 1_000_000 + limits.graceNanoseconds
+                jobs[id] = job
+                uploaders[instance]?.outstanding[lane.rawValue] += 1
+                uploaders[instance]?.lastSent = now
+                actions.append(.send(job, to: instance))
+            }
+            if taken > 0 { queues[lane.rawValue].removeFirst(taken) }
+        }
+    }
+
+    /// The uploader with the most free slots; ties go to the lowest instance so that a run can be repeated.
+    private func leastLoaded(_ lane: Lane) -> ServiceInstance? {
+        uploaders.filter { $0.value.free(lane) > 0 }
+            .max { ($0.value.free(lane), $1.key) < ($1.value.free(lane), $0.key) }?.key
+    }
+
+    /// Ends or re-queues a job whose uploader will not answer. Callers have taken it off the uploader's count.
+    private mutating func abandon(_ job: Job, reason: String) {
+        lostJobCount += 1
+        if job.lane == .read, job.attempts < limits.readAttempts {
+            var again = job
+            again.uploader = nil
+            jobs[job.id] = again
+            queues[Lane.read.rawValue].insert(job.id, at: 0)
+            return
+        }
+        jobs[job.id] = nil
+        let outcome: UploadResult.Outcome
+        switch job.work {
+        // The engine puts the pack again under a new name, so whether this one landed does not matter.
+        case .putPack: outcome = .unavailable(reason: reason)
+        // Whether the object was written is unknown: the engine looks before it tries again.
+        case .putObject: outcome = .ambiguous(reason: reason)
+        case .getObject, .getRange, .getFrame, .list, .probe: outcome = .unavailable(reason: reason)
+        }
+        actions.append(.finish(job, outcome))
+    }
+}

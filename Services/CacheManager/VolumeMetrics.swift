@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Engine
+package import Messages
+package import Wire
+
+/// What the exporter serves about volumes (ARCHITECTURE §8): AWS's figures under their names, per volume with the
+/// labels `volume` (id) and `name`, and for the gateway under the same names with `_gateway_`; and what AWS lacks.
+package struct VolumeMetrics {
+    /// One volume at one moment; no statistics while it has no engine.
+    package struct Figures {
+        package var id: VolumeID
+        package var name: String
+        package var status: VolumeStatus
+        package var statistics: VolumeStatistics?
+        package var uploadBufferByteCount: UInt64
+        package var recoveryPointMilliseconds: UInt64
+        package var oldestDirtySeconds: Double
+
+        package init(_ hosted: HostedVolume, at wallMilliseconds: UInt64, bucketProblem: String?) {
+            id = hosted.id
+            name = hosted.name
+            status = hosted.status(bucketProblem: bucketProblem).0
+            statistics = hosted.engine?.statistics
+            uploadBufferByteCount = hosted.limits.bufferByteCount
+            recoveryPointMilliseconds = hosted.head.cutMilliseconds
+            oldestDirtySeconds = hosted.oldestDirtySeconds(at: wallMilliseconds)
+        }
+    }
+
+    private struct Definition {
+        var name: String
+        var help: String
+        var type: MetricFamily.MetricType
+        /// nil: of single volumes only.
+        var total: Total?
+        var value: (Figures) -> Double
+        enum Total { case sum, largest }
+    }
+
+    private let wallMilliseconds: UInt64
+    package init(at wallMilliseconds: UInt64) { self.wallMilliseconds = wallMilliseconds }
+
+    package func families(of volumes: [Figures]) -> [MetricFamily] {
+        let definitions = counters + gauges
+        var families = definitions.map { definition in
+            MetricFamily(
+                name: "sluice_" + definition.name, help: definition.help, type: definition.type,
+                samples: volumes.map { .init(labels: Self.labels($0), value: definition.value($0)) })
+        }
+        families += definitions.compactMap { gatewayFamily($0, volumes) }
+        families.append(percentUsed(volumes))
+        families.append(statusFamily(volumes))
+        return families
+    }
+
+    private var counters: [Definition] {
+        func counter(_ name: String, _ help: String, _ value: @escaping (VolumeStatistics) -> UInt64) -> Definition {
+            Definition(name: name, help: help, type: .counter, total: .sum) { Double($0.statistics.map(value) ?? 0) }
+        }
+        return [
+            counter("volume_read_bytes_total", "Bytes read by initiators.") { $0.readByteCount },
+            counter("volume_write_bytes_total", "Bytes written by initiators.") { $0.writtenByteCount },
+            counter("volume_read_operations_total", "Reads by initiators.") { $0.readCount },
+            counter("volume_write_operations_total", "Writes by initiators.") { $0.writeCount },
+            counter("volume_flush_operations_total", "Cache flushes by initiators.") { $0.flushCount },
+            counter("volume_repeated_requests_total", "Requests that came again and were answered from memory.") {
+                $0.repeatCount
+            },
+            counter("cloud_bytes_uploaded_total", "Compressed bytes uploaded to the bucket.") { $0.uploadedByteCount },
+            counter("cloud_bytes_downloaded_total", "Compressed bytes downloaded from the bucket.") {
+                $0.downloadedByteCount
+            },
+            counter("volume_commits_total", "Recovery points made.") { $0.commitCount },
+        ]
+    }
+
+    private var gauges: [Definition] {
+        func gauge(
+            _ name: String, _ help: String, _ total: Definition.Total?, _ value: @escaping (Figures) -> Double
+        ) -> Definition { Definition(name: name, help: help, type: .gauge, total: total, value: value) }
+        return [
+            gauge("queued_writes_bytes", "Bytes waiting to be written to the bucket (dirty data).", .sum) {
+                Double($0.statistics?.dirtyByteCount ?? 0)
+            },
+            gauge("upload_buffer_used_bytes", "Bytes used in the upload buffer.", .sum) {
+                Double($0.statistics?.bufferUsedByteCount ?? 0)
+            },
+            gauge("upload_buffer_free_bytes", "Unused bytes in the upload buffer.", .sum, Self.freeByteCount),
+            gauge("time_since_last_recovery_point_seconds", "Age of the newest recovery point.", .largest) {
+                self.seconds(since: $0.recoveryPointMilliseconds)
+            },
+            gauge("oldest_dirty_age_seconds", "Age of the oldest byte that the bucket lacks; 0 when clean.", .largest) {
+                $0.oldestDirtySeconds
+            },
+            gauge("volume_write_delay_seconds", "Delay that back-pressure gives a write now.", .largest) {
+                Double($0.statistics?.writeDelayNanoseconds ?? 0) / 1e9
+            },
+        ]
+    }
+
+    private func gatewayFamily(_ definition: Definition, _ volumes: [Figures]) -> MetricFamily? {
+        guard let total = definition.total else { return nil }
+        let values = volumes.map(definition.value)
+        let value = total == .sum ? values.reduce(0, +) : values.max() ?? 0
+        let name = definition.name.hasPrefix("volume_") ? String(definition.name.dropFirst(7)) : definition.name
+        return MetricFamily(
+            name: "sluice_gateway_" + name,
+            help: definition.help + (total == .sum ? " All volumes." : " The largest of all volumes."),
+            type: definition.type, samples: [.init(value: value)])
+    }
+
+    private func percentUsed(_ volumes: [Figures]) -> MetricFamily {
+        let samples = volumes.map { volume in
+            MetricFamily.Sample(
+                labels: Self.labels(volume),
+                value: Self.percent(volume.statistics?.bufferUsedByteCount ?? 0, of: volume.uploadBufferByteCount))
+        }
+        return MetricFamily(
+            name: "sluice_upload_buffer_percent_used", help: "Percent use of the upload buffer.", type: .gauge,
+            samples: samples)
+    }
+
+    /// One sample per volume and status, 1 for the one that holds, so that alerts can name a status.
+    private func statusFamily(_ volumes: [Figures]) -> MetricFamily {
+        let samples = volumes.flatMap { volume in
+            Self.statusNames.map { status, name in
+                var labels = Self.labels(volume)
+                labels["status"] = name
+                return MetricFamily.Sample(labels: labels, value: status == volume.status ? 1 : 0)
+            }
+        }
+        return MetricFamily(
+            name: "sluice_volume_status", help: "1 for the status that the volume has.", type: .gauge,
+            samples: samples)
+    }
+
+    private static let statusNames: [(VolumeStatus, String)] = [
+        (.creating, "creating"), (.opening, "opening"), (.available, "available"), (.uploadStalled, "upload_stalled"),
+        (.fenced, "fenced"), (.failed, "failed"), (.deleting, "deleting"),
+    ]
+
+    private static func labels(_ volume: Figures) -> [String: String] {
+        ["volume": volume.id.description, "name": volume.name]
+    }
+
+    private static func freeByteCount(_ volume: Figures) -> Double {
+        let used = volume.statistics?.bufferUsedByteCount ?? 0
+        return Double(volume.uploadBufferByteCount > used ? volume.uploadBufferByteCount - used : 0)
+    }
+
+    private static func percent(_ part: UInt64, of whole: UInt64) -> Double {
+        whole == 0 ? 0 : 100 * Double(part) / Double(whole)
+    }
+
+    /// 0 for a volume that has no recovery point yet: it has nothing to lose either.
+    private func seconds(since milliseconds: UInt64) -> Double {
+        guard milliseconds > 0, wallMilliseconds > milliseconds else { return 0 }
+        return Double(wallMilliseconds - milliseconds) / 1000
+    }
+}

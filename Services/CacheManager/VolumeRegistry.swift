@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Engine
+import Glibc
+package import Platform
+package import Wire
+
+/// The volumes of one slot on disk: `<volumes>/<volume id>/state.json`. Only paths, so any thread may use it; every
+/// call blocks. A volume exists here from its first saved state until `beginRemoval`, which outlives a crash.
+package struct VolumeRegistry: Sendable {
+    package let path: String
+    package init(path: String) { self.path = path }
+
+    package struct Contents: Sendable {
+        package var volumes: [VolumeID] = []
+        /// Their removal was cut short; to be finished at start.
+        package var beingRemoved: [VolumeID] = []
+    }
+
+    /// What is there. Directories without a state were never finished and are removed here.
+    package func contents() throws -> Contents {
+        var contents = Contents()
+        for name in try Platform.FileSystem.list(path) {
+            guard let volume = VolumeID(name) else { continue }
+            if Platform.FileSystem.exists(removalMark(volume)) {
+                contents.beingRemoved.append(volume)
+            } else if Platform.FileSystem.exists(statePath(volume)) {
+                contents.volumes.append(volume)
+            } else {
+                try removeEverything(of: volume)
+            }
+        }
+        return contents
+    }
+
+    package func load(_ volume: VolumeID) throws -> LocalState {
+        let bytes = try Platform.FileSystem.readFile(statePath(volume), limit: LocalStateFormat.byteLimit)
+        return try LocalStateFormat.decode(bytes)
+    }
+
+    /// Atomic and durable; the first one makes the volume exist.
+    package func save(_ state: LocalState) throws(SystemError) {
+        let bytes: [UInt8]
+        do throws(EngineError) {
+            bytes = try LocalStateFormat.encode(state)
+        } catch {
+            // Only a state larger than the format allows; writing it would make it unreadable at the next start.
+            throw SystemError(errorNumber: EFBIG, call: "encode", path: statePath(state.volume))
+        }
+        try Platform.FileSystem.makeDurableDirectory(directory(state.volume))
+        try Platform.FileSystem.replaceFile(statePath(state.volume), with: bytes)
+    }
+
+    /// From here on the volume is gone, whatever happens; what is left of it is removed at the next start at latest.
+    package func beginRemoval(of volume: VolumeID) throws(SystemError) {
+        guard Platform.FileSystem.exists(directory(volume)) else { return }
+        try Platform.FileSystem.replaceFile(removalMark(volume), with: [])
+    }
+
+    /// Last step of a removal, after the journal is gone.
+    package func finishRemoval(of volume: VolumeID) throws(SystemError) { try removeEverything(of: volume) }
+
+    private func removeEverything(of volume: VolumeID) throws(SystemError) {
+        // The mark goes last: without it and with a state the volume would exist again.
+        for file in [statePath(volume) + ".new", statePath(volume), removalMark(volume) + ".new", removalMark(volume)] {
+            try Platform.FileSystem.remove(file)
+        }
+        try Platform.FileSystem.removeDirectory(directory(volume))
+        try Platform.FileSystem.syncDirectory(path)
+    }
+
+    private func directory(_ volume: VolumeID) -> String { "\(path)/\(volume)" }
+    private func statePath(_ volume: VolumeID) -> String { directory(volume) + "/state.json" }
+    private func removalMark(_ volume: VolumeID) -> String { directory(volume) + "/removed" }
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+import Engine
+import Messages
+package import ObjectStorage
+package import Wire
+
+/// Reads objects, ranges and frames, and passes nothing on that is short or damaged.
+package struct FetchWorker: Sendable {
+    private let store: any ObjectStore
+    private let retry: RetryPolicy
+
+    package init(store: any ObjectStore, retry: RetryPolicy) {
+        self.store = store
+        self.retry = retry
+    }
+
+    package func object(_ key: ObjectKey) async -> JobAnswer {
+        await answer { () throws(ObjectStoreError) in
+            // What does not fit a message is no record of ours: packs are read in ranges.
+            let byteCount = try await store.byteCount(of: key)
+            guard byteCount <= UInt64(MessageLimits.frameByteCount) else {
+                return JobAnswer(.refused(reason: "\(key): \(byteCount) bytes are too many to be sent whole"))
+            }
+            let contents = try await store.get(key)
+            return JobAnswer(
+                .success(etag: contents.tag, storedByteCount: UInt64(contents.bytes.count)), payload: contents.bytes)
+        }
+    }
+
+    package func range(_ key: ObjectKey, byteOffset: UInt64, byteCount: UInt32) async -> JobAnswer {
+        guard byteCount <= MessageLimits.frameByteCount else {
+            return JobAnswer(.refused(reason: "\(key): a range of \(byteCount) bytes is too large to be sent"))
+        }
+        return await answer { () throws(ObjectStoreError) in
+            let bytes = try await store.getRange(key, byteOffset: byteOffset, byteCount: Int(byteCount))
+            return JobAnswer(.success(etag: nil, storedByteCount: UInt64(bytes.count)), payload: bytes)
+        }
+    }
+
+    /// One frame of a data pack: fetched, verified against its own checksums and the pack's name, decompressed.
+    package func frame(_ key: ObjectKey, byteOffset: UInt64, byteCount: UInt32) async -> JobAnswer {
+        guard let identity = PackIdentity(key) else {
+            return JobAnswer(.refused(reason: "\(key) does not name a pack"))
+        }
+        guard byteCount <= FrameFormat.lengthLimit else {
+            return JobAnswer(.refused(reason: "\(key): no frame has \(byteCount) bytes"))
+        }
+        return await answer { () throws(ObjectStoreError) in
+            let bytes = try await store.getRange(key, byteOffset: byteOffset, byteCount: Int(byteCount))
+            do throws(EngineError) {
+                let contents = try FrameFormat.decode(bytes, expecting: identity, codec: ZstdCodec())
+                return JobAnswer(
+                    .success(etag: nil, storedByteCount: UInt64(bytes.count)), payload: contents.encoded())
+            } catch {
+                return JobAnswer(.corrupt(reason: "\(key) at \(byteOffset): \(error)"))
+            }
+        }
+    }
+
+    /// The keys below a prefix, one per line.
+    package func list(_ prefix: String) async -> JobAnswer {
+        await answer { () throws(ObjectStoreError) in
+            var lines: [UInt8] = []
+            for try await key in store.keys(prefix: prefix) {
+                lines.append(contentsOf: key.name.utf8)
+                lines.append(UInt8(ascii: "\n"))
+                guard lines.count <= MessageLimits.frameByteCount else {
+                    return JobAnswer(.refused(reason: "'\(prefix)': the listing is too long to be sent"))
+                }
+            }
+            return JobAnswer(.success(etag: nil, storedByteCount: UInt64(lines.count)), payload: lines)
+        }
+    }
+
+    private func answer(_ read: () async throws(ObjectStoreError) -> JobAnswer) async -> JobAnswer {
+        do {
+            return try await retry.run(clock: ContinuousClock(), read)
+        } catch {
+            return JobAnswer(UploadResult.Outcome(error))
+        }
+    }
+}
+
+extension PackIdentity {
+    /// Which pack an object's key names: `volumes/<volume>/data/<shard>/<pack name>`.
+    init?(_ key: ObjectKey) {
+        let parts = key.name.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 5, let volume = VolumeID(String(parts[1])), let name = PackName(String(parts[4])),
+            key == BucketLayout.dataPack(volume, name)
+        else { return nil }
+        self.init(volume: volume, name: name)
+    }
+}

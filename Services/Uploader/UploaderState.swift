@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Messages
+import Synchronization
+
+/// What the uploader's tasks know of each other: is it stopping, how many jobs run, how the bucket answers. Any thread.
+package final class UploaderState: Sendable {
+    private struct Values {
+        var isStopping = false
+        var jobCount = 0
+        var idleWaiters: [CheckedContinuation<Void, Never>] = []
+        var connected: Set<String> = []
+        var bucketProblem: String?
+        var outcomes: [String: UInt64] = [:]
+    }
+
+    private let values = Mutex(Values())
+    package init() {}
+
+    package var isStopping: Bool { values.withLock { $0.isStopping } }
+    package func stop() { values.withLock { $0.isStopping = true } }
+
+    /// - Returns: false once the uploader stops; otherwise `end` follows.
+    package func begin() -> Bool {
+        values.withLock { values in
+            if values.isStopping { return false }
+            values.jobCount += 1
+            return true
+        }
+    }
+
+    package func end() {
+        let waiters = values.withLock { values in
+            values.jobCount -= 1
+            precondition(values.jobCount >= 0)
+            guard values.jobCount == 0 else { return [CheckedContinuation<Void, Never>]() }
+            defer { values.idleWaiters = [] }
+            return values.idleWaiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// Returns when no job runs.
+    package func idle() async {
+        await withCheckedContinuation { continuation in
+            let isIdle = values.withLock { values in
+                if values.jobCount > 0 { values.idleWaiters.append(continuation) }
+                return values.jobCount == 0
+            }
+            if isIdle { continuation.resume() }
+        }
+    }
+
+    package func setConnected(_ isConnected: Bool, endpoint: String) {
+        values.withLock { values in
+            if isConnected { values.connected.insert(endpoint) } else { values.connected.remove(endpoint) }
+        }
+    }
+
+    /// Whatever the bucket decides shows that it answers.
+    package func note(_ outcome: UploadResult.Outcome) {
+        values.withLock { values in
+            values.outcomes[outcome.label, default: 0] += 1
+            switch outcome {
+            case .success, .preconditionFailed, .conflict, .notFound: values.bucketProblem = nil
+            case .ambiguous(let reason), .unavailable(let reason), .refused(let reason): values.bucketProblem = reason
+            case .corrupt: break
+            }
+        }
+    }
+
+    /// For health: can it work, and what does it do?
+    package var report: (isReady: Bool, detail: String) {
+        let values = values.withLock { $0 }
+        if values.isStopping { return (false, "stopping after \(values.jobCount) jobs") }
+        if let problem = values.bucketProblem { return (false, "the last job failed: \(problem)") }
+        let managers = values.connected.count == 1 ? "1 cache manager" : "\(values.connected.count) cache managers"
+        return (true, "\(values.jobCount) jobs running for \(managers)")
+    }
+
+    package var metricFamilies: [MetricFamily] {
+        let values = values.withLock { $0 }
+        return [
+            MetricFamily(
+                name: "sluice_uploader_jobs_running", help: "Jobs of cache managers in work or waiting for a slot.",
+                type: .gauge, samples: [.init(value: Double(values.jobCount))]),
+            MetricFamily(
+                name: "sluice_uploader_jobs_total", help: "Jobs answered, by how they ended.", type: .counter,
+                samples: values.outcomes.sorted { $0.key < $1.key }.map { label, count in
+                    .init(labels: ["outcome": label], value: Double(count))
+                }),
+        ]
+    }
+}
+
+extension UploadResult.Outcome {
+    fileprivate var label: String {
+        switch self {
+        case .success: "success"
+        case .preconditionFailed: "preconditionFailed"
+        case .conflict: "conflict"
+        case .notFound: "notFound"
+        case .ambiguous: "ambiguous"
+        case .unavailable: "unavailable"
+        case .corrupt: "corrupt"
+        case .refused: "refused"
+        }
+    }
+}

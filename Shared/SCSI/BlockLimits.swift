@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+import Wire
+
+/// The limits that the block limits page announces and the commands enforce, in sectors of 512 bytes.
+package enum BlockLimits {
+    /// 16 MiB: what one command may move.
+    package static let maximumTransferSectorCount: UInt32 = 32768
+    /// 1 MiB.
+    static let optimalTransferSectorCount: UInt32 = 2048
+    /// One 4 KiB block: smaller or unaligned writes cost a merge.
+    static let optimalTransferGranularity: UInt16 = 8
+    /// One sector is what VMware's locking needs.
+    package static let maximumCompareAndWriteSectorCount: UInt8 = 1
+    /// 512 MiB, and the most that conformance tests take for a finite limit.
+    package static let maximumUnmapSectorCount: UInt32 = 1_048_576
+    package static let maximumUnmapDescriptorCount = 256
+    /// The map's unit is a block of 4 KiB.
+    static let optimalUnmapGranularity: UInt32 = 8
+    package static let maximumWriteSameSectorCount: UInt32 = 32768
+    /// The most data-out that any command asks for: a write of the maximum length.
+    package static let maximumDataOutByteCount = Int(maximumTransferSectorCount) * Geometry.sectorByteCount
+}

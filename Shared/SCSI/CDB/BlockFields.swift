@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Where the commands that address blocks keep their address and length: the same places in every command of one length
+/// (SBC-3 §5).
+struct BlockFields: Equatable {
+    let address: UInt64
+    let sectorCount: UInt32
+    /// Byte of the length field, for field pointers.
+    let countByte: Int
+
+    init(_ cdb: CDB) {
+        switch cdb.form {
+        case .six:
+            address = cdb.field(at: 1, byteCount: 3) & 0x1F_FFFF
+            let count = cdb.byte(4)
+            sectorCount = count == 0 ? 256 : UInt32(count)  // SBC-3 §5.11: READ(6) cannot ask for nothing.
+            countByte = 4
+        case .ten:
+            address = cdb.field(at: 2, byteCount: 4)
+            sectorCount = UInt32(cdb.field(at: 7, byteCount: 2))
+            countByte = 7
+        case .twelve:
+            address = cdb.field(at: 2, byteCount: 4)
+            sectorCount = UInt32(cdb.field(at: 6, byteCount: 4))
+            countByte = 6
+        case .sixteen:
+            address = cdb.field(at: 2, byteCount: 8)
+            sectorCount = UInt32(cdb.field(at: 10, byteCount: 4))
+            countByte = 10
+        }
+    }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Wire
+
+/// What one volume says of itself over SCSI. A value owned by whoever serves the target; changing it (a resize, a
+/// volume that is fenced) takes effect with the next command, and the owner posts the unit attention that goes with it.
+package struct LogicalUnit: Equatable, Sendable {
+    package enum Readiness: Sendable {
+        case ready
+        /// Recovering: worth asking again soon.
+        case becomingReady
+        /// Another gateway owns the volume: nothing here will bring it back.
+        case manualInterventionRequired
+    }
+
+    /// Names the unit in INQUIRY data on every path alike; never derived from target or portal.
+    package var volume: VolumeID
+    /// Sectors of 512 bytes; never 0.
+    package var sectorCount: UInt64 {
+        didSet { precondition(sectorCount > 0) }
+    }
+    /// False when writes are acknowledged only once durable.
+    package var isWriteCacheEnabled: Bool
+    package var isReadOnly: Bool
+    package var readiness: Readiness
+    package var targetName: String
+    package var portalGroupTag: UInt16
+    /// Differs for each portal group of one target; never 0.
+    package var relativeTargetPort: UInt16
+    /// At most 8 graphic ASCII characters; longer is cut, anything else becomes a space.
+    package var vendor: String
+    /// At most 16.
+    package var product: String
+    /// At most 4.
+    package var revision: String
+
+    package init(
+        volume: VolumeID, sectorCount: UInt64, targetName: String, isWriteCacheEnabled: Bool = true,
+        isReadOnly: Bool = false, readiness: Readiness = .ready, portalGroupTag: UInt16 = 1,
+        relativeTargetPort: UInt16 = 1, vendor: String = "SLUICE", product: String = "VOLUME", revision: String = "1"
+    ) {
+        precondition(sectorCount > 0)
+        precondition(relativeTargetPort > 0)
+        self.volume = volume
+        self.sectorCount = sectorCount
+        self.isWriteCacheEnabled = isWriteCacheEnabled
+        self.isReadOnly = isReadOnly
+        self.readiness = readiness
+        self.targetName = targetName
+        self.portalGroupTag = portalGroupTag
+        self.relativeTargetPort = relativeTargetPort
+        self.vendor = vendor
+        self.product = product
+        self.revision = revision
+    }
+
+    package var serialNumber: String { volume.description }
+
+    /// Whether `count` sectors from `start` exist. Zero sectors must still start inside the medium. The subtraction
+    /// cannot overflow, whatever the initiator sent.
+    func contains(_ start: UInt64, count: UInt32) -> Bool {
+        start < sectorCount && UInt64(count) <= sectorCount - start
+    }
+
+    func checkReady() throws(SCSIError) {
+        switch readiness {
+        case .ready: return
+        case .becomingReady: throw .becomingReady
+        case .manualInterventionRequired: throw .manualInterventionRequired
+        }
+    }
+}

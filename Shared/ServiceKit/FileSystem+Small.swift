@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+package import Platform
+
+/// What services and commands need outside the data plane, where nothing has to be durable.
+extension FileSystem {
+    /// Reads a whole small file, also one of /proc, which has no size.
+    package static func read(_ path: String, atMost limit: Int) throws(SystemError) -> [UInt8] {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .last("open", path: path) }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: limit + 1)
+        var count = 0
+        while count < bytes.count {
+            let got = unsafe bytes.withUnsafeMutableBytes { buffer in
+                unsafe Glibc.read(descriptor, buffer.baseAddress?.advanced(by: count), buffer.count - count)
+            }
+            if got < 0 && errno == EINTR { continue }
+            guard got >= 0 else { throw .last("read", path: path) }
+            if got == 0 { break }
+            count += got
+        }
+        guard count <= limit else { throw SystemError(errorNumber: EFBIG, call: "read", path: path) }
+        return Array(bytes[..<count])
+    }
+
+    /// Replaces a file in one step, so that no reader sees half of it. Not durable: for pid files and the like.
+    package static func replace(_ path: String, with text: String) throws(SystemError) {
+        let temporary = "\(path).\(getpid()).new"
+        let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw .last("open", path: temporary) }
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty {
+            let written = unsafe bytes.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
+            if written < 0 && errno == EINTR { continue }
+            guard written > 0 else {
+                let error = SystemError.last("write", path: temporary)
+                close(descriptor)
+                unsafe unlink(temporary)
+                throw error
+            }
+            bytes = bytes.dropFirst(written)
+        }
+        close(descriptor)
+        guard unsafe Glibc.rename(temporary, path) == 0 else {
+            let error = SystemError.last("rename", path: path)
+            unsafe unlink(temporary)
+            throw error
+        }
+    }
+
+    package static func realPath(_ path: String) -> String? {
+        guard let resolved = unsafe realpath(path, nil) else { return nil }
+        defer { unsafe free(resolved) }
+        return unsafe String(cString: resolved)
+    }
+
+    /// nil if files can be made in the directory, else why not and what to do, for people.
+    package static func whyNotUsable(directory path: String) -> String? {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else {
+            return errno == ENOENT
+                ? "\(path) does not exist; create it (mkdir -p \(path)) or correct the key"
+                : "\(path) cannot be used: \(SystemError.last("stat").reason)"
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR else { return "\(path) is not a directory" }
+        guard unsafe access(path, R_OK | W_OK | X_OK) == 0 else {
+            return "\(path) cannot be written by this user (uid \(geteuid())): \(SystemError.last("access").reason)"
+        }
+        return nil
+    }
+}
+
+extension SystemError {
+    /// The kernel's words alone, for messages that name the path themselves.
+    package var reason: String { unsafe String(cString: strerror(errorNumber)) }
+}

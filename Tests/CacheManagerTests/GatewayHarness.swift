@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+import CacheManager
+import Engine
+import Foundation
+import Messages
+import Platform
+import Testing
+import TestSupport
+import Wire
+
+/// Work of disk threads, done at once; what follows from it waits for `run`, as on a loop.
+final class ManualDisk: DiskWork {
+    private var completions: [() -> Void] = []
+
+    func run<Value: Sendable>(_ work: @escaping @Sendable () -> Value, then completion: @escaping (Value) -> Void) {
+        let value = work()
+        completions.append { completion(value) }
+    }
+
+    /// - Returns: false if there was nothing to do.
+    func runAll() -> Bool {
+        let taken = completions
+        completions = []
+        for completion in taken { completion() }
+        return !taken.isEmpty
+    }
+}
+
+/// A cache manager without threads and sockets: real files in a directory of its own, a bucket in memory, a clock
+/// that only tests move. `restart` is what SIGKILL and a new start do.
+final class GatewayHarness: ShardOutlet {
+    static let frontend = ServiceInstance(rawValue: 0xf1)
+    static let uploader = ServiceInstance(rawValue: 0xa1)
+    static let gibibyte: UInt64 = 1 << 30
+
+    let directory: String
+    let bucket: MemoryBucket
+    let gateway: GatewayID
+    private(set) var shard: Shard
+    private(set) var server: DataPlaneServer<String>
+    private(set) var control: ControlHandler
+    private var disk = ManualDisk()
+    private var jobs: [UploadDispatcher.Job] = []
+    var isBucketReachable = true
+    private(set) var reports: [EngineReport] = []
+    private var answers: [UInt64: DataPlaneServer<String>.Answer] = [:]
+    private var nextNumber: UInt64 = 1
+    private let clock = HarnessClock()
+
+    init(bucket: MemoryBucket = MemoryBucket(), gateway: UInt64 = 0x6a7e) throws {
+        self.bucket = bucket
+        self.gateway = GatewayID(rawValue: gateway)
+        directory = NSTemporaryDirectory() + "sluice-cache-test-" + String(Randomness.uint64(), radix: 16)
+        for name in ["/volumes", "/journal-a", "/journal-b"] {
+            try Platform.FileSystem.createDirectory(directory + name)
+        }
+        (shard, server, control) = Self.parts(directory, self.gateway, disk, clock)
+        try start()
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: directory) }
+
+    private static func parts(
+        _ directory: String, _ gateway: GatewayID, _ disk: ManualDisk, _ clock: HarnessClock
+    ) -> (Shard, DataPlaneServer<String>, ControlHandler) {
+        var limits = EngineLimits()
+        limits.segmentByteCount = 1 << 20
+        limits.commandByteCount = 256 << 10
+        limits.recordByteCount = 256 << 10
+        limits.frameCacheByteCount = 1 << 20
+        limits.nodeCacheByteCount = 1 << 20
+        let shard = Shard(
+            settings: Shard.Settings(gateway: gateway, limits: limits),
+            registry: VolumeRegistry(path: directory + "/volumes"),
+            journals: JournalDirectories([directory + "/journal-a", directory + "/journal-b"]), disk: disk,
+            clock: { clock.time }, random: { Randomness.nonzeroUInt64() })
+        let admission = VolumeAdmission(
+            journalByteCount: 64 << 20, defaultBufferByteCount: 16 << 20, smallestBufferByteCount: 4 << 20,
+            targetPrefix: "iqn.2025-01.test:gw")
+        return (shard, DataPlaneServer(shard: shard), ControlHandler(shard: shard, admission: admission))
+    }
+
+    private func start() throws {
+        shard.outlet = self
+        let stored = try shard.registry.contents()
+        for volume in stored.beingRemoved {
+            try shard.journals.remove(volume)
+            try shard.registry.finishRemoval(of: volume)
+        }
+        for volume in stored.volumes { shard.resume(try shard.registry.load(volume)) { _ in } }
+        server.isServing = true
+        #expect(server.hello(Self.frontend))
+        shard.uploaderReady(UploaderReady(freeWriteSlots: 8, freeReadSlots: 8), from: Self.uploader)
+        run()
+    }
+
+    /// The process dies at once and another one starts on what is on the disk.
+    func restart() throws {
+        disk = ManualDisk()
+        jobs = []
+        answers = [:]
+        (shard, server, control) = Self.parts(directory, gateway, disk, clock)
+        try start()
+    }
+
+    // MARK: ShardOutlet
+
+    func reply(to origin: RequestOrigin, with reply: VolumeReply) { server.reply(to: origin, with: reply) }
+    func send(_ job: UploadDispatcher.Job, to uploader: ServiceInstance) -> Bool {
+        jobs.append(job)
+        return true
+    }
+    func report(_ report: EngineReport, of volume: HostedVolume) { reports.append(report) }
+
+    // MARK: Running
+
+    /// Until nothing moves any more without time passing.
+    func run() {
+        var isMoving = true
+        while isMoving {
+            isMoving = false
+            shard.settle()
+            if disk.runAll() { isMoving = true }
+            if isBucketReachable, !jobs.isEmpty {
+                isMoving = true
+                let taken = jobs
+                jobs = []
+                for job in taken {
+                    let (outcome, payload) = bucket.perform(job.work, payload: job.payload)
+                    shard.uploadResult(UploadResult(id: job.id, outcome: outcome), payload: payload, from: Self.uploader)
+                }
+            }
+            shard.settle()
+        }
+        server.takeBatches { batch in
+            for answer in batch.answers { answers[answer.reply.number] = answer }
+        }
+    }
+
+    func pass(_ seconds: Double) {
+        clock.advance(seconds)
+        shard.uploaderReady(UploaderReady(freeWriteSlots: 8, freeReadSlots: 8), from: Self.uploader)
+        shard.advance()
+        control.advance()
+        run()
+    }
+
+    // MARK: I/O
+
+    func submit(
+        _ operation: IORequest.Operation, _ volume: VolumeID, sector: UInt64 = 0, count: UInt32 = 0,
+        payload: [UInt8] = [], number: UInt64? = nil, deadline: UInt64 = 0,
+        from frontend: ServiceInstance = GatewayHarness.frontend
+    ) -> UInt64 {
+        let number = number ?? nextNumber
+        nextNumber = max(nextNumber, number + 1)
+        let request = IORequest(
+            volume: volume, frontend: frontend, number: number, lowestOpenNumber: 0, deadlineMilliseconds: deadline,
+            nexus: 1, operation: operation, flags: [], sectors: SectorRange(start: sector, count: count),
+            payloadByteCount: UInt32(payload.count))
+        unsafe payload.withUnsafeBytes { unsafe server.receive(request, payload: $0, from: "frontend") }
+        return number
+    }
+
+    func takeAnswer(_ number: UInt64) -> DataPlaneServer<String>.Answer? { answers.removeValue(forKey: number) }
+
+    func perform(
+        _ operation: IORequest.Operation, _ volume: VolumeID, sector: UInt64 = 0, count: UInt32 = 0,
+        payload: [UInt8] = []
+    ) throws -> DataPlaneServer<String>.Answer {
+        let number = submit(operation, volume, sector: sector, count: count, payload: payload)
+        run()
+        return try #require(takeAnswer(number), "no answer to \(operation)")
+    }
+
+    func write(_ bytes: [UInt8], to volume: VolumeID, sector: UInt64) throws {
+        let answer = try perform(
+            .write, volume, sector: sector, count: UInt32(bytes.count / 512), payload: bytes)
+        #expect(answer.reply.status == .good)
+    }
+
+    func read(_ volume: VolumeID, sector: UInt64, count: UInt32) throws -> [UInt8] {
+        let answer = try perform(.read, volume, sector: sector, count: count)
+        #expect(answer.reply.status == .good)
+        return answer.payload?.array ?? []
+    }
+
+    // MARK: Control
+
+    func await<Reply>(_ ask: (@escaping ControlHandler.Answer<Reply>) -> Void) throws -> Reply {
+        var answer: Result<Reply, BusFault>?
+        ask { answer = $0 }
+        run()
+        return try #require(answer, "no answer").get()
+    }
+
+    @discardableResult
+    func create(_ name: String = "db", gibibytes: UInt64? = 1, from snapshot: SnapshotID? = nil) throws
+        -> VolumeDescription
+    {
+        try self.await {
+            control.create(
+                VolumeCreateRequest(name: name, byteCount: gibibytes.map { $0 << 30 }, snapshot: snapshot),
+                within: .seconds(30), answer: $0)
+        }
+    }
+
+    func sync(_ name: String) throws -> VolumeDescription {
+        try self.await {
+            control.sync(VolumeSyncRequest(volume: VolumeReference(name)), within: .seconds(30), answer: $0)
+        }
+    }
+
+    func attach(_ name: String, force: Bool = false) throws -> VolumeDescription {
+        try self.await {
+            control.attach(
+                VolumeAttachRequest(volume: VolumeReference(name), force: force), within: .seconds(30), answer: $0)
+        }
+    }
+
+    func fault(_ work: () throws -> Void) throws -> BusFault {
+        try #require(throws: BusFault.self) { try work() }
+    }
+}
+
+/// Starts at a fixed moment so that runs do not differ.
+final class HarnessClock {
+    private(set) var time = EngineTime(nanoseconds: 1_000_000_000, wallMilliseconds: 1_700_000_000_000)
+    func advance(_ seconds: Double) {
+        time.nanoseconds += UInt64(seconds * 1e9)
+        time.wallMilliseconds += UInt64(seconds * 1000)
+    }
+}

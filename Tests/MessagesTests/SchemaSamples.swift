@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+import Messages
+import TestSupport
+import Wire
+
+/// Values of every type that travels, with random contents.
+struct SchemaSamples {
+    var random: SeededRandom
+
+    init(seed: UInt64) { random = SeededRandom(seed: seed) }
+
+    /// One encoded body of each kind, requests and replies.
+    mutating func bodies() throws -> [(kind: MessageKind, isReply: Bool, bytes: [UInt8])] {
+        var bodies: [(kind: MessageKind, isReply: Bool, bytes: [UInt8])] = []
+        func add(_ kind: MessageKind, _ value: some Encodable, isReply: Bool = false) throws {
+            bodies.append((kind, isReply, try MessageCoder.encode(value)))
+        }
+        try add(.hello, hello())
+        try add(.hello, helloReply(), isReply: true)
+        try add(.health, HealthRequest())
+        try add(.health, health(), isReply: true)
+        try add(.metrics, MetricsRequest())
+        try add(.metrics, metrics(), isReply: true)
+        try add(.volumeCreate, volumeCreate())
+        try add(.volumeCreate, volume(), isReply: true)
+        try add(.volumeList, VolumeListRequest())
+        try add(.volumeList, VolumeListRequest.Reply(volumes: (0..<random.below(4)).map { _ in volume() }), isReply: true)
+        try add(.volumeSync, VolumeSyncRequest(volume: VolumeReference(text())))
+        try add(.volumeSync, volume(), isReply: true)
+        try add(.volumeDelete, VolumeDeleteRequest(volume: VolumeReference(text())))
+        try add(.volumeDelete, VolumeDeleteRequest.Reply(id: VolumeID(rawValue: random.next())), isReply: true)
+        try add(.volumeDiscover, VolumeDiscoverRequest())
+        try add(.volumeDiscover, discovered(), isReply: true)
+        try add(.volumeAttach, VolumeAttachRequest(volume: VolumeReference(text()), force: random.oneIn(2)))
+        try add(.volumeAttach, volume(), isReply: true)
+        try add(.volumeCut, VolumeCutRequest(volume: VolumeReference(text())))
+        try add(.volumeCut, cut(), isReply: true)
+        try add(.uploaderReady, UploaderReady(freeWriteSlots: number(), freeReadSlots: number()))
+        for work in works() {
+            try add(.uploadJob, UploadJob(id: random.next(), work: work, timeoutMilliseconds: number()))
+        }
+        for outcome in outcomes() { try add(.uploadResult, UploadResult(id: random.next(), outcome: outcome)) }
+        try add(.snapshotCreate, SnapshotCreateRequest(volume: VolumeReference(text()), description: text()))
+        try add(.snapshotCreate, snapshot(), isReply: true)
+        try add(.snapshotList, SnapshotListRequest(id: random.oneIn(2) ? SnapshotID(rawValue: random.next()) : nil))
+        try add(.snapshotList, SnapshotListRequest.Reply(snapshots: [snapshot(), snapshot()]), isReply: true)
+        try add(.snapshotDelete, SnapshotDeleteRequest(id: SnapshotID(rawValue: random.next())))
+        try add(.snapshotDelete, snapshot(), isReply: true)
+        try add(.sessionList, SessionListRequest())
+        try add(.sessionList, SessionListRequest.Reply(sessions: [session(), session()]), isReply: true)
+        try add(.fault, BusFault(.nameTaken, text()), isReply: true)
+        bodies.append((.io, false, fixed(IORequest.byteCount) { $0.request().encode(into: &$1) }))
+        bodies.append((.io, true, fixed(IOReply.byteCount) { $0.reply().encode(into: &$1) }))
+        return bodies
+    }
+
+    private mutating func fixed(
+        _ byteCount: Int, _ encode: (inout SchemaSamples, inout MutableRawSpan) -> Void
+    ) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0xff, count: byteCount)
+        var whole = bytes.mutableSpan
+        var span = unsafe whole.mutableBytes
+        encode(&self, &span)
+        return bytes
+    }
+
+    mutating func request() -> IORequest {
+        IORequest(
+            volume: VolumeID(rawValue: random.next()), frontend: instance(), number: random.next(),
+            lowestOpenNumber: random.next(), deadlineMilliseconds: random.next(), nexus: random.next(),
+            operation: IORequest.Operation.allCases[random.below(IORequest.Operation.allCases.count)],
+            flags: IORequest.Flags(rawValue: UInt8(random.below(4))),
+            sectors: SectorRange(start: random.next(), count: number()), payloadByteCount: number(),
+            arenaOffset: random.next())
+    }
+
+    mutating func reply() -> IOReply {
+        IOReply(
+            frontend: instance(), number: random.next(),
+            status: IOReply.Status.allCases[random.below(IOReply.Status.allCases.count)], information: random.next(),
+            payloadByteCount: number(), arenaOffset: random.next())
+    }
+
+    mutating func hello() -> HelloRequest {
+        HelloRequest(service: .uploader, instance: instance(), softwareVersion: text())
+    }
+
+    mutating func volume() -> VolumeDescription {
+        VolumeDescription(
+            id: VolumeID(rawValue: random.next()), name: text(), targetName: text(), byteCount: random.next(),
+            status: .available, statusReason: text(), durability: .always, compression: .standard,
+            commitIntervalSeconds: number(), sourceSnapshot: random.oneIn(2) ? SnapshotID(rawValue: 1) : nil,
+            createdMilliseconds: random.next(), generation: number(), commitNumber: random.next(),
+            recoveryPointMilliseconds: random.next(), dirtyByteCount: random.next(), oldestDirtySeconds: 1.25,
+            uploadBufferUsedByteCount: random.next(), uploadBufferByteCount: random.next())
+    }
+
+    mutating func metrics() -> MetricsRequest.Reply {
+        let samples = (0..<random.below(4)).map { _ in
+            MetricFamily.Sample(labels: [text(): text(), text() + "x": text()], value: Double(random.below(1000)))
+        }
+        return MetricsRequest.Reply(families: [
+            MetricFamily(name: text(), help: text(), type: .counter, samples: samples),
+            MetricFamily(name: text(), help: text(), type: .gauge, samples: []),
+        ])
+    }
+
+    private mutating func helloReply() -> HelloRequest.Reply {
+        HelloRequest.Reply(
+            service: .cache, instance: instance(), softwareVersion: text(),
+            gateway: random.oneIn(2) ? GatewayID(rawValue: random.next()) : nil,
+            volumes: (0..<random.below(5)).map { _ in VolumeID(rawValue: random.next()) },
+            clockMilliseconds: random.next())
+    }
+
+    private mutating func health() -> HealthRequest.Reply {
+        HealthRequest.Reply(
+            service: .exporter, instance: instance(), softwareVersion: text(), uptimeSeconds: 0.5,
+            processID: Int32(truncatingIfNeeded: random.next()), isReady: random.oneIn(2), detail: text())
+    }
+
+    private mutating func volumeCreate() -> VolumeCreateRequest {
+        VolumeCreateRequest(
+            name: text(), byteCount: random.oneIn(2) ? random.next() : nil,
+            snapshot: random.oneIn(2) ? SnapshotID(rawValue: random.next()) : nil, durability: .onFlush,
+            compression: CompressionLevel(rawValue: number()), commitIntervalSeconds: number(),
+            uploadBufferByteCount: random.oneIn(2) ? random.next() : nil)
+    }
+
+    private mutating func discovered() -> VolumeDiscoverRequest.Reply {
+        VolumeDiscoverRequest.Reply(volumes: [
+            .init(
+                id: VolumeID(rawValue: random.next()), name: text(), byteCount: random.next(), generation: number(),
+                commitNumber: random.next(), recoveryPointMilliseconds: random.next(),
+                owner: GatewayID(rawValue: random.next()), isAttachedHere: random.oneIn(2), isDeleted: false)
+        ])
+    }
+
+    private mutating func cut() -> VolumeCutRequest.Reply {
+        VolumeCutRequest.Reply(
+            volume: VolumeID(rawValue: random.next()), volumeName: text(), byteCount: random.next(),
+            commitNumber: random.next(), cutMilliseconds: random.next(), head: random.bytes(random.below(100)))
+    }
+
+    mutating func works() -> [UploadJob.Work] {
+        [
+            .putPack(key: ObjectKey(text()), plan: random.bytes(random.below(200))),
+            .putObject(key: ObjectKey(text()), precondition: .none),
+            .putObject(key: ObjectKey(text()), precondition: .absent),
+            .putObject(key: ObjectKey(text()), precondition: .matches(EntityTag(text()))),
+            .getObject(key: ObjectKey(text())),
+            .getRange(key: ObjectKey(text()), byteOffset: random.next(), byteCount: number()),
+            .getFrame(key: ObjectKey(text()), byteOffset: random.next(), byteCount: number()),
+            .list(prefix: text()), .probe,
+        ]
+    }
+
+    private mutating func outcomes() -> [UploadResult.Outcome] {
+        [
+            .success(etag: EntityTag(text()), storedByteCount: random.next()),
+            .success(etag: nil, storedByteCount: random.next()), .preconditionFailed, .conflict, .notFound,
+            .ambiguous(reason: text()), .unavailable(reason: text()), .corrupt(reason: text()),
+            .refused(reason: text()),
+        ]
+    }
+
+    private mutating func snapshot() -> SnapshotDescription {
+        SnapshotDescription(
+            id: SnapshotID(rawValue: random.next()), volume: VolumeID(rawValue: random.next()), volumeName: text(),
+            volumeByteCount: random.next(), description: text(), state: .completed,
+            createdMilliseconds: random.next(), commitNumber: random.next())
+    }
+
+    private mutating func session() -> SessionListRequest.Session {
+        SessionListRequest.Session(
+            initiatorName: text(), targetName: text(),
+            volume: random.oneIn(2) ? VolumeID(rawValue: random.next()) : nil, peerAddress: text(),
+            commandsOpen: number())
+    }
+
+    mutating func instance() -> ServiceInstance { ServiceInstance(rawValue: random.next()) }
+
+    mutating func number<Value: FixedWidthInteger>() -> Value { Value(truncatingIfNeeded: random.next()) }
+
+    mutating func text() -> String {
+        let letters = ["a", "Z", "0", "-", ".", "é", "漢", "🙂", "\u{0}", " "]
+        return (0..<random.below(12)).map { _ in letters[random.below(letters.count)] }.joined()
+    }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+import SCSI
+import Testing
+import Wire
+
+@Suite struct CompareAndWriteTests {
+    private func begin(_ count: UInt32, at address: UInt64 = 0, expectedDataOut: Int) -> CommandDisposition {
+        TestUnit.server().begin(
+            CDB(block: 0x89, at: address, count: count), expectedDataOut: expectedDataOut)
+    }
+
+    @Test func oneSectorIsComparedAndWritten() throws {
+        let operation = try #require(begin(1, at: 42, expectedDataOut: 1024).operation)
+        #expect(operation.kind == .compareAndWrite && operation.sectors == SectorRange(start: 42, count: 1))
+        #expect(operation.dataOutByteCount == 1024)
+        let transfer = try #require(operation.transfer(expectedByteCount: 1024))
+        #expect(transfer.sectors == operation.sectors && transfer.byteCount == 1024 && transfer.tailSector == nil)
+        #expect(operation.result(of: .good).transferByteCount == 1024)
+    }
+
+    @Test func moreSectorsThanAnnouncedAreRefused() {
+        for count in 2...255 as ClosedRange<UInt32> {
+            #expect(begin(count, expectedDataOut: Int(count) * 1024).isInvalidField(byte: 13))
+            // Before the range is looked at.
+            #expect(begin(count, at: .max, expectedDataOut: Int(count) * 1024).isInvalidField(byte: 13))
+        }
+    }
+
+    @Test func theDataMustBeTwiceTheRange() {
+        for expected in [0, 512, 1023, 1025, 2048, 2 * 256 * 512] {
+            #expect(begin(1, expectedDataOut: expected).isInvalidField(byte: 13))
+        }
+        #expect(begin(1, at: TestUnit.sectorCount, expectedDataOut: 512).isOutOfRange)
+    }
+
+    @Test func zeroSectorsCompareEqualAndWriteNothing() {
+        #expect(begin(0, expectedDataOut: 0).isGood)
+        // 256 sectors, encoded as 0.
+        #expect(begin(0, expectedDataOut: 2 * 256 * 512).isInvalidField(byte: 13))
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+import SCSI
+import Testing
+import Wire
+
+@Suite struct WriteSameTests {
+    private static let opcodes: [UInt8] = [0x41, 0x93]
+    private static let unmap: UInt8 = 0x08
+    private static let zeros = [UInt8](repeating: 0, count: 512)
+
+    private func begin(
+        _ opcode: UInt8, flags: UInt8 = 0, at address: UInt64 = 0, count: UInt32 = 8, expectedDataOut: Int = 512
+    ) -> CommandDisposition {
+        TestUnit.server().begin(
+            CDB(block: opcode, flags: flags, at: address, count: count), expectedDataOut: expectedDataOut)
+    }
+
+    @Test func aPatternIsWrittenWhetherOrNotUnmapIsAsked() throws {
+        let server = TestUnit.server()
+        for opcode in Self.opcodes {
+            for flags in [0, Self.unmap] {
+                let command = try #require(begin(opcode, flags: flags, at: 40).parameterData)
+                #expect(command.dataOutByteCount == 512)
+                for position in [0, 7, 8, 255, 511] {
+                    var block = Self.zeros
+                    block[position] = 1
+                    let operation = try #require(server.finish(command, block).operation)
+                    #expect(operation.kind == .writeSame)
+                    #expect(operation.sectors == SectorRange(start: 40, count: 8))
+                    #expect(operation.dataOutByteCount == 512 && !operation.forceUnitAccess)
+                }
+            }
+        }
+    }
+
+    @Test func zerosAreUnmapped() throws {
+        let server = TestUnit.server()
+        for opcode in Self.opcodes {
+            for flags in [0, Self.unmap] {
+                let command = try #require(begin(opcode, flags: flags, at: 40).parameterData)
+                guard case .unmap(let operation) = server.finish(command, Self.zeros) else {
+                    Issue.record("not unmapped")
+                    return
+                }
+                #expect(operation.ranges == [SectorRange(start: 40, count: 8)])
+                #expect(operation.result(of: .good).transferByteCount == 512)
+            }
+        }
+    }
+
+    @Test func unmapNeedsNoBlock() {
+        for opcode in Self.opcodes {
+            let ranges = begin(opcode, flags: Self.unmap, at: 3, count: 5, expectedDataOut: 0).unmapRanges
+            #expect(ranges == [SectorRange(start: 3, count: 5)])
+        }
+    }
+
+    @Test func withoutDataOutZerosAreMeant() {
+        for flags in [0x01, 0x09] as [UInt8] {
+            for expected in [0, 512] {
+                guard case .unmap(let operation) = begin(0x93, flags: flags, expectedDataOut: expected) else {
+                    Issue.record("not unmapped")
+                    return
+                }
+                #expect(operation.dataOutByteCount == 0)
+            }
+        }
+        // The bit means nothing in WRITE SAME(10).
+        #expect(begin(0x41, flags: 0x01).parameterData != nil)
+    }
+
+    @Test func exactlyOneBlockIsTaken() throws {
+        for opcode in Self.opcodes {
+            for expected in [0, 1, 511, 513, 1024, 4096] {
+                #expect(begin(opcode, expectedDataOut: expected).fails(.illegalRequest, 0x0E03))
+            }
+            #expect(begin(opcode, flags: Self.unmap, expectedDataOut: 1024).fails(.illegalRequest, 0x0E03))
+        }
+        let command = try #require(begin(0x93).parameterData)
+        for received in [0, 511] {
+            let short = [UInt8](repeating: 1, count: received)
+            #expect(TestUnit.server().finish(command, short).fails(.illegalRequest, 0x0E03))
+        }
+    }
+
+    @Test func anchorsAndWrittenAddressesAreRefused() {
+        for opcode in Self.opcodes {
+            for flags in [0x10, 0x18, 0x04, 0x02, 0x06] as [UInt8] {
+                #expect(begin(opcode, flags: flags, at: UInt64(UInt32.max)).isInvalidField(byte: 1))
+            }
+        }
+    }
+
+    @Test func zeroSectorsAreRefusedAfterTheirAddress() {
+        for (opcode, byte) in [(0x41, 7), (0x93, 10)] as [(UInt8, UInt16)] {
+            #expect(begin(opcode, count: 0).isInvalidField(byte: byte))
+            #expect(begin(opcode, at: TestUnit.sectorCount, count: 0).isOutOfRange)
+        }
+    }
+
+    @Test func theRangeWinsOverTheLimitAndTheLimitOverTheData() {
+        for (opcode, byte) in [(0x41, 7), (0x93, 10)] as [(UInt8, UInt16)] {
+            #expect(begin(opcode, count: 32768).parameterData != nil)
+            #expect(begin(opcode, flags: Self.unmap, count: 32769, expectedDataOut: 7).isInvalidField(byte: byte))
+            #expect(begin(opcode, at: TestUnit.sectorCount - 32768, count: 32769).isOutOfRange)
+        }
+        #expect(begin(0x93, flags: Self.unmap, count: 65536).isInvalidField(byte: 10))
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+import Engine
+import Platform
+import Wire
+
+/// One machine that owns or owned the volume: its disk, the engine of its present life, and what the oracle expects.
+final class SimulatedGateway {
+    enum Status {
+        /// The engine is not running; a restart is scheduled.
+        case down
+        case running
+        /// It will not run again: fenced, wiped, or replaced by a copy.
+        case retired
+    }
+
+    /// What the disk has begun and not completed.
+    enum DiskOperation {
+        case prepare(EffectToken, SegmentID, reusing: SegmentID?)
+        /// `record`: of the oracle; nil for an index.
+        case write(EffectToken, SegmentID, byteOffset: Int, IOBuffer, byteCount: Int, record: Int?)
+        case sync(EffectToken, [SegmentID], point: UInt32)
+        case read(EffectToken, [Piece], IOBuffer)
+        case save(EffectToken, LocalState)
+    }
+
+    /// One contiguous part of a read.
+    struct Piece {
+        var segment: SegmentID
+        var byteOffset: Int
+        var byteCount: Int
+        var bufferOffset: Int
+    }
+
+    /// What waits for the next batch of the engine.
+    enum Message {
+        case request(command: Int, lowestOpenNumber: UInt64)
+        case barrier(frontend: Int, nexus: UInt64, CallerToken)
+    }
+
+    /// Why the volume was called.
+    enum Caller {
+        case commit(known: Int)
+        case stop(known: Int)
+        case barrier(frontend: Int, commands: [Int])
+    }
+
+    let index: Int
+    let id: GatewayID
+    var disk: SimulatedDisk
+    var oracle: GatewayOracle
+    var volume: Volume?
+    var status = Status.down
+    /// Counts the runs of the engine; what belongs to an earlier one is ignored when it arrives.
+    var life = 0
+    /// The machine lost power since the last life, so that recovery may find less.
+    var lostPower = false
+    /// Its disk is a copy from the past.
+    var isRestoredCopy = false
+    /// It was shown a HEAD that is not its own.
+    var knowsSuccessor = false
+    var inbox: [Message] = []
+    var isBatchScheduled = false
+    var deadline: UInt64?
+    var operations: [Int: DiskOperation] = [:]
+    var nextOperation = 0
+    var callers: [CallerToken: Caller] = [:]
+    /// Segments whose index is being written or synced.
+    var sealing: Set<SegmentID> = []
+    /// Segments that were sealed in this life or before it.
+    var sealed: Set<SegmentID> = []
+    /// Where reads find things: the cut of the commit under way and of the last one, and the last fold's.
+    var frozenSequence = JournalSequence.zero
+    var committedSequence = JournalSequence.zero
+    var foldedSequence = JournalSequence.zero
+    var foldNumber: UInt64 = 0
+    var isDiskFull = false
+    /// The local state that the engine saved last named this HEAD.
+    var savedCommit: CommitID?
+    var putsPack = false
+
+    init(index: Int, id: GatewayID, disk: SimulatedDisk, oracle: GatewayOracle) {
+        self.index = index
+        self.id = id
+        self.disk = disk
+        self.oracle = oracle
+    }
+
+    /// The page cache outlives the process; nothing else of its life does.
+    func endLife() {
+        life += 1
+        volume = nil
+        status = .down
+        inbox = []
+        isBatchScheduled = false
+        deadline = nil
+        operations = [:]
+        callers = [:]
+        sealing = []
+        isDiskFull = false
+        putsPack = false
+        frozenSequence = committedSequence
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+import Engine
+import Platform
+import TestSupport
+import Wire
+
+/// Driving the engine as its driver does: batches of messages in, effects out, deadlines kept.
+extension Simulation {
+    func deliver(_ message: SimulatedGateway.Message, to gateway: SimulatedGateway) {
+        guard gateway.volume != nil else { return }
+        gateway.inbox.append(message)
+        guard !gateway.isBatchScheduled else { return }
+        gateway.isBatchScheduled = true
+        schedule(.batch(gateway: gateway.index, life: gateway.life), after: random.below(40_000))
+    }
+
+    func runBatch(_ gateway: SimulatedGateway) throws(Violation) {
+        guard let volume = gateway.volume else { return }
+        gateway.isBatchScheduled = false
+        let inbox = gateway.inbox
+        gateway.inbox = []
+        for message in inbox {
+            switch message {
+            case .request(let number, let lowestOpenNumber):
+                submit(number, lowestOpenNumber, to: volume, of: gateway)
+            case .barrier(let frontend, let nexus, let caller):
+                volume.barrier(
+                    frontend: frontends[frontend].instance, nexus: nexus, caller: caller, at: engineTime)
+            }
+        }
+        volume.endOfBatch(at: engineTime)
+        try drain(gateway)
+    }
+
+    private func submit(
+        _ number: Int, _ lowestOpenNumber: UInt64, to volume: Volume, of gateway: SimulatedGateway
+    ) {
+        let command = ledger[number]
+        noteArrival(number, command, at: gateway)
+        trace.note(1, UInt64(number), now)
+        trace.line(now, "g\(gateway.index) <- #\(number) \(command.command) stamp \(command.stamp)")
+        let payload = command.payload(isFill: ledger.isFill)
+        let request = VolumeRequest(
+            origin: command.origin, lowestOpenNumber: lowestOpenNumber, nexus: command.nexus,
+            command: command.command)
+        unsafe payload.withUnsafeBytes { unsafe volume.submit(request, payload: $0, at: engineTime) }
+    }
+
+    func runDeadline(_ gateway: SimulatedGateway) throws(Violation) {
+        guard let volume = gateway.volume else { return }
+        if gateway.deadline.map({ $0 <= now }) ?? false { gateway.deadline = nil }
+        if let due = volume.nextDeadline, due <= engineTime.nanoseconds {
+            idleAdvances += 1
+            guard idleAdvances < 10_000 else {
+                throw Violation(.progressAfterHealing, "the engine's deadline \(due) does not move")
+            }
+            volume.advance(to: engineTime)
+        }
+        try drain(gateway)
+    }
+
+    func send(_ event: EngineEvent, to gateway: SimulatedGateway) throws(Violation) {
+        gateway.volume?.handle(event, at: engineTime)
+        try drain(gateway)
+    }
+
+    /// Carries out all that the engine wants, and keeps its next deadline.
+    func drain(_ gateway: SimulatedGateway) throws(Violation) {
+        let life = gateway.life
+        var effects: [Effect] = []
+        while let volume = gateway.volume, gateway.life == life {
+            effects.removeAll(keepingCapacity: true)
+            volume.takeEffects(&effects)
+            if effects.isEmpty { break }
+            for effect in effects where gateway.life == life { try perform(effect, of: gateway) }
+        }
+        guard gateway.life == life, let due = gateway.volume?.nextDeadline else { return }
+        let time = max(due, now)
+        if let scheduled = gateway.deadline, scheduled <= time { return }
+        gateway.deadline = time
+        queue.add(.deadline(gateway: gateway.index, life: life), at: time)
+    }
+
+    private func perform(_ effect: Effect, of gateway: SimulatedGateway) throws(Violation) {
+        switch effect {
+        case .reply(let origin, let reply): try answer(origin, reply, from: gateway)
+        case .prepareSegment, .writeSegment, .syncSegments, .readSegment, .readSegments, .saveState:
+            try performDisk(effect, of: gateway)
+        case .putPack, .putObject, .getObject, .getRange, .getFrame: try performBucket(effect, of: gateway)
+        case .barrierPassed(let caller): try barrierPassed(caller, gateway)
+        case .finished(let caller, let result): try finished(caller, result, gateway)
+        case .report(let report): try reported(report, by: gateway)
+        }
+    }
+
+    private func barrierPassed(_ caller: CallerToken, _ gateway: SimulatedGateway) throws(Violation) {
+        guard case .barrier(let frontend, let commands) = gateway.callers.removeValue(forKey: caller) else {
+            throw Violation(.effectsAreWellFormed, "an answer to a barrier that nobody asked for")
+        }
+        rare.add(.barrier)
+        trace.note(2, now)
+        trace.line(now, "g\(gateway.index) -> barrier passed for frontend \(frontend)")
+        for number in commands where gateway.oracle.position(of: number) == 0 { ledger[number].state = .refused }
+        frontends[frontend].barriers.removeAll { $0.commands == commands }
+    }
+
+    private func finished(
+        _ caller: CallerToken, _ result: Result<Head, VolumeFailure>, _ gateway: SimulatedGateway
+    ) throws(Violation) {
+        guard let kind = gateway.callers.removeValue(forKey: caller) else {
+            throw Violation(.effectsAreWellFormed, "an answer to a call that nobody made")
+        }
+        trace.note(3, now)
+        trace.line(now, "g\(gateway.index) -> finished \(kind): \(result.map { $0.commitNumber })")
+        switch (kind, result) {
+        case (.commit(let known), .success(let head)), (.stop(let known), .success(let head)):
+            let covered = gateway.oracle.position(at: head.journalSequence)
+            guard covered >= known else {
+                throw Violation(
+                    .commitCoversAcknowledged, "commit \(head.commitNumber) covers \(covered), acknowledged were \(known)")
+            }
+            guard !gateway.knowsSuccessor else { throw Violation(.staleOwnerIsFenced, "a stale owner committed") }
+            if case .stop = kind { try stopped(gateway, head) }
+        case (.stop, .failure): crash(gateway, .process)
+        case (.commit, .failure), (.barrier, _): break
+        }
+    }
+
+    private func stopped(_ gateway: SimulatedGateway, _ head: Head) throws(Violation) {
+        guard head.cleanShutdown else { throw Violation(.commitCoversAcknowledged, "stopped without saying so in HEAD") }
+        rare.add(.cleanStop)
+        crash(gateway, .process)
+    }
+}

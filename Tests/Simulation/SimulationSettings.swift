@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Engine
+import TestSupport
+import Wire
+
+/// What one seed makes of a run: sizes, speeds and how much goes wrong. All tiny, so that rare paths are common.
+package struct SimulationSettings {
+    /// Each is "once in so many"; 0 never.
+    package struct DiskFaults {
+        package var write = 0
+        package var sync = 0
+        package var read = 0
+        package var full = 0
+        package var rot = 0
+    }
+
+    package var limits = EngineLimits()
+    package var leafCount = 8
+    /// Where most commands go.
+    package var hotBlockCount = 256
+    package var frontendCount = 2
+    package var depth = 4
+    package var largestCommandBlockCount = 16
+    package var durability = "onFlush"
+    package var compressionLevel = 1
+    package var commitIntervalSeconds = 1
+    package var thinkNanoseconds = 4_000_000
+    package var diskNanoseconds = 200_000
+    package var diskFaults = DiskFaults()
+    package var storeRates = StoreFaults.Rates()
+    package var storeSlowestNanoseconds: UInt64 = 8_000_000
+    package var tagStyle = SimulatedStore.TagStyle.numbered
+    /// Commands between two things that happen to the gateway, on average.
+    package var chaosInterval = 60
+
+    package init(seed: UInt64) {
+        var random = SeededRandom(seed: seed ^ 0x5e77_1265_0000_0001)
+        chooseLimits(&random)
+        leafCount = [1, 2, 8, 8, 16, 300][random.below(6)]
+        hotBlockCount = min(leafCount * Geometry.blocksPerLeaf, [16, 64, 256, 1024][random.below(4)])
+        frontendCount = 1 + random.below(3)
+        depth = 1 + random.below(8)
+        durability = random.oneIn(6) ? "always" : "onFlush"
+        compressionLevel = random.oneIn(3) ? 0 : 1
+        commitIntervalSeconds = 1 + random.below(2)
+        thinkNanoseconds = [300_000, 2_000_000, 6_000_000, 20_000_000][random.below(4)]
+        diskNanoseconds = [20_000, 200_000, 1_000_000][random.below(3)]
+        storeSlowestNanoseconds = [4_000_000, 20_000_000, 100_000_000][random.below(3)]
+        tagStyle = random.oneIn(2) ? .numbered : .hashed
+        chaosInterval = [25, 60, 150, 400][random.below(4)]
+        chooseFaults(&random)
+    }
+
+    private mutating func chooseLimits(_ random: inout SeededRandom) {
+        limits.segmentByteCount = [64, 128, 256][random.below(3)] << 10
+        largestCommandBlockCount = min(limits.segmentByteCount / (8 * Geometry.blockByteCount), 4 << random.below(3))
+        limits.commandByteCount = largestCommandBlockCount * Geometry.blockByteCount
+        limits.recordByteCount = max(limits.commandByteCount, [8, 16, 32][random.below(3)] << 10)
+        limits.recordByteCount = min(limits.recordByteCount, limits.segmentByteCount / 4)
+        limits.bufferByteCount = UInt64(limits.segmentByteCount * [4, 6, 12, 40][random.below(4)])
+        limits.packBlockCount = [4, 8, 16, 64][random.below(4)]
+        limits.packsInFlight = 1 + random.below(4)
+        limits.scatteredFrameBlockCount = [1, 2, 4][random.below(3)]
+        limits.contiguousFrameBlockCount = [2, 4, 16][random.below(3)]
+        limits.commitBlockCount = [16, 64, 256][random.below(3)]
+        limits.foldPackCount = [3, 8, 24][random.below(3)]
+        limits.foldCommitCount = [2, 4, 8][random.below(3)]
+        limits.frameCacheByteCount = [0, 64, 1024][random.below(3)] << 10
+        limits.nodeCacheByteCount = [0, 32, 1024][random.below(3)] << 10
+        limits.mapPackByteCount = [8, 64][random.below(2)] << 10
+        limits.openTimeoutNanoseconds = 40_000_000
+        limits.holdNanoseconds = [20_000_000, 200_000_000][random.below(2)]
+        limits.retryNanoseconds = 2_000_000
+        limits.retryMaximumNanoseconds = 50_000_000
+    }
+
+    private mutating func chooseFaults(_ random: inout SeededRandom) {
+        // A third of all seeds have a kind bucket, a third a kind disk: faults in one must not hide those in the other.
+        if !random.oneIn(3) {
+            let scale = [8, 30, 100][random.below(3)]
+            func rate() -> Int { random.oneIn(2) ? 0 : scale + random.below(scale * 4) }
+            storeRates.unavailable = rate()
+            storeRates.conflict = rate()
+            storeRates.lostReply = rate()
+            storeRates.lostRequest = rate()
+            storeRates.late = rate()
+            storeRates.insideRetry = rate()
+            storeRates.shortBody = rate()
+            storeRates.flippedBody = rate()
+            storeRates.uploaderLost = rate()
+            storeRates.throttleBurst = rate() * 2
+        }
+        if random.oneIn(3) {
+            let scale = [200, 1000][random.below(2)]
+            func rate() -> Int { random.oneIn(2) ? 0 : scale + random.below(scale * 4) }
+            diskFaults.write = rate() * 4
+            diskFaults.sync = rate()
+            diskFaults.read = rate()
+            diskFaults.full = random.oneIn(2) ? 0 : 4 + random.below(20)
+            diskFaults.rot = rate()
+        }
+    }
+
+    package var volumeByteCount: UInt64 { UInt64(leafCount * Geometry.blocksPerLeaf * Geometry.blockByteCount) }
+}
