@@ -71,7 +71,8 @@ extension ControlHandler {
             }
             try checkName(head.name)
             _ = try admission.uploadBuffer(head.uploadBufferByteCount, among: shard.reservations)
-            if !head.cleanShutdown && !force { throw ownedElsewhere(head) }
+            // A clean shutdown is no release: the owner may have started again, and needs no bucket to serve.
+            if !force { throw ownedElsewhere(head) }
             open(
                 .takeOver(head, stored.tag, by: shard.settings.gateway), head: head, errand: .none, finish: finish)
         }
@@ -84,16 +85,17 @@ extension ControlHandler {
         if head.owner == shard.settings.gateway {
             return BusFault(
                 .ownedElsewhere,
-                "volume \(head.name) belongs to this gateway (\(head.owner)), but its local state is gone and it was not "
-                    + "shut down cleanly, so a copy of this gateway may still run; \(point). "
+                "volume \(head.name) belongs to this gateway (\(head.owner)), but its local state is gone, so a copy of "
+                    + "this gateway may still run; \(point). "
                     + "Make sure that no copy runs, then attach it with --force: "
                     + "what was written after the recovery point is lost")
         }
         return BusFault(
             .ownedElsewhere,
-            "volume \(head.name) belongs to gateway \(head.owner) and was not shut down cleanly there; \(point). "
-                + "Stop that gateway first, so that the volume is handed over complete; if it is gone for good, attach with "
-                + "--force: it is then fenced, and what it had not committed is lost")
+            "volume \(head.name) belongs to gateway \(head.owner)"
+                + (head.cleanShutdown ? ", which shut it down cleanly" : "") + "; \(point). "
+                + "Stop that gateway first, so that the volume is handed over complete, then attach it with --force: "
+                + "the old owner is fenced for good, and what it had not committed is lost")
     }
 
     private func single(_ heads: [StoredHead], named name: String) throws(BusFault) -> StoredHead {

@@ -25,6 +25,9 @@ package final class DataPlaneServer<Peer: Equatable> {
     private let shard: Shard
     private var frontends: FrontendTable<Peer>
     private var batches: [Batch] = []
+    /// Through which frontend each nexus speaks since its last barrier. What another frontend still sends of it was
+    /// fenced off by that barrier.
+    private var nexusOwners: [UInt64: ServiceInstance] = [:]
     package private(set) var counters = IOCounters()
     /// False while stopping: frontends keep their commands and send them to the next run.
     package var isServing = false
@@ -68,6 +71,9 @@ package final class DataPlaneServer<Peer: Equatable> {
         if request.deadlineMilliseconds != 0, request.deadlineMilliseconds < time.wallMilliseconds {
             return refuse(request, from: peer)
         }
+        if request.operation != .nexusBarrier, let owner = nexusOwners[request.nexus], owner != request.frontend {
+            return refuse(request, from: peer)
+        }
         guard let hosted = shard.volumes[request.volume] else { return answer(request, .unknownVolume, to: peer) }
         let origin = RequestOrigin(frontend: request.frontend, number: request.number)
         frontends.route(origin, lowestOpenNumber: request.lowestOpenNumber, to: peer)
@@ -75,7 +81,8 @@ package final class DataPlaneServer<Peer: Equatable> {
         switch intake {
         case .volume(let request): unsafe shard.submit(request, payload: payload, to: hosted)
         case .barrier:
-            shard.barrier(origin, nexus: request.nexus, on: hosted)
+            let former = nexusOwners.updateValue(request.frontend, forKey: request.nexus)
+            shard.barrier(origin, nexus: request.nexus, former: former, on: hosted)
         case .malformed:
             counters.malformed += 1
             answer(request, .refused, to: peer)

@@ -83,7 +83,8 @@ package final class Shard {
     }
 
     /// Answered with `.good` once no older command of the nexus can be applied.
-    package func barrier(_ origin: RequestOrigin, nexus: UInt64, on hosted: HostedVolume) {
+    /// - Parameter former: the frontend that spoke for the nexus before, whose waiting commands go too.
+    package func barrier(_ origin: RequestOrigin, nexus: UInt64, former: ServiceInstance?, on hosted: HostedVolume) {
         guard let engine = hosted.engine else {
             outlet?.reply(to: origin, with: .good)
             return
@@ -91,6 +92,9 @@ package final class Shard {
         let caller = CallerToken(rawValue: drawNumber())
         barriers[caller] = origin
         endBatch(hosted)
+        if let former, former != origin.frontend {
+            engine.barrier(frontend: former, nexus: nexus, caller: CallerToken(rawValue: drawNumber()), at: now)
+        }
         engine.barrier(frontend: origin.frontend, nexus: nexus, caller: caller, at: now)
         touch(hosted)
     }

@@ -20,7 +20,8 @@ protocol CacheLinkOwner: AnyObject {
 /// Confined to the loop's thread.
 final class CacheLink {
     struct Settings {
-        var endpoint: Endpoint
+        /// Where the cache manager is now; it may come back under another name.
+        var locate: @Sendable () -> Endpoint
         var identity: BusIdentity
         var commandHold: Duration
     }
@@ -29,6 +30,8 @@ final class CacheLink {
     /// A cache manager that is starting refuses hello; asking costs little.
     private static let notReadyInterval = Duration.milliseconds(20)
     private static let refusedInterval = Duration.seconds(1)
+    /// While it is away, this often is looked whether it came back elsewhere.
+    private static let locateInterval = Duration.milliseconds(500)
     private static let fullInterval = Duration.milliseconds(2)
     /// Requests expire here a little after the cache manager refuses them, so that none is applied behind a BUSY.
     private static let deadlineGrace = Duration.milliseconds(100)
@@ -39,7 +42,11 @@ final class CacheLink {
     private let settings: Settings
     private let loop: EventLoop
     private let logger: Logger
-    private let socket: MessageSocket
+    private let context: BusContext
+    private var socket: MessageSocket
+    private(set) var endpoint: Endpoint
+    private var work: () -> Void = {}
+    private var locateAt = MonotonicInstant(nanoseconds: 0)
     private let handshake: ClientHandshake
     private let message = IncomingMessage()
     private var batch: [OutstandingRequests<RequestOwner, Frame>.Item] = []
@@ -61,18 +68,29 @@ final class CacheLink {
         self.loop = loop
         self.logger = logger
         self.counters = counters
-        let instance = settings.identity.instance
-        outstanding = OutstandingRequests(frontend: instance)
-        socket = try MessageSocket(
-            .client(PeerIdentity(instance: instance, ordinal: 0)), context: context, instance: instance,
-            logger: logger, counters: counters)
+        self.context = context
+        outstanding = OutstandingRequests(frontend: settings.identity.instance)
+        endpoint = settings.locate()
+        socket = try Self.makeSocket(settings, context, counters, logger)
         let identifiers = MessageIdentifiers()
         handshake = ClientHandshake(identity: settings.identity) { identifiers.draw() }
-        try socket.connect(settings.endpoint)
+        try socket.connect(endpoint)
+    }
+
+    private static func makeSocket(
+        _ settings: Settings, _ context: BusContext, _ counters: BusCounters, _ logger: Logger
+    ) throws(BusError) -> MessageSocket {
+        let instance = settings.identity.instance
+        return try MessageSocket(
+            .client(PeerIdentity(instance: instance, ordinal: 0)), context: context, instance: instance,
+            logger: logger, counters: counters)
     }
 
     /// `work` calls `turn` and whatever depends on what came in.
-    func start(work: @escaping () -> Void) throws { try socket.attach(to: loop, work: work) }
+    func start(work: @escaping () -> Void) throws {
+        self.work = work
+        try socket.attach(to: loop, work: work)
+    }
 
     func close() { socket.close() }
 
@@ -126,6 +144,7 @@ final class CacheLink {
         for closed in expired {
             owner?.link(self, gaveUp: closed.owner, closed.request.operation, wasSent: closed.wasSent)
         }
+        locate(now)
         if let due = greetAt, due <= now {
             greetAt = nil
             handshake.connectionChanged(.connected, now: now)
@@ -146,10 +165,30 @@ final class CacheLink {
         armTimer()
     }
 
+    /// A cache manager that was replaced may serve at another endpoint.
+    private func locate(_ now: MonotonicInstant) {
+        guard !isConnected, locateAt <= now else { return }
+        locateAt = now.advanced(by: Self.locateInterval)
+        let found = settings.locate()
+        guard found != endpoint else { return }
+        do {
+            let next = try Self.makeSocket(settings, context, counters, logger)
+            try next.connect(found)
+            try next.attach(to: loop, work: work)
+            socket.close()
+            socket = next
+            endpoint = found
+            handshake.connectionChanged(.disconnected, now: now)
+            logger.info("The cache manager moved", metadata: ["endpoint": "\(found)"])
+        } catch {
+            logger.error("Cannot follow the cache manager", metadata: ["reason": "\(error)"])
+        }
+    }
+
     private func armTimer() {
         let deadlines = [
             outstanding.nextDeadline.map { MonotonicInstant(nanoseconds: $0) }, handshake.nextDeadline, greetAt,
-            sendAgainAt, isConnected ? pollAt : nil,
+            sendAgainAt, isConnected ? pollAt : locateAt,
         ]
         guard let next = deadlines.compactMap({ $0 }).min() else { return timer.cancel() }
         timer.arm(at: next)
@@ -223,6 +262,8 @@ final class CacheLink {
             owner?.link(self, listed: reply.volumes, askedAt: poll.askedAt)
         case .fault where message.envelope.requestID == poll?.requestID:
             poll = nil
+            let fault = try? message.decodeBody(BusFault.self)
+            logger.warning("No list of volumes", metadata: ["reason": "\(fault?.message ?? "unreadable")"])
         case .fault:
             let fault = try? message.decodeBody(BusFault.self)
             logger.error(

@@ -68,7 +68,7 @@ final class FrontendLoop: ConnectionOwner {
         var identity = parts.identity
         identity.instance = instance
         let settings = CacheLink.Settings(
-            endpoint: parts.cacheEndpoint, identity: identity, commandHold: parts.configuration.commandHold)
+            locate: parts.locateCache, identity: identity, commandHold: parts.configuration.commandHold)
         return try CacheLink(
             settings, loop: loop, context: parts.context, counters: counters, logger: parts.logger)
     }
@@ -146,7 +146,7 @@ final class FrontendLoop: ConnectionOwner {
         guard stage == .serving else { return (false, "stopping: asking initiators to log out") }
         let sessions = "\(registry.count) sessions on \(targets.count) targets"
         guard link.isConnected else {
-            return (false, "no cache manager at \(parts.cacheEndpoint): commands wait (\(sessions))")
+            return (false, "no cache manager at \(link.endpoint): commands wait (\(sessions))")
         }
         return (true, sessions)
     }

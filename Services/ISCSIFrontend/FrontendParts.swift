@@ -7,8 +7,8 @@ package import ServiceKit
 package struct FrontendParts: Sendable {
     package var configuration: FrontendConfiguration
     package var identity: BusIdentity
-    /// The cache manager's, for I/O.
-    package var cacheEndpoint: Endpoint
+    /// Says where the cache manager takes I/O now.
+    package var locateCache: @Sendable () -> Endpoint
     /// Ours, for health, metrics and sessions.
     package var controlEndpoint: Endpoint
     /// Listening sockets; the loop closes them.
@@ -17,12 +17,12 @@ package struct FrontendParts: Sendable {
     package var health: ServiceHealth
     package var logger: Logger
     package init(
-        configuration: FrontendConfiguration, identity: BusIdentity, cacheEndpoint: Endpoint,
+        configuration: FrontendConfiguration, identity: BusIdentity, locateCache: @escaping @Sendable () -> Endpoint,
         controlEndpoint: Endpoint, listeners: [Int32], context: BusContext, health: ServiceHealth, logger: Logger
     ) {
         self.configuration = configuration
         self.identity = identity
-        self.cacheEndpoint = cacheEndpoint
+        self.locateCache = locateCache
         self.controlEndpoint = controlEndpoint
         self.listeners = listeners
         self.context = context

@@ -35,15 +35,21 @@ struct ISCSIFrontendMain: ServiceCommand {
                     configuration: configuration,
                     identity: BusIdentity(
                         service: Self.kind, instance: context.instance, softwareVersion: SoftwareVersion.current),
-                    cacheEndpoint: try Self.cacheEndpoint(in: context.runDirectory),
+                    locateCache: try Self.cacheLocator(in: context.runDirectory),
                     controlEndpoint: try context.slot.endpoint(), listeners: listeners, context: try BusContext(),
                     health: context.health, logger: context.logger))
         ]
     }
 
-    /// The first cache manager of the run directory, or where it will be once it starts.
-    private static func cacheEndpoint(in directory: RunDirectory) throws -> Endpoint {
-        if let entry = try directory.entries(of: .cache).first { return try entry.dataEndpoint() }
-        return try Endpoint(path: directory.path.appending("\(ServiceKind.cache.shortName)-0.data.sock"))
+    /// The running cache manager, or where the last one was, or where the first one will be.
+    private static func cacheLocator(in directory: RunDirectory) throws -> @Sendable () -> Endpoint {
+        let first = try Endpoint(path: directory.path.appending("\(ServiceKind.cache.shortName)-0.data.sock"))
+        return {
+            guard let entries = try? directory.entries(of: .cache),
+                let entry = entries.first(where: \.isRunning) ?? entries.first,
+                let endpoint = try? entry.dataEndpoint()
+            else { return first }
+            return endpoint
+        }
     }
 }

@@ -54,9 +54,9 @@ struct SnapshotterMain: ServiceCommand {
         }
     }
 
-    private static func judge(_ bytes: [UInt8]) -> ObjectStoreError.Refusal? {
+    private static func judge(_ marker: [UInt8]) -> ObjectStoreError.Refusal? {
         do {
-            _ = try FormatMarker(decoding: bytes)
+            _ = try FormatMarker(decoding: marker)
             return nil
         } catch {
             guard case .newerFormat(_, let version) = error else { return .unreadableFormat(BucketLayout.format) }
