@@ -54,7 +54,7 @@ package struct PDUFramer {
         self.digests = digests
         self.dataSegmentLimit = dataSegmentLimit
         let byteCount = Self.bufferByteCount(dataSegmentLimit: dataSegmentLimit)
-        if byteCount > storage.count { storage.append(contentsOf: repeatElement(0, count: byteCount - storage.count)) }
+        if byteCount > storage.count { storage += [UInt8](repeating: 0, count: byteCount - storage.count) }
     }
 
     /// Bytes that came and are not part of a PDU handed out.
