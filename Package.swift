@@ -92,7 +92,7 @@ let targets: [Target] = [
         ["Snapshotter", "ServiceKit", "Engine", "ObjectStorage", "Messages", "Platform", "Wire", "TestSupport"]),
     tests("ObjectStorageTests", ["ObjectStorage", "ObjectStoreConformance", "Wire", "TestSupport"]),
     tests("EngineTests", ["Engine", "Platform", "Wire", "TestSupport"]),
-    tests("CacheManagerTests", ["CacheManager", "Engine", "Platform", "Messages", "Wire", "TestSupport"]),
+    tests("CacheManagerTests", ["CacheManager", "Engine", "Platform", "Messages", "ServiceKit", "Wire", "TestSupport"]),
     .target(
         name: "Simulation", dependencies: ["Engine", "Platform", "Wire", "TestSupport"], path: "Tests/Simulation",
         swiftSettings: settings),

@@ -232,5 +232,5 @@ package final class ControlHandler {
         }
     }
 
-    package var nextDeadline: UInt64? { openCalls.values.map(\.deadline).min() }
+    package var nextDeadline: UInt64? { openCalls.values.lazy.map(\.deadline).min() }
 }

@@ -17,10 +17,22 @@ package final class DataPlaneServer<Peer: Equatable> {
         package let frontend: ServiceInstance
         package let peer: Peer
         package fileprivate(set) var answers: [Answer]
+        fileprivate var payloadByteCount: Int
+
+        fileprivate init(frontend: ServiceInstance, peer: Peer, answer: Answer) {
+            self.frontend = frontend
+            self.peer = peer
+            answers = [answer]
+            payloadByteCount = answer.payload?.byteCount ?? 0
+        }
     }
 
     /// More answers than this are sent at once, so that a message stays within the bus's limits.
     package static var batchLimit: Int { 64 }
+    /// A batch with this much data is closed: its frontend is not to wait for the whole of a long one.
+    package static var batchByteLimit: Int { 1 << 20 }
+    /// Nexuses that are remembered; those of frontends that are gone make room.
+    private static var nexusCapacity: Int { 16_384 }
 
     private let shard: Shard
     private var frontends: FrontendTable<Peer>
@@ -59,10 +71,11 @@ package final class DataPlaneServer<Peer: Equatable> {
     // MARK: Requests
 
     /// One request of a message from `peer`; what it changes is settled by the caller once the message is through.
-    package func receive(_ request: IORequest, payload: UnsafeRawBufferPointer, from peer: Peer) {
+    package func receive(
+        _ request: IORequest, payload: UnsafeRawBufferPointer, from peer: Peer, at time: EngineTime
+    ) {
         counters.requests += 1
         guard isServing else { return }
-        let time = shard.now
         switch frontends.heard(request.frontend, at: time.nanoseconds) {
         case .admitted: break
         case .helloRequired: return answer(request, .helloRequired, to: peer)
@@ -79,14 +92,24 @@ package final class DataPlaneServer<Peer: Equatable> {
         frontends.route(origin, lowestOpenNumber: request.lowestOpenNumber, to: peer)
         let intake = unsafe request.intake(payload: payload, commandByteCount: hosted.limits.commandByteCount)
         switch intake {
-        case .volume(let request): unsafe shard.submit(request, payload: payload, to: hosted)
+        case .volume(let request): unsafe shard.submit(request, payload: payload, to: hosted, at: time)
         case .barrier:
-            let former = nexusOwners.updateValue(request.frontend, forKey: request.nexus)
+            let former = claim(request.nexus, for: request.frontend)
             shard.barrier(origin, nexus: request.nexus, former: former, on: hosted)
         case .malformed:
             counters.malformed += 1
             answer(request, .refused, to: peer)
         }
+    }
+
+    /// - Returns: the frontend that spoke for the nexus before.
+    private func claim(_ nexus: UInt64, for frontend: ServiceInstance) -> ServiceInstance? {
+        if nexusOwners.count >= Self.nexusCapacity, nexusOwners[nexus] == nil {
+            // A frontend that is not known cannot send anything, so nothing needs to be fenced off from it.
+            nexusOwners = nexusOwners.filter { frontends.isKnown($0.value) }
+            if nexusOwners.count >= Self.nexusCapacity { nexusOwners.removeAll() }
+        }
+        return nexusOwners.updateValue(frontend, forKey: nexus)
     }
 
     /// A message whose frames do not fit together; nothing in it was looked at.
@@ -131,10 +154,12 @@ package final class DataPlaneServer<Peer: Equatable> {
         for index in batches.indices
         where batches[index].frontend == frontend && batches[index].peer == peer
             && batches[index].answers.count < Self.batchLimit
+            && batches[index].payloadByteCount < Self.batchByteLimit
         {
+            batches[index].payloadByteCount += answer.payload?.byteCount ?? 0
             batches[index].answers.append(answer)
             return
         }
-        batches.append(Batch(frontend: frontend, peer: peer, answers: [answer]))
+        batches.append(Batch(frontend: frontend, peer: peer, answer: answer))
     }
 }

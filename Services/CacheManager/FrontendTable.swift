@@ -37,6 +37,7 @@ package struct FrontendTable<Peer: Equatable> {
     package init(silenceNanoseconds: UInt64 = 30_000_000_000) { self.silenceNanoseconds = silenceNanoseconds }
 
     package var count: Int { entries.count }
+    package func isKnown(_ instance: ServiceInstance) -> Bool { entries[instance] != nil }
     package var revokedCount: Int { revoked.count }
 
     /// - Returns: false if the instance was revoked and must come back as a new one.
@@ -90,7 +91,7 @@ package struct FrontendTable<Peer: Equatable> {
     }
 
     /// When `revokeSilent` is due.
-    package var nextDeadline: UInt64? { entries.values.map { $0.lastHeard + silenceNanoseconds }.min() }
+    package var nextDeadline: UInt64? { entries.values.lazy.map { $0.lastHeard + silenceNanoseconds }.min() }
 
     // A plain function on the entry, so that the table changes it in place.
     private static func addRoute(

@@ -27,8 +27,10 @@ package final class HostedVolume {
     var whenOpen: [(Result<Void, VolumeFailure>) -> Void] = []
     /// States to be saved, oldest first; the first one is being written. They must reach the disk in this order.
     var savesWaiting: [(EffectToken, LocalState)] = []
-    /// Called once, when no state is being saved any more.
-    var whenSaved: (() -> Void)?
+    /// Work of disk threads on its files.
+    var diskJobCount = 0
+    /// Called once, when no disk thread works on its files any more.
+    var whenIdle: (() -> Void)?
 
     init(id: VolumeID, head: Head, limits: EngineLimits, journal: SegmentFiles) {
         self.id = id

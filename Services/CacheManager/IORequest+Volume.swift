@@ -32,7 +32,7 @@ extension IORequest {
         case .compareAndWrite:
             (expected, command) = (2 * sectors.byteCount, .compareAndWrite(sectors, forceUnitAccess: isForced))
         case .flush: (expected, command) = (0, .flush)
-        case .nexusBarrier: return payload.isEmpty ? .barrier : .malformed("a barrier with payload")
+        case .nexusBarrier: return payload.count == 0 ? .barrier : .malformed("a barrier with payload")
         case .unmap:
             guard let ranges = unsafe Self.unmapRanges(payload) else { return .malformed("unmap ranges") }
             (expected, command) = (payload.count, .unmap(ranges))
@@ -49,7 +49,7 @@ extension IORequest {
 
     /// 16 bytes per range, little-endian: start sector (8), sector count (4), zero (4).
     private static func unmapRanges(_ payload: UnsafeRawBufferPointer) -> [SectorRange]? {
-        guard unsafe payload.count % 16 == 0, payload.count <= unmapRangeLimit * 16 else { return nil }
+        guard payload.count % 16 == 0, payload.count <= unmapRangeLimit * 16 else { return nil }
         var ranges: [SectorRange] = []
         ranges.reserveCapacity(payload.count / 16)
         for offset in stride(from: 0, to: payload.count, by: 16) {

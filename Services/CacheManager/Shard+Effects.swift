@@ -55,6 +55,23 @@ extension Shard {
         touch(hosted)
     }
 
+    // MARK: Disk threads
+
+    /// Work on a volume's files, which are not removed before it is done.
+    private func run<Value: Sendable>(
+        for hosted: HostedVolume, _ work: @escaping @Sendable () -> Value, then completion: @escaping (Value) -> Void
+    ) {
+        hosted.diskJobCount += 1
+        disk.run(work) { value in
+            completion(value)
+            self.settle()
+            hosted.diskJobCount -= 1
+            guard hosted.diskJobCount == 0, let call = hosted.whenIdle else { return }
+            hosted.whenIdle = nil
+            call()
+        }
+    }
+
     // MARK: Journal
 
     private func write(
@@ -73,10 +90,7 @@ extension Shard {
             }
         }
         if settings.writesInline { return handle(.diskWrite(token, work()), of: hosted) }
-        disk.run(work) { result in
-            self.handle(.diskWrite(token, result), of: hosted)
-            self.settle()
-        }
+        run(for: hosted, work) { result in self.handle(.diskWrite(token, result), of: hosted) }
     }
 
     private func sync(_ ids: [SegmentID], token: EffectToken, of hosted: HostedVolume) {
@@ -86,7 +100,7 @@ extension Shard {
         } catch {
             return handle(.diskWrite(token, .failure(error)), of: hosted)
         }
-        disk.run { () -> Result<Void, SystemError> in
+        run(for: hosted) { () -> Result<Void, SystemError> in
             Result { () throws(SystemError) in
                 try ShardFailpoints.beforeSync.hit()
                 for file in files { try file.syncData() }
@@ -94,7 +108,6 @@ extension Shard {
             }
         } then: { result in
             self.handle(.diskWrite(token, result), of: hosted)
-            self.settle()
         }
     }
 
@@ -109,13 +122,12 @@ extension Shard {
         let ready = unsafe segment.file.readNoWait(into: buffer.bytes(range), at: UInt64(byteOffset))
         if ready == range.count { return handle(.diskRead(token, .success(())), of: hosted) }
         let rest = range.lowerBound + ready..<range.upperBound
-        disk.run { () -> Result<Void, SystemError> in
+        run(for: hosted) { () -> Result<Void, SystemError> in
             Result { () throws(SystemError) in
                 try unsafe segment.file.readFully(into: buffer.bytes(rest), at: UInt64(byteOffset + ready))
             }
         } then: { result in
             self.handle(.diskRead(token, result), of: hosted)
-            self.settle()
         }
     }
 
@@ -127,7 +139,7 @@ extension Shard {
         } catch {
             return handle(.diskRead(token, .failure(error)), of: hosted)
         }
-        disk.run { () -> Result<Void, SystemError> in
+        run(for: hosted) { () -> Result<Void, SystemError> in
             Result { () throws(SystemError) in
                 for (file, piece) in zip(files, pieces) {
                     let range = piece.bufferOffset..<piece.bufferOffset + piece.byteCount
@@ -136,7 +148,6 @@ extension Shard {
             }
         } then: { result in
             self.handle(.diskRead(token, result), of: hosted)
-            self.settle()
         }
     }
 
@@ -145,7 +156,7 @@ extension Shard {
         let path = journals.path(of: id, volume: hosted.id)
         let byteCount = hosted.limits.segmentByteCount
         let (journals, volume) = (journals, hosted.id)
-        disk.run { () -> Result<SegmentFiles.Segment, SystemError> in
+        run(for: hosted) { () -> Result<SegmentFiles.Segment, SystemError> in
             Result { () throws(SystemError) in
                 try journals.make(for: volume)
                 return try SegmentFiles.prepare(path: path, reusing: old, byteCount: byteCount)
@@ -153,7 +164,6 @@ extension Shard {
         } then: { result in
             if case .success(let segment) = result { hosted.journal.adopt(segment, as: id) }
             self.handle(.segmentPrepared(token, result.map { _ in }), of: hosted)
-            self.settle()
         }
     }
 
@@ -168,7 +178,7 @@ extension Shard {
     private func saveNext(of hosted: HostedVolume) {
         guard let (token, state) = hosted.savesWaiting.first else { return }
         let registry = registry
-        disk.run { () -> Result<Void, SystemError> in
+        run(for: hosted) { () -> Result<Void, SystemError> in
             Result { () throws(SystemError) in
                 try ShardFailpoints.beforeSaveState.hit()
                 try registry.save(state)
@@ -178,11 +188,6 @@ extension Shard {
             hosted.savesWaiting.removeFirst()
             self.handle(.diskWrite(token, result), of: hosted)
             self.saveNext(of: hosted)
-            self.settle()
-            if hosted.savesWaiting.isEmpty, let call = hosted.whenSaved {
-                hosted.whenSaved = nil
-                call()
-            }
         }
     }
 }

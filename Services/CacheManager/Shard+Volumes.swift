@@ -64,6 +64,9 @@ extension Shard {
     }
 
     private func open(_ hosted: HostedVolume, _ opening: VolumeOpening) {
+        // Shared evenly among the volumes that are here now; those made later make do with less than the first.
+        hosted.limits.frameCacheByteCount = settings.limits.frameCacheByteCount / max(1, volumes.count)
+        hosted.limits.nodeCacheByteCount = settings.limits.nodeCacheByteCount / max(1, volumes.count)
         hosted.engine = Volume(opening, limits: hosted.limits, seed: randomNumber(), at: now)
         touch(hosted)
     }
@@ -72,13 +75,17 @@ extension Shard {
 
     /// Takes the volume out of the shard at once and its files off the disk. Only after its engine has finished.
     package func remove(_ hosted: HostedVolume, then finish: @escaping (Result<Void, any Error>) -> Void) {
-        guard hosted.savesWaiting.isEmpty else {
-            // A state saved after the removal would bring the volume back at the next start.
-            hosted.whenSaved = { self.remove(hosted, then: finish) }
-            return
-        }
         volumes[hosted.id] = nil
         hosted.engine = nil
+        guard hosted.diskJobCount == 0 else {
+            // A state saved or a segment made after the removal would be there at the next start.
+            hosted.whenIdle = { self.removeFiles(of: hosted, then: finish) }
+            return
+        }
+        removeFiles(of: hosted, then: finish)
+    }
+
+    private func removeFiles(of hosted: HostedVolume, then finish: @escaping (Result<Void, any Error>) -> Void) {
         let (registry, journals, volume) = (registry, journals, hosted.id)
         disk.run { () -> Result<Void, any Error> in
             Result {

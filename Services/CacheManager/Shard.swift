@@ -44,6 +44,9 @@ package final class Shard {
     package var dispatcher: UploadDispatcher
     private var touched: [HostedVolume] = []
     private var isSettling = false
+    /// Empty between rounds; kept for their memory.
+    private var effects: [Effect] = []
+    private var actions: [UploadDispatcher.Action] = []
     private var nextNumber: UInt64 = 1
     var callers: [CallerToken: (Result<Head, VolumeFailure>) -> Void] = [:]
     var barriers: [CallerToken: RequestOrigin] = [:]
@@ -71,13 +74,15 @@ package final class Shard {
 
     // MARK: Requests
 
-    package func submit(_ request: VolumeRequest, payload: UnsafeRawBufferPointer, to hosted: HostedVolume) {
+    package func submit(
+        _ request: VolumeRequest, payload: UnsafeRawBufferPointer, to hosted: HostedVolume, at time: EngineTime
+    ) {
         guard let engine = hosted.engine else {
             // Only a volume whose journal could not be recovered: nothing is served before recovery.
             outlet?.reply(to: request.origin, with: .writeError)
             return
         }
-        unsafe engine.submit(request, payload: payload, at: now)
+        unsafe engine.submit(request, payload: payload, at: time)
         hosted.hasBatch = true
         touch(hosted)
     }
@@ -174,9 +179,13 @@ package final class Shard {
         // An answer given inside may lead back here; the loop outside goes on with it.
         guard !isSettling else { return }
         isSettling = true
-        defer { isSettling = false }
-        var effects: [Effect] = []
-        var actions: [UploadDispatcher.Action] = []
+        // Taken out while they are walked through, because what is done on the way may look at them.
+        var (effects, actions) = (self.effects, self.actions)
+        (self.effects, self.actions) = ([], [])
+        defer {
+            (self.effects, self.actions) = (effects, actions)
+            isSettling = false
+        }
         while true {
             while let hosted = touched.popLast() {
                 hosted.isTouched = false

@@ -27,6 +27,8 @@ final class ShardLoop {
 
     /// Less than what the service frame allows, so that the end is ours.
     private static let stopTime = Duration.seconds(17)
+    /// Without any uploader there is nothing to wait for, but one may just be starting again.
+    private static let lonelyStopTime = Duration.seconds(3)
 
     private enum Stage { case recovering, serving, stopping, stopped }
 
@@ -145,7 +147,7 @@ final class ShardLoop {
         stage = .stopping
         dataPlane.isServing = false
         reportHealth()
-        control.stop(within: Self.stopTime) { [unowned self] in
+        control.stop(within: shard.dispatcher.uploaderCount > 0 ? Self.stopTime : Self.lonelyStopTime) { [unowned self] in
             stage = .stopped
             for hosted in shard.sortedVolumes {
                 guard let dirty = hosted.engine?.statistics.dirtyByteCount, dirty > 0 else { continue }
@@ -206,12 +208,14 @@ final class ShardLoop {
     }
 
     private func armTimer() {
-        var deadline = [shard.nextDeadline, control.nextDeadline, dataPlane.nextDeadline].compactMap { $0 }.min()
-        if !unsentBatches.isEmpty {
-            let soon = MonotonicClock.now().nanoseconds + 5_000_000
-            deadline = min(deadline ?? soon, soon)
+        var deadline = UInt64.max
+        for next in [shard.nextDeadline, control.nextDeadline, dataPlane.nextDeadline] {
+            deadline = min(deadline, next ?? .max)
         }
-        guard let deadline else { return timer?.cancel() ?? () }
+        if !unsentBatches.isEmpty {
+            deadline = min(deadline, MonotonicClock.now().nanoseconds + 5_000_000)
+        }
+        guard deadline < .max else { return timer?.cancel() ?? () }
         timer?.arm(at: MonotonicInstant(nanoseconds: deadline))
     }
 
@@ -269,6 +273,7 @@ final class ShardLoop {
         guard body.count % IORequest.byteCount == 0, requestCount <= MessageLimits.ioBatchCount else {
             return refuseIO(message, "the body does not hold whole requests")
         }
+        let time = shard.now
         var nextPayload = 0
         for offset in stride(from: 0, to: body.count, by: IORequest.byteCount) {
             let slot = unsafe RawSpan(
@@ -284,13 +289,13 @@ final class ShardLoop {
                 return refuseIO(message, "a request of another frontend")
             }
             guard request.payloadByteCount > 0 else {
-                unsafe dataPlane.receive(request, payload: UnsafeRawBufferPointer(start: nil, count: 0), from: peer)
+                unsafe dataPlane.receive(request, payload: UnsafeRawBufferPointer(start: nil, count: 0), from: peer, at: time)
                 continue
             }
             guard nextPayload < message.payload.count else { return refuseIO(message, "a payload frame is missing") }
             let frame = message.payload[nextPayload]
             nextPayload += 1
-            unsafe dataPlane.receive(request, payload: frame.bytes, from: peer)
+            unsafe dataPlane.receive(request, payload: frame.bytes, from: peer, at: time)
         }
     }
 
@@ -339,7 +344,9 @@ final class ShardLoop {
 
     func refuse(_ message: IncomingMessage, _ fault: BusFault) { socket.refuse(message, .unexpected, fault) }
 
-    var busMetrics: [MetricFamily] { socket.counters.metricFamilies() + ProcessMetrics.families(startedAt: parts.context.startedAt) }
+    var busMetrics: [MetricFamily] {
+        socket.counters.metricFamilies() + ProcessMetrics.families(startedAt: parts.context.startedAt)
+    }
     var uptimeSeconds: Double { Double(Timestamp.now().milliseconds - parts.context.startedAt.milliseconds) / 1000 }
     var isServing: Bool { stage == .serving }
     let processID = getpid()

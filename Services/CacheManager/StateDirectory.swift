@@ -33,17 +33,19 @@ package final class StateDirectory: Sendable {
             let bytes = try Platform.FileSystem.readFile(file, limit: 64 << 10)
             let decoder = JSONDecoder()
             decoder.userInfo[.identifiersAsText] = true
+            // The version first: a newer file may hold anything else.
+            let version = (try? decoder.decode(GatewayRecordVersion.self, from: Data(bytes)))?.formatVersion
+            guard version ?? 0 <= GatewayRecord.currentVersion else {
+                throw ServiceFailure(
+                    .badData,
+                    "\(file) was written by a newer program (format \(version ?? 0), this one knows "
+                        + "\(GatewayRecord.currentVersion)): use that one")
+            }
             guard let record = try? decoder.decode(GatewayRecord.self, from: Data(bytes)) else {
                 throw ServiceFailure(
                     .badData,
                     "\(file) cannot be read as a gateway's identity; restore it from a backup, "
                         + "or move it away to start as a new gateway")
-            }
-            guard record.formatVersion == GatewayRecord.currentVersion else {
-                throw ServiceFailure(
-                    .badData,
-                    "\(file) has format version \(record.formatVersion); this program knows "
-                        + "\(GatewayRecord.currentVersion): use a newer sluice-cache")
             }
             return record.gateway
         }
@@ -61,4 +63,9 @@ private struct GatewayRecord: Codable {
     static let currentVersion = 1
     var formatVersion: Int
     var gateway: GatewayID
+}
+
+/// All that is read before it is known whether the rest is understood.
+private struct GatewayRecordVersion: Decodable {
+    var formatVersion: Int
 }

@@ -155,9 +155,10 @@ package struct UploadDispatcher {
 
     /// When `advance` is due.
     package var nextDeadline: UInt64? {
-        let silences = uploaders.values.map { $0.lastHeard + limits.silenceNanoseconds }
-        let timeouts = jobs.values.filter { $0.uploader != nil }.map(\.deadline)
-        return (silences + timeouts).min()
+        let silence = uploaders.values.lazy.map { $0.lastHeard + limits.silenceNanoseconds }.min()
+        let timeout = jobs.values.lazy.filter { $0.uploader != nil }.map(\.deadline).min()
+        guard let silence, let timeout else { return silence ?? timeout }
+        return min(silence, timeout)
     }
 
     package mutating func takeActions(_ taken: inout [Action]) {

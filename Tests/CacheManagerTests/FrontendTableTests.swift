@@ -12,9 +12,12 @@ struct FrontendTableTests {
 
     @Test func aStrangerMustSayHello() {
         var table = FrontendTable<String>(silenceNanoseconds: 30)
-        #expect(table.heard(frontend, at: 0) == .helloRequired)
-        #expect(table.hello(frontend, at: 1))
-        #expect(table.heard(frontend, at: 2) == .admitted)
+        let verdict = table.heard(frontend, at: 0)
+        #expect(verdict == .helloRequired)
+        let isWelcome = table.hello(frontend, at: 1)
+        #expect(isWelcome)
+        let verdictThen = table.heard(frontend, at: 2)
+        #expect(verdictThen == .admitted)
     }
 
     @Test func eachAnswerGoesToTheSocketThatAsked() {
@@ -24,7 +27,8 @@ struct FrontendTableTests {
         table.route(origin(2), lowestOpenNumber: 0, to: "b")
         table.route(origin(3), lowestOpenNumber: 0, to: "a")
         table.route(origin(4), lowestOpenNumber: 0, to: "c")
-        #expect((1...4).map { table.takeRoute(origin($0)) } == ["a", "b", "a", "c"])
+        let routes = (1...4).map { table.takeRoute(origin($0)) }
+        #expect(routes == ["a", "b", "a", "c"])
     }
 
     @Test func routesOfRequestsThatAreNeverAnsweredDoNotPileUp() {
@@ -34,8 +38,10 @@ struct FrontendTableTests {
         for number in 1...20_000 as ClosedRange<UInt64> {
             table.route(origin(number), lowestOpenNumber: number - 1, to: "b")
         }
-        #expect(table.takeRoute(origin(1)) == "a")
-        #expect(table.takeRoute(origin(20_000)) == "b")
+        let route = table.takeRoute(origin(1))
+        #expect(route == "a")
+        let routeThen = table.takeRoute(origin(20_000))
+        #expect(routeThen == "b")
     }
 
     @Test func aSilentFrontendIsRevokedForGood() {
@@ -44,12 +50,18 @@ struct FrontendTableTests {
         _ = table.hello(other, at: 20)
         table.route(origin(1), lowestOpenNumber: 0, to: "a")
         #expect(table.nextDeadline == 30)
-        #expect(table.revokeSilent(at: 29).isEmpty)
-        #expect(table.revokeSilent(at: 30) == [frontend])
-        #expect(table.heard(frontend, at: 31) == .revoked)
-        #expect(!table.hello(frontend, at: 32))
-        #expect(table.takeRoute(origin(1)) == nil)
-        #expect(table.heard(other, at: 33) == .admitted)
+        let revoked = table.revokeSilent(at: 29)
+        #expect(revoked.isEmpty)
+        let revokedThen = table.revokeSilent(at: 30)
+        #expect(revokedThen == [frontend])
+        let verdict = table.heard(frontend, at: 31)
+        #expect(verdict == .revoked)
+        let isWelcome = table.hello(frontend, at: 32)
+        #expect(!isWelcome)
+        let route = table.takeRoute(origin(1))
+        #expect(route == nil)
+        let verdictThen = table.heard(other, at: 33)
+        #expect(verdictThen == .admitted)
         #expect(table.revokedCount == 1)
     }
 
@@ -57,8 +69,10 @@ struct FrontendTableTests {
         var table = FrontendTable<String>(silenceNanoseconds: 30)
         _ = table.hello(frontend, at: 0)
         for time in stride(from: UInt64(20), to: 200, by: 20) {
-            #expect(table.heard(frontend, at: time) == .admitted)
-            #expect(table.revokeSilent(at: time + 10).isEmpty)
+            let verdict = table.heard(frontend, at: time)
+            #expect(verdict == .admitted)
+            let revoked = table.revokeSilent(at: time + 10)
+            #expect(revoked.isEmpty)
         }
     }
 }

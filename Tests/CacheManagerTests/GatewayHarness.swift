@@ -158,7 +158,7 @@ final class GatewayHarness: ShardOutlet {
             volume: volume, frontend: frontend, number: number, lowestOpenNumber: 0, deadlineMilliseconds: deadline,
             nexus: 1, operation: operation, flags: [], sectors: SectorRange(start: sector, count: count),
             payloadByteCount: UInt32(payload.count))
-        unsafe payload.withUnsafeBytes { unsafe server.receive(request, payload: $0, from: "frontend") }
+        unsafe payload.withUnsafeBytes { unsafe server.receive(request, payload: $0, from: "frontend", at: clock.time) }
         return number
     }
 

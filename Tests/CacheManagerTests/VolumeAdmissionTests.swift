@@ -30,7 +30,7 @@ struct VolumeAdmissionTests {
     @Test(arguments: [1, 2, 1023, 65_536] as [UInt64])
     func acceptsSizes(_ gibibytes: UInt64) throws { try admission.checkSize(gibibytes << 30) }
 
-    @Test(arguments: [0, 512, 1 << 29, (1 << 30) + 1, (1 << 30) + (1 << 29), (65_537 as UInt64) << 30, .max])
+    @Test(arguments: [0, 512, 0x2000_0000, 0x4000_0001, 0x6000_0000, 0x4000_4000_0000, .max] as [UInt64])
     func refusesSizes(_ byteCount: UInt64) {
         let fault = #expect(throws: BusFault.self) { try admission.checkSize(byteCount) }
         #expect(fault?.code == .invalidArgument)

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+import CacheManager
+import Engine
+import Messages
+import Testing
+import Wire
+
+struct VolumeMetricsTests {
+    private func families(_ gateway: GatewayHarness) -> [String: MetricFamily] {
+        let now = gateway.shard.now.wallMilliseconds
+        let figures = gateway.shard.sortedVolumes.map { VolumeMetrics.Figures($0, at: now, bucketProblem: nil) }
+        let families = VolumeMetrics(at: now).families(of: figures)
+        return Dictionary(uniqueKeysWithValues: families.map { ($0.name, $0) })
+    }
+
+    @Test func figuresFollowTheVolumes() throws {
+        let gateway = try GatewayHarness()
+        let first = try gateway.create("one")
+        try gateway.create("two")
+        try gateway.write([UInt8](repeating: 1, count: 8192), to: first.id, sector: 0)
+        _ = try gateway.read(first.id, sector: 0, count: 8)
+        var families = families(gateway)
+        let labels = ["volume": first.id.description, "name": "one"]
+        #expect(families["sluice_volume_write_bytes_total"]?.value(labels) == 8192)
+        #expect(families["sluice_volume_read_bytes_total"]?.value(labels) == 4096)
+        #expect(families["sluice_queued_writes_bytes"]?.value(labels) == 8192)
+        #expect(families["sluice_gateway_queued_writes_bytes"]?.value([:]) == 8192)
+        #expect(families["sluice_gateway_write_bytes_total"]?.value([:]) == 8192)
+        #expect(families["sluice_volume_status"]?.value(labels.merging(["status": "available"]) { $1 }) == 1)
+        #expect(families["sluice_volume_status"]?.value(labels.merging(["status": "failed"]) { $1 }) == 0)
+        let used = families["sluice_upload_buffer_used_bytes"]?.value(labels) ?? 0
+        let free = families["sluice_upload_buffer_free_bytes"]?.value(labels) ?? 0
+        #expect(used > 0 && used + free == Double(16 << 20))
+        let percent = families["sluice_upload_buffer_percent_used"]?.value(labels)
+        #expect(percent == 100 * used / Double(16 << 20))
+
+        _ = try gateway.sync("one")
+        gateway.pass(5)
+        families = self.families(gateway)
+        #expect(families["sluice_queued_writes_bytes"]?.value(labels) == 0)
+        #expect(families["sluice_oldest_dirty_age_seconds"]?.value(labels) == 0)
+        #expect(families["sluice_time_since_last_recovery_point_seconds"]?.value(labels) == 5)
+        #expect((families["sluice_cloud_bytes_uploaded_total"]?.value(labels) ?? 0) > 0)
+        #expect(families["sluice_volume_commits_total"]?.value(labels) == 1)
+    }
+
+    @Test func namesAndHelpAreWhatPrometheusAccepts() throws {
+        let gateway = try GatewayHarness()
+        try gateway.create()
+        for family in families(gateway).values {
+            #expect(family.name.wholeMatch(of: /sluice_[a-z0-9_]+/) != nil)
+            #expect(!family.help.isEmpty)
+            #expect((family.type == .counter) == family.name.hasSuffix("_total"), "\(family.name)")
+        }
+    }
+}
+
+extension MetricFamily {
+    fileprivate func value(_ labels: [String: String]) -> Double? { samples.first { $0.labels == labels }?.value }
+}
