@@ -32,8 +32,8 @@ package struct CommandResult: Equatable, Sendable {
         self.init(status: .good, dataIn: cut, transferByteCount: cut.count)
     }
 
-    /// A volume that another gateway owns is gone from here for good: not a data error, and not worth a retry, so that a
-    /// multipath initiator turns to the other path.
+    /// A volume that another gateway owns is gone from here for good: not a data error, and not worth a retry, so that
+    /// a multipath initiator turns to the other path.
     init(_ outcome: MediumOutcome, dataOutByteCount: Int, dataInByteCount: Int) {
         let error: SCSIError
         switch outcome {

@@ -14,8 +14,8 @@ extension DeviceServer {
         return CommandResult(dataIn: page.data(of: unit), allocationLength: fields.allocationLength)
     }
 
-    /// Says "no unit here, and none could be" in the first byte. Of the pages only the list of pages is given: the others
-    /// would name LUN 0 under another number.
+    /// Says "no unit here, and none could be" in the first byte. Of the pages only the list of pages is given: the
+    /// others would name LUN 0 under another number.
     func inquiryOfAbsentUnit(_ fields: InquiryCDB) throws(SCSIError) -> CommandResult {
         try checkPage(fields)
         var data: [UInt8]
@@ -70,9 +70,9 @@ extension DeviceServer {
         return CommandResult(dataIn: data, allocationLength: data.count)
     }
 
-    /// LOGICAL BLOCKS PER PHYSICAL BLOCK EXPONENT stays 0 although the map's unit is 4 KiB. With 3, GET LBA STATUS would
-    /// have to round its first address up to satisfy conformance tests, and qemu takes any first address but its own for
-    /// an I/O error. The granularities in the block limits page tell initiators about the 4 KiB all the same.
+    /// LOGICAL BLOCKS PER PHYSICAL BLOCK EXPONENT stays 0 although the map's unit is 4 KiB. With 3, GET LBA STATUS
+    /// would have to round its first address up to satisfy conformance tests, and qemu takes any first address but its
+    /// own for an I/O error. The granularities in the block limits page tell initiators about the 4 KiB all the same.
     func readCapacity16(_ fields: ReadCapacity16CDB) -> CommandResult {
         var data: [UInt8] = []
         data.appendBigEndian(unit.sectorCount - 1)

@@ -19,8 +19,8 @@ extension DeviceServer {
         return ranges.isEmpty ? .complete(operation.result(of: .good)) : .unmap(operation)
     }
 
-    /// A count of 0 would mean "to the end of the medium", which WSNZ=1 in the block limits page rules out. The range is
-    /// judged before the limit, and both before the data length.
+    /// A count of 0 would mean "to the end of the medium", which WSNZ=1 in the block limits page rules out. The range
+    /// is judged before the limit, and both before the data length.
     func beginWriteSame(
         _ fields: WriteSameCDB, expectedDataOutByteCount: Int
     ) throws(SCSIError) -> CommandDisposition {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What became of an operation on the volume, in SCSI's terms. The frontend translates the engine's and the bus's answers
-/// into this; here it becomes status and sense.
+/// What became of an operation on the volume, in SCSI's terms. The frontend translates the engine's and the bus's
+/// answers into this; here it becomes status and sense.
 package enum MediumOutcome: Equatable, Sendable {
     case good
     /// COMPARE AND WRITE found something else; offset of the first different byte in the compare half. Nothing written.

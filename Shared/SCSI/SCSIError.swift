@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why a command ends with CHECK CONDITION. What the initiator is to do about it is the `sense`, and that is all a caller
-/// acts on.
+/// Why a command ends with CHECK CONDITION. What the initiator is to do about it is the `sense`, and that is all a
+/// caller acts on.
 package enum SCSIError: Error, Equatable, Sendable {
     case invalidOperationCode
     case logicalUnitNotSupported

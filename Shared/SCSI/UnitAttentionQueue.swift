@@ -12,8 +12,8 @@ package struct UnitAttentionQueue: Sendable {
 
     package var isEmpty: Bool { count == 0 }
 
-    /// A reset replaces what is pending, since it says more. A full queue is replaced too, by the attention that tells the
-    /// initiator to assume everything has changed: none may be lost unnoticed.
+    /// A reset replaces what is pending, since it says more. A full queue is replaced too, by the attention that tells
+    /// the initiator to assume everything has changed: none may be lost unnoticed.
     package mutating func post(_ attention: UnitAttention) {
         if attention.isReset { count = 0 }
         if contains(attention) { return }

@@ -38,7 +38,8 @@ import Testing
         let whole = try #require(server.begin(reply.cdb(reply.largest)).dataIn)
         #expect(!whole.isEmpty)
         // Every length about the reply's size and about each byte of the field, then the rest in steps.
-        let lengths = Array(0...min(1024, reply.largest)) + stride(from: 1025, through: reply.largest, by: 251)
+        let lengths =
+            Array(0...min(1024, reply.largest)) + stride(from: 1025, through: reply.largest, by: 251)
             + [reply.largest]
         for length in lengths {
             let result = server.begin(reply.cdb(length)).result

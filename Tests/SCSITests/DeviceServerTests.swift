@@ -95,9 +95,10 @@ import Testing
     }
 
     @Test func aUnitThatDoesNotServeStillDescribesItself() {
-        for (readiness, code) in [(LogicalUnit.Readiness.becomingReady, 0x0401 as UInt16),
-            (.manualInterventionRequired, 0x0403)]
-        {
+        for (readiness, code) in [
+            (LogicalUnit.Readiness.becomingReady, 0x0401 as UInt16),
+            (.manualInterventionRequired, 0x0403),
+        ] {
             let server = TestUnit.server { $0.readiness = readiness }
             for definition in CommandTable.definitions {
                 let cdb = CDB([definition.opcode, definition.serviceAction ?? 0])

@@ -3,7 +3,8 @@ import SCSI
 import Testing
 import Wire
 
-/// The range rule of every command that addresses blocks: inside the medium, and for nothing at all still a start inside.
+/// The range rule of every command that addresses blocks: inside the medium, and for nothing at all still a start
+/// inside.
 @Suite struct RangeTests {
     private static let commands: [UInt8] = [
         0x08, 0x28, 0xA8, 0x88, 0x2A, 0xAA, 0x8A, 0x35, 0x91, 0x41, 0x93, 0x89,
