@@ -67,7 +67,8 @@ extension ControlHandler {
                 throw BusFault(.inUse, "volume \(head.name) (\(head.volume)) is attached to this gateway already")
             }
             guard head.state == .live else {
-                throw BusFault(.unknownVolume, "volume \(head.name) (\(head.volume)) was deleted; its snapshots may remain")
+                throw BusFault(
+                    .unknownVolume, "volume \(head.name) (\(head.volume)) was deleted; its snapshots may remain")
             }
             try checkName(head.name)
             _ = try admission.uploadBuffer(head.uploadBufferByteCount, among: shard.reservations)
@@ -79,14 +80,15 @@ extension ControlHandler {
     }
 
     private func ownedElsewhere(_ head: Head) -> BusFault {
-        let age = shard.now.wallMilliseconds > head.cutMilliseconds
+        let age =
+            shard.now.wallMilliseconds > head.cutMilliseconds
             ? (shard.now.wallMilliseconds - head.cutMilliseconds) / 1000 : 0
         let point = "its newest recovery point is commit \(head.commitNumber), cut \(age) s ago"
         if head.owner == shard.settings.gateway {
             return BusFault(
                 .ownedElsewhere,
-                "volume \(head.name) belongs to this gateway (\(head.owner)), but its local state is gone, so a copy of "
-                    + "this gateway may still run; \(point). "
+                "volume \(head.name) belongs to this gateway (\(head.owner)), but its local state is gone, "
+                    + "so a copy of this gateway may still run; \(point). "
                     + "Make sure that no copy runs, then attach it with --force: "
                     + "what was written after the recovery point is lost")
         }

@@ -91,7 +91,8 @@ extension ControlHandler {
 
     private func snapshot(_ id: SnapshotID, _ object: BucketAnswer) throws(BusFault) -> SnapshotRecord {
         if object.outcome == .notFound {
-            throw BusFault(.unknownSnapshot, "the bucket has no snapshot \(id); `sluice snapshot list` shows those it has")
+            throw BusFault(
+                .unknownSnapshot, "the bucket has no snapshot \(id); `sluice snapshot list` shows those it has")
         }
         try bucketFault(object.outcome, doing: "reading snapshot \(id)")
         let record: SnapshotRecord
@@ -101,7 +102,8 @@ extension ControlHandler {
             throw BusFault(.bucketRefused, "snapshot \(id) in the bucket is not usable: \(error)")
         }
         guard record.id == id, record.state == .completed else {
-            throw BusFault(.unknownSnapshot, "snapshot \(id) is \(record.state.rawValue), so no volume can be made from it")
+            throw BusFault(
+                .unknownSnapshot, "snapshot \(id) is \(record.state.rawValue), so no volume can be made from it")
         }
         return record
     }

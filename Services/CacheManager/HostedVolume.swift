@@ -91,8 +91,8 @@ package final class HostedVolume {
         switch engine?.statistics.phase {
         case nil: return (.opening, "recovering its journal")
         case .opening:
-            let reason = bucketProblem ?? "asking the bucket who owns it"
-            return errand == .creating ? (.creating, bucketProblem ?? "being written to the bucket") : (.opening, reason)
+            if errand == .creating { return (.creating, bucketProblem ?? "being written to the bucket") }
+            return (.opening, bucketProblem ?? "asking the bucket who owns it")
         case .serving:
             guard let bucketProblem else { return (.available, "") }
             return (.uploadStalled, bucketProblem)

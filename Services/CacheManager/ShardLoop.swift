@@ -75,7 +75,7 @@ final class ShardLoop {
         try socket.bind(try parts.context.slot.endpoint())
         try socket.bind(try parts.context.slot.dataEndpoint())
         shard.outlet = self
-        timer = loop.makeTimer { }
+        timer = loop.makeTimer {}
         healthTimer = loop.makeTimer { [unowned self] in reportHealth() }
         try socket.attach(to: loop) { [unowned self] in iterate() }
         reportHealth()
@@ -147,7 +147,8 @@ final class ShardLoop {
         stage = .stopping
         dataPlane.isServing = false
         reportHealth()
-        control.stop(within: shard.dispatcher.uploaderCount > 0 ? Self.stopTime : Self.lonelyStopTime) { [unowned self] in
+        let time = shard.dispatcher.uploaderCount > 0 ? Self.stopTime : Self.lonelyStopTime
+        control.stop(within: time) { [unowned self] in
             stage = .stopped
             for hosted in shard.sortedVolumes {
                 guard let dirty = hosted.engine?.statistics.dirtyByteCount, dirty > 0 else { continue }
@@ -239,7 +240,8 @@ final class ShardLoop {
     func greeted(_ hello: HelloRequest, as peer: PeerIdentity) {
         let name = BusPeer(service: hello.service, instance: hello.instance, softwareVersion: hello.softwareVersion)
         peers.enter(peer, name, now: loop.now)
-        parts.logger.debug("Peer connected", metadata: ["service": "\(hello.service)", "instance": "\(hello.instance)"])
+        parts.logger.debug(
+            "Peer connected", metadata: ["service": "\(hello.service)", "instance": "\(hello.instance)"])
     }
 
     // MARK: Uploaders
@@ -289,7 +291,8 @@ final class ShardLoop {
                 return refuseIO(message, "a request of another frontend")
             }
             guard request.payloadByteCount > 0 else {
-                unsafe dataPlane.receive(request, payload: UnsafeRawBufferPointer(start: nil, count: 0), from: peer, at: time)
+                let nothing = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+                unsafe dataPlane.receive(request, payload: nothing, from: peer, at: time)
                 continue
             }
             guard nextPayload < message.payload.count else { return refuseIO(message, "a payload frame is missing") }

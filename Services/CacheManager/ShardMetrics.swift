@@ -7,28 +7,31 @@ package enum ShardMetrics {
         dispatcher: UploadDispatcher, counters: IOCounters, frontendCount: Int, journalByteCount: UInt64,
         reservedByteCount: UInt64
     ) -> [MetricFamily] {
-        func one(_ name: String, _ help: String, _ type: MetricFamily.MetricType, _ value: Double) -> MetricFamily {
-            MetricFamily(name: "sluice_cache_" + name, help: help, type: type, samples: [.init(value: value)])
+        func gauge(_ name: String, _ help: String, _ value: some BinaryInteger) -> MetricFamily {
+            family(name, help, .gauge, Double(value))
+        }
+        func counter(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {
+            family(name, help, .counter, Double(value))
         }
         return [
-            one("uploaders", "Uploaders connected.", .gauge, Double(dispatcher.uploaderCount)),
-            one("upload_jobs_waiting", "Bucket jobs that wait for an uploader.", .gauge,
-                Double(dispatcher.queuedJobCount)),
-            one("upload_jobs_running", "Bucket jobs at uploaders.", .gauge, Double(dispatcher.runningJobCount)),
-            one("upload_jobs_lost_total", "Bucket jobs whose uploader was lost or did not answer.", .counter,
-                Double(dispatcher.lostJobCount)),
-            one("frontends", "Frontend instances that may use volumes.", .gauge, Double(frontendCount)),
-            one("frontends_revoked_total", "Frontend instances revoked because they fell silent.", .counter,
-                Double(counters.revokedFrontends)),
-            one("requests_total", "I/O requests received.", .counter, Double(counters.requests)),
-            one("requests_refused_total", "I/O requests past their deadline or of revoked frontends.", .counter,
-                Double(counters.refused)),
-            one("requests_malformed_total", "I/O requests whose parts do not fit together.", .counter,
-                Double(counters.malformed)),
-            one("journal_size_bytes", "Journal space of the gateway (journal.size).", .gauge,
-                Double(journalByteCount)),
-            one("journal_reserved_bytes", "Journal space that volumes have reserved.", .gauge,
-                Double(reservedByteCount)),
+            gauge("uploaders", "Uploaders connected.", dispatcher.uploaderCount),
+            gauge("upload_jobs_waiting", "Bucket jobs that wait for an uploader.", dispatcher.queuedJobCount),
+            gauge("upload_jobs_running", "Bucket jobs at uploaders.", dispatcher.runningJobCount),
+            counter(
+                "upload_jobs_lost_total", "Bucket jobs whose uploader was lost or silent.", dispatcher.lostJobCount),
+            gauge("frontends", "Frontend instances that may use volumes.", frontendCount),
+            counter("frontends_revoked_total", "Frontend instances that fell silent.", counters.revokedFrontends),
+            counter("requests_total", "I/O requests received.", counters.requests),
+            counter("requests_refused_total", "I/O requests that came too late or were fenced off.", counters.refused),
+            counter("requests_malformed_total", "I/O requests that make no sense.", counters.malformed),
+            gauge("journal_size_bytes", "Journal space of the gateway (journal.size).", journalByteCount),
+            gauge("journal_reserved_bytes", "Journal space that volumes have reserved.", reservedByteCount),
         ]
+    }
+
+    private static func family(
+        _ name: String, _ help: String, _ type: MetricFamily.MetricType, _ value: Double
+    ) -> MetricFamily {
+        MetricFamily(name: "sluice_cache_" + name, help: help, type: type, samples: [.init(value: value)])
     }
 }

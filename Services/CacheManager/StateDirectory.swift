@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import FoundationEssentials
+import Engine
 import Platform
 import ServiceKit
 package import Wire
@@ -29,43 +29,24 @@ package final class StateDirectory: Sendable {
     /// The gateway's id: read, or drawn and written at the first start.
     package func gatewayID(drawing random: () -> UInt64) throws -> GatewayID {
         let file = path + "/gateway.json"
-        if Platform.FileSystem.exists(file) {
-            let bytes = try Platform.FileSystem.readFile(file, limit: 64 << 10)
-            let decoder = JSONDecoder()
-            decoder.userInfo[.identifiersAsText] = true
-            // The version first: a newer file may hold anything else.
-            let version = (try? decoder.decode(GatewayRecordVersion.self, from: Data(bytes)))?.formatVersion
-            guard version ?? 0 <= GatewayRecord.currentVersion else {
-                throw ServiceFailure(
-                    .badData,
-                    "\(file) was written by a newer program (format \(version ?? 0), this one knows "
-                        + "\(GatewayRecord.currentVersion)): use that one")
-            }
-            guard let record = try? decoder.decode(GatewayRecord.self, from: Data(bytes)) else {
-                throw ServiceFailure(
-                    .badData,
-                    "\(file) cannot be read as a gateway's identity; restore it from a backup, "
-                        + "or move it away to start as a new gateway")
-            }
-            return record.gateway
+        guard Platform.FileSystem.exists(file) else {
+            let identity = GatewayIdentity(gateway: GatewayID(rawValue: random()))
+            try Platform.FileSystem.replaceFile(file, with: try GatewayIdentityFormat.encode(identity))
+            return identity.gateway
         }
-        let record = GatewayRecord(formatVersion: GatewayRecord.currentVersion, gateway: GatewayID(rawValue: random()))
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        encoder.userInfo[.identifiersAsText] = true
-        try Platform.FileSystem.replaceFile(file, with: Array(try encoder.encode(record)))
-        return record.gateway
+        let bytes = try Platform.FileSystem.readFile(file, limit: 64 << 10)
+        do throws(EngineError) {
+            return try GatewayIdentityFormat.decode(bytes).gateway
+        } catch .newerFormat(_, let version) {
+            throw ServiceFailure(
+                .badData,
+                "\(file) was written by a newer program (format \(version), this one knows "
+                    + "\(GatewayIdentityFormat.version)): use that one")
+        } catch {
+            throw ServiceFailure(
+                .badData,
+                "\(file) cannot be read as a gateway's identity (\(error)); restore it from a backup, "
+                    + "or move it away to start as a new gateway")
+        }
     }
-}
-
-/// `gateway.json`: who this gateway is, for as long as its state directory lives.
-private struct GatewayRecord: Codable {
-    static let currentVersion = 1
-    var formatVersion: Int
-    var gateway: GatewayID
-}
-
-/// All that is read before it is known whether the rest is understood.
-private struct GatewayRecordVersion: Decodable {
-    var formatVersion: Int
 }

@@ -42,7 +42,8 @@ package struct VolumeAdmission: Sendable {
                     + "starting with a letter or digit")
         }
         guard !existing.contains(where: { $0.name == name }) else {
-            throw BusFault(.nameTaken, "the name \"\(name)\" is taken by another volume of this gateway; choose another")
+            throw BusFault(
+                .nameTaken, "the name \"\(name)\" is taken by another volume of this gateway; choose another")
         }
     }
 
@@ -52,7 +53,8 @@ package struct VolumeAdmission: Sendable {
         guard isInRange, byteCount % gibibyte == 0 else {
             throw BusFault(
                 .invalidArgument,
-                "size not allowed: \(byteCount) bytes; a volume has a whole number of GiB, from 1 GiB to 65536 GiB (64 TiB)")
+                "size not allowed: \(byteCount) bytes; a volume has a whole number of GiB, "
+                    + "from 1 GiB to 65536 GiB (64 TiB)")
         }
     }
 
@@ -92,9 +94,9 @@ package struct VolumeAdmission: Sendable {
     package static func isName(_ name: String) -> Bool {
         let bytes = Array(name.utf8)
         guard (1...63).contains(bytes.count), let first = bytes.first else { return false }
-        let isAlphanumeric = { (byte: UInt8) in
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-        }
+        let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        let isAlphanumeric = { (byte: UInt8) in letters.contains(byte) || digits.contains(byte) }
         return isAlphanumeric(first)
             && bytes.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") }
     }

@@ -4,8 +4,8 @@ import Engine
 import Foundation
 import Messages
 import Platform
-import Testing
 import TestSupport
+import Testing
 import Wire
 
 struct ControlHandlerTests {
@@ -184,5 +184,60 @@ struct ControlHandlerTests {
         gateway.isBucketReachable = true
         for _ in 0..<4 { gateway.pass(5) }
         #expect(gateway.control.list().volumes.map(\.status) == [.available])
+    }
+
+    @Test func aDeleteThatWasCutShortCanBeFinished() throws {
+        let gateway = try GatewayHarness()
+        let volume = try gateway.create()
+        var tombstone = try #require(try gateway.bucket.head(volume.id))
+        tombstone.state = .deleted
+        tombstone.commit = CommitID(high: 1, low: 1)
+        tombstone.commitNumber += 1
+        gateway.bucket.put(BucketLayout.head(volume.id), try HeadFormat.encode(tombstone))
+        try gateway.restart()
+        #expect(gateway.control.list().volumes.map(\.status) == [.fenced])
+        let deleted: VolumeDeleteRequest.Reply = try gateway.await {
+            gateway.control.delete(
+                VolumeDeleteRequest(volume: VolumeReference("db")), within: .seconds(30), answer: $0)
+        }
+        #expect(deleted.id == volume.id)
+        #expect(gateway.control.list().volumes.isEmpty)
+    }
+
+    @Test func theJournalOfAFencedVolumeIsNotThrownAway() throws {
+        let first = try GatewayHarness(gateway: 1)
+        let volume = try first.create()
+        try first.write(pattern(10, 4096), to: volume.id, sector: 0)
+        let second = try GatewayHarness(bucket: first.bucket, gateway: 2)
+        _ = try second.attach("db", force: true)
+        _ = try? first.sync("db")
+        let fault = try first.fault {
+            let _: VolumeDeleteRequest.Reply = try first.await {
+                first.control.delete(
+                    VolumeDeleteRequest(volume: VolumeReference("db")), within: .seconds(30), answer: $0)
+            }
+        }
+        #expect(fault.code == .fenced)
+        #expect(fault.message.contains(first.directory + "/journal-a"))
+        #expect(try !first.shard.journals.segments(of: volume.id).isEmpty)
+        #expect(try second.bucket.head(volume.id)?.state == .live)
+    }
+
+    @Test func stoppingDoesNotWaitForABucketThatIsAway() throws {
+        let gateway = try GatewayHarness()
+        let volume = try gateway.create()
+        let bytes = pattern(11, 4096)
+        try gateway.write(bytes, to: volume.id, sector: 0)
+        gateway.isBucketReachable = false
+        var isStopped = false
+        gateway.control.stop(within: .seconds(5)) { isStopped = true }
+        gateway.run()
+        #expect(!isStopped)
+        #expect(try gateway.fault { try gateway.create("other") }.code == .notReady)
+        gateway.pass(6)
+        #expect(isStopped)
+        gateway.isBucketReachable = true
+        try gateway.restart()
+        #expect(try gateway.read(volume.id, sector: 0, count: 8) == bytes)
     }
 }

@@ -2,8 +2,8 @@
 import CacheManager
 import Engine
 import Messages
-import Testing
 import TestSupport
+import Testing
 import Wire
 
 struct DataPlaneServerTests {
@@ -38,10 +38,12 @@ struct DataPlaneServerTests {
         #expect(!gateway.server.hello(GatewayHarness.frontend))
     }
 
-    @Test(arguments: [
-        (IORequest.Operation.read, 8, 512), (.write, 8, 512), (.write, 8, 0), (.writeSame, 8, 4096), (.unmap, 0, 15),
-        (.compareAndWrite, 1, 512), (.flush, 0, 1), (.nexusBarrier, 0, 8), (.write, 1024, 1024 * 512),
-    ] as [(IORequest.Operation, UInt32, Int)])
+    @Test(
+        arguments: [
+            (IORequest.Operation.read, 8, 512), (.write, 8, 512), (.write, 8, 0), (.writeSame, 8, 4096),
+            (.unmap, 0, 15),
+            (.compareAndWrite, 1, 512), (.flush, 0, 1), (.nexusBarrier, 0, 8), (.write, 1024, 1024 * 512),
+        ] as [(IORequest.Operation, UInt32, Int)])
     func malformedRequestsAreRefusedAndCounted(
         _ operation: IORequest.Operation, _ count: UInt32, _ byteCount: Int
     ) throws {
@@ -115,5 +117,32 @@ struct DataPlaneServerTests {
         var sizes: [Int] = []
         gateway.server.takeBatches { sizes.append($0.answers.count) }
         #expect(sizes == [DataPlaneServer<String>.batchLimit, 100 - DataPlaneServer<String>.batchLimit])
+    }
+
+    @Test func aNexusBelongsToTheFrontendOfItsLastBarrier() throws {
+        let gateway = try GatewayHarness()
+        let volume = try gateway.create().id
+        let other = ServiceInstance(rawValue: 0xf2)
+        #expect(gateway.server.hello(other))
+        #expect(try gateway.perform(.flush, volume).reply.status == .good)
+        let barrier = gateway.submit(.nexusBarrier, volume, from: other)
+        gateway.run()
+        #expect(gateway.takeAnswer(barrier)?.reply.status == .good)
+        // Whatever the first frontend still sends of this nexus is older than the take-over.
+        let sector = [UInt8](repeating: 1, count: 512)
+        let late = try gateway.perform(.write, volume, sector: 0, count: 1, payload: sector)
+        #expect(late.reply.status == .refused)
+        #expect(try gateway.perform(.nexusBarrier, volume).reply.status == .good)
+        #expect(try gateway.perform(.write, volume, sector: 0, count: 1, payload: sector).reply.status == .good)
+    }
+
+    @Test func largeAnswersTravelApart() throws {
+        let gateway = try GatewayHarness()
+        let volume = try gateway.create().id
+        for _ in 0..<10 { _ = gateway.submit(.read, volume, count: 512) }
+        gateway.shard.settle()
+        var sizes: [Int] = []
+        gateway.server.takeBatches { sizes.append($0.answers.count) }
+        #expect(sizes == [4, 4, 2])
     }
 }

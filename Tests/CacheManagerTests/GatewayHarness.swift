@@ -4,8 +4,8 @@ import Engine
 import Foundation
 import Messages
 import Platform
-import Testing
 import TestSupport
+import Testing
 import Wire
 
 /// Work of disk threads, done at once; what follows from it waits for `run`, as on a loop.
@@ -127,7 +127,8 @@ final class GatewayHarness: ShardOutlet {
                 jobs = []
                 for job in taken {
                     let (outcome, payload) = bucket.perform(job.work, payload: job.payload)
-                    shard.uploadResult(UploadResult(id: job.id, outcome: outcome), payload: payload, from: Self.uploader)
+                    let result = UploadResult(id: job.id, outcome: outcome)
+                    shard.uploadResult(result, payload: payload, from: Self.uploader)
                 }
             }
             shard.settle()

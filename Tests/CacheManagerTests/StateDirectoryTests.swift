@@ -41,7 +41,8 @@ struct StateDirectoryTests {
 
     @Test(arguments: [
         ("not json", "cannot be read"), (#"{"formatVersion": 2, "gateway": "sgw-00000000000001234"}"#, "newer"),
-        (#"{"formatVersion": 2}"#, "newer"), (#"{"formatVersion": 1, "gateway": "x"}"#, "cannot be read"), ("", "cannot be read"),
+        (#"{"formatVersion": 2}"#, "newer"), (#"{"formatVersion": 1, "gateway": "x"}"#, "cannot be read"),
+        ("", "cannot be read"),
     ])
     func aDamagedOrNewerIdentityIsRefused(_ contents: String, _ word: String) throws {
         let place = try Place()

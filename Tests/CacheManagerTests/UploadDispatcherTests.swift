@@ -2,8 +2,8 @@
 import CacheManager
 import Engine
 import Messages
-import Testing
 import TestSupport
+import Testing
 import Wire
 
 struct UploadDispatcherTests {
