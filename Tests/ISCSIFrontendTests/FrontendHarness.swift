@@ -35,7 +35,8 @@ final class FrontendHarness: Sendable {
                 identity: BusIdentity(
                     service: .iscsi, instance: ServiceInstance(rawValue: Randomness.nonzeroUInt64()),
                     softwareVersion: "test"),
-                locateCache: { [cacheEndpoint] in cacheEndpoint }, controlEndpoint: controlEndpoint, listeners: listeners,
+                locateCache: { [cacheEndpoint] in cacheEndpoint }, controlEndpoint: controlEndpoint,
+                listeners: listeners,
                 context: try BusContext(), health: ServiceHealth(), logger: Self.quietLogger))
     }
 

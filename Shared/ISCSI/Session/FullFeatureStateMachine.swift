@@ -37,7 +37,7 @@ package struct FullFeatureStateMachine {
         case aborted
     }
 
-    struct Task {
+    struct TaskEntry {
         var phase = Phase.free
         var command = SCSICommand()
         var transfer: TransferStateMachine
@@ -57,7 +57,7 @@ package struct FullFeatureStateMachine {
     var statSN: SerialNumber
     /// The tag of each slot, apart from the slots so that a lookup touches little memory.
     var tags: [UInt32]
-    var tasks: [Task]
+    var tasks: [TaskEntry]
     var freeSlots: [Int]
     var immediateTaskCount = 0
     var managementCount = 0
@@ -78,7 +78,7 @@ package struct FullFeatureStateMachine {
         let idle = TransferStateMachine(
             expectedByteCount: 0, immediateByteCount: 0, isFinal: true, limits: .init(parameters))
         tags = Array(repeating: TaskTag.reserved, count: slotCount)
-        tasks = Array(repeating: Task(transfer: idle), count: slotCount)
+        tasks = Array(repeating: TaskEntry(transfer: idle), count: slotCount)
         freeSlots = Array((0..<slotCount).reversed())
     }
 

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+import ISCSI
+import Messages
+import SCSI
+import Testing
+import Wire
+
+// The registry belongs to this executable alone, so nothing of it is visible from outside.
+@testable import ISCSIFrontend
+
+struct SessionRegistryTests {
+    private let target = Target(MemoryVolume(byteCount: 1 << 20).description)
+
+    private func identity(_ host: Int, isid: UInt64 = 1, discovery: Bool = false) -> SessionIdentity {
+        SessionIdentity(
+            initiatorName: "iqn.2026-11.com.example:\(host)", isid: InitiatorSessionID(rawValue: isid),
+            targetName: discovery ? nil : target.name)
+    }
+
+    private func admit(
+        _ registry: SessionRegistry, _ identity: SessionIdentity, tsih: UInt16 = 0, cid: UInt16 = 1, at place: Int = 0
+    ) -> SessionRegistry.Verdict {
+        registry.admit(
+            identity, tsih: tsih, connectionID: cid, target: identity.isDiscovery ? nil : target,
+            connection: ConnectionID(index: place, generation: 1))
+    }
+
+    private func admitted(_ verdict: SessionRegistry.Verdict) -> Session? {
+        if case .admit(let session) = verdict { session } else { nil }
+    }
+    private func refusal(_ verdict: SessionRegistry.Verdict) -> LoginStatus? {
+        if case .refuse(let status) = verdict { status } else { nil }
+    }
+
+    @Test func theSameNexusReplacesItsSession() throws {
+        let registry = SessionRegistry(limits: FrontendLimits())
+        let first = try #require(admitted(admit(registry, identity(1))))
+        guard case .replace(let old, let new) = admit(registry, identity(1), at: 1) else {
+            Issue.record("not replaced")
+            return
+        }
+        #expect(old === first && new.tsih != first.tsih && new.nexus == first.nexus)
+        #expect(new.attentions.contains(.nexusLossOccurred))
+        registry.remove(first)
+        #expect(registry.count == 1, "the old session cannot take the new one with it")
+        registry.remove(new)
+        #expect(registry.count == 0)
+        #expect(admitted(admit(registry, identity(1, isid: 2))) != nil)
+    }
+
+    @Test func aSessionHandleMustBeTheInitiatorsOwn() throws {
+        let registry = SessionRegistry(limits: FrontendLimits())
+        let session = try #require(admitted(admit(registry, identity(1))))
+        #expect(refusal(admit(registry, identity(2), tsih: session.tsih)) == .sessionDoesNotExist)
+        #expect(refusal(admit(registry, identity(1), tsih: session.tsih &+ 1)) == .sessionDoesNotExist)
+        #expect(refusal(admit(registry, identity(1), tsih: session.tsih, cid: 2)) == .tooManyConnections)
+        guard case .replace = admit(registry, identity(1), tsih: session.tsih) else {
+            Issue.record("the same connection is reinstated")
+            return
+        }
+    }
+
+    @Test func sessionsAreBoundedPerInitiatorTargetAndInAll() {
+        var limits = FrontendLimits()
+        (limits.sessionsPerInitiator, limits.sessionsPerTarget, limits.sessions) = (2, 3, 4)
+        let registry = SessionRegistry(limits: limits)
+        for isid in UInt64(1)...2 { #expect(admitted(admit(registry, identity(1, isid: isid))) != nil) }
+        #expect(refusal(admit(registry, identity(1, isid: 3))) == .outOfResources)
+        #expect(admitted(admit(registry, identity(2))) != nil)
+        #expect(refusal(admit(registry, identity(3))) == .outOfResources)
+        #expect(admitted(admit(registry, identity(4, discovery: true), at: 8)) != nil)
+        #expect(refusal(admit(registry, identity(5, discovery: true), at: 9)) == .outOfResources)
+        // Whoever has a place keeps it.
+        if case .replace = admit(registry, identity(1, isid: 1)) {} else { Issue.record("not replaced") }
+    }
+
+    @Test func sessionHandlesGoAround() throws {
+        let registry = SessionRegistry(limits: FrontendLimits())
+        var seen: Set<UInt16> = []
+        for _ in 0..<2000 {
+            let session = try #require(admitted(admit(registry, identity(1))))
+            #expect(session.tsih != 0 && seen.insert(session.tsih).inserted)
+            registry.remove(session)
+        }
+    }
+
+    @Test func targetsComeChangeAndGo() {
+        let table = TargetTable()
+        #expect(!table.isKnown)
+        var description = MemoryVolume(byteCount: 1 << 20).description
+        var change = table.update([description])
+        #expect(table.isKnown && change.removed.isEmpty && change.attentions.isEmpty && table.count == 1)
+        description.byteCount *= 2
+        change = table.update([description])
+        #expect(change.attentions.map(\.1) == [.capacityDataHasChanged])
+        #expect(table[description.targetName]?.server.unit.sectorCount == 4096)
+        description.status = .fenced
+        #expect(table.update([description]).attentions.isEmpty)
+        #expect(table[description.targetName]?.server.unit.readiness == .manualInterventionRequired)
+        // Another volume of the same name is another target.
+        var other = description
+        other.id = VolumeID(rawValue: 99)
+        other.status = .available
+        change = table.update([other])
+        #expect(change.removed.count == 1 && table[description.targetName]?.volume == other.id)
+        other.status = .deleting
+        change = table.update([other])
+        #expect(change.removed.count == 1 && table.count == 0)
+    }
+
+    @Test func writeMemoryIsGivenInTurn() {
+        var budget = WriteBudget(limit: 1000)
+        let id = ConnectionID(index: 0, generation: 1)
+        #expect(budget.reserve(5000) == true, "a single command is always served")
+        #expect(budget.reserve(1) == false)
+        budget.wait(.init(connection: id, slot: 1, byteCount: 600))
+        budget.wait(.init(connection: id, slot: 2, byteCount: 600))
+        budget.wait(.init(connection: id, slot: 3, byteCount: 300))
+        #expect(budget.admitNext() == nil)
+        budget.release(5000)
+        #expect(budget.admitNext()?.slot == 1)
+        #expect(budget.admitNext() == nil, "nobody overtakes")
+        budget.forget { $0.slot == 2 }
+        #expect(budget.admitNext()?.slot == 3)
+        #expect(budget.usedByteCount == 900)
+    }
+}
