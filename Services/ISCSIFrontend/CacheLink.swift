@@ -118,13 +118,12 @@ final class CacheLink {
         outstanding.submit(request, payload: nil, owner: owner, deadline: .max)
     }
 
-    /// They are not sent again.
-    func drop(where isDropped: (RequestOwner) -> Bool) { outstanding.drop(where: isDropped) }
+    /// They are never sent again.
+    /// - Returns: how many of them may still be applied, until a barrier of their nexus has passed.
+    @discardableResult
+    func drop(where isDropped: (RequestOwner) -> Bool) -> Int { outstanding.drop(where: isDropped) }
 
-    /// - Returns: false when the request is on its way, so that its answer will come.
-    func abandon(_ owner: RequestOwner) -> Bool { outstanding.abandon(owner) }
-
-    func isQuiet(nexus: UInt64) -> Bool { outstanding.isQuiet(nexus: nexus) }
+    func repeatNow(nexus: UInt64) { outstanding.repeatNow(nexus: nexus) }
 
     /// Asks for the list of volumes now.
     func refresh() {

@@ -8,29 +8,33 @@ import Wire
 
 /// SCSI commands: from the transport to the device server, to the volume, and back.
 extension Connection {
-    /// Does what the state machine has asked for, and what comes of that.
+    /// Does what the state machine has asked for, and what comes of that. Called from within itself it goes on where
+    /// the outer call is.
     func carryOutActions() {
-        var index = 0
-        while index < actions.count, !isClosed {
-            let action = actions[index]
-            index += 1
-            switch action {
-            case .command(let task, let immediate): begin(task, immediate)
-            case .data(let task, let offset, let bytes): store(bytes, in: task, at: offset)
-            case .wantsData(let task): requestData(task)
-            case .execute(let task): execute(task)
-            case .released(let task): releaseSlot(task)
-            case .manage(let management):
-                abandonAborted()
-                owner.carryOut(management, for: self)
-            case .logout(let request):
-                abandonAborted()
-                owner.logOut(request, for: self)
-            case .close: close(.protocolError)
-            }
+        while nextAction < actions.count, !isClosed {
+            nextAction += 1
+            carryOut(actions[nextAction - 1])
         }
         actions.removeAll(keepingCapacity: true)
+        nextAction = 0
         if !output.isEmpty || hasAnswersToSend { owner.hasOutput(self) }
+    }
+
+    private func carryOut(_ action: FullFeatureStateMachine.Action) {
+        switch action {
+        case .command(let task, let immediate): begin(task, immediate)
+        case .data(let task, let offset, let bytes): store(bytes, in: task, at: offset)
+        case .wantsData(let task): requestData(task)
+        case .execute(let task): execute(task)
+        case .released(let task): releaseSlot(task)
+        case .manage(let management):
+            abandonAborted()
+            owner.carryOut(management, for: self)
+        case .logout(let request):
+            abandonAborted()
+            owner.logOut(request, for: self)
+        case .close: close(.protocolError)
+        }
     }
 
     // MARK: Beginning
@@ -176,11 +180,7 @@ extension Connection {
 
     /// - Parameter payload: what a read returns.
     func volumeAnswered(_ task: Int, _ outcome: MediumOutcome, payload: Frame?) {
-        if machine?.isAborted(task) != false {
-            answer(task, .good)
-        } else {
-            complete(task, outcome, payload)
-        }
+        complete(task, outcome, payload)
         carryOutActions()
     }
 
@@ -240,15 +240,32 @@ extension Connection {
         owner.hasOutput(self)
     }
 
-    /// Aborted tasks of which the volume's owner knows nothing are over at once.
+    /// The requests of aborted tasks are never sent again. Those that have been sent may still be applied: their slots
+    /// stay taken until a barrier has passed.
     func abandonAborted() {
-        let link = owner.link
-        for task in slots.indices where machine?.isAborted(task) == true {
-            // Data-In that was stopped is over as well; the queue finds that out when it comes to it.
-            if sending[sendingHead...].contains(where: { $0.task == task }) { continue }
-            if link.abandon(.task(id, slot: task)) {
-                machine?.finish(task, TaskOutcome(status: 0, commandByteCount: 0), &output.writer, &actions)
+        for task in slots.indices where isAbandonable(task) {
+            let owner = RequestOwner.task(id, slot: task)
+            if self.owner.link.drop(where: { $0 == owner }) > 0 {
+                session?.needsBarrier = true
+            } else if slots[task].isUnderBarrier == false {
+                finishAborted(task)
             }
+            slots[task].isUnderBarrier = true
         }
+    }
+
+    /// No request of an aborted task can be applied any more.
+    func releaseAborted() {
+        for task in slots.indices where isAbandonable(task) { finishAborted(task) }
+        carryOutActions()
+    }
+
+    /// Data-In that was stopped is over as well; the queue finds that out when it comes to it.
+    private func isAbandonable(_ task: Int) -> Bool {
+        machine?.isAborted(task) == true && !sending[sendingHead...].contains { $0.task == task }
+    }
+
+    private func finishAborted(_ task: Int) {
+        machine?.finish(task, TaskOutcome(status: 0, commandByteCount: 0), &output.writer, &actions)
     }
 }

@@ -85,6 +85,7 @@ final class Connection {
     var establishing: Session?
     var keepAlive: KeepAlive
     var actions: [FullFeatureStateMachine.Action] = []
+    var nextAction = 0
     var slots: [TaskSlot] = []
     /// Answers with data, in the order in which they became ready.
     var sending: [DataInAnswer] = []

@@ -304,14 +304,17 @@ final class FrontendLoop: ConnectionOwner {
         }
     }
 
-    /// Calls when no command that was sent for these sessions until now can be applied any more.
+    /// Calls when no request of an aborted task of these sessions can be applied any more.
     private func settle(_ sessions: [Session], then done: @escaping () -> Void) {
-        let busy = sessions.filter { !link.isQuiet(nexus: $0.nexus) }
-        var open = busy.count
+        let unsettled = sessions.filter(\.needsBarrier)
+        var open = unsettled.count
         guard open > 0 else { return done() }
-        for session in busy {
+        for session in unsettled {
             guard let target = session.target else { continue }
-            barrier(target, nexus: session.nexus) {
+            barrier(target, nexus: session.nexus) { [unowned self] in
+                connections[session.connection]?.releaseAborted()
+                // The barrier took everything of the nexus with it that waited; what was not aborted is sent again.
+                link.repeatNow(nexus: session.nexus)
                 open -= 1
                 if open == 0 { done() }
             }

@@ -186,8 +186,8 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
         trim()
     }
 
-    /// Forgets requests whose owner is gone or does not want them any more.
-    /// - Returns: how many of them the cache manager may still apply.
+    /// Forgets requests whose owner is gone or does not want them any more; they are never sent again.
+    /// - Returns: how many of them the cache manager may still apply, until a barrier of their nexus has passed.
     @discardableResult
     package mutating func drop(where isDropped: (Owner) -> Bool) -> Int {
         var sentCount = 0
@@ -201,22 +201,14 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
         return sentCount
     }
 
-    /// Takes a request back that its owner does not want any more.
-    /// - Returns: false when it is on its way: its answer will come.
-    package mutating func abandon(_ owner: Owner) -> Bool {
+    /// A barrier has made the cache manager drop what waited of this nexus: what is still wanted goes out again now.
+    package mutating func repeatNow(nexus: UInt64) {
+        guard isConnected else { return }
         for index in head..<entries.count {
-            guard let entry = entries[index], entry.owner == owner else { continue }
-            if isConnected, entry.timesSent > 0 { return false }
-            _ = close(index, entry)
-            return true
+            guard let entry = entries[index], entry.request.nexus == nexus, entry.nextRepeat != .max else { continue }
+            repeats.append(entry.request.number)
+            entries[index]?.nextRepeat = .max
         }
-        return true
-    }
-
-    /// True when no request of this nexus is unanswered.
-    package func isQuiet(nexus: UInt64) -> Bool {
-        for index in head..<entries.count where entries[index]?.request.nexus == nexus { return false }
-        return true
     }
 
     private mutating func close(_ index: Int, _ entry: Entry) -> Closed {

@@ -21,4 +21,6 @@ struct TaskSlot {
     var reservedByteCount = 0
     /// The command waits for its buffer.
     var isWaitingForMemory = false
+    /// Aborted, and its request was on its way then.
+    var isUnderBarrier = false
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import Bus
 import Glibc
+import ISCSI
 import ISCSIFrontend
 import Messages
 import Platform
+import SCSI
 import Synchronization
 import TestInitiator
 import TestSupport
@@ -137,6 +139,38 @@ import Wire
             #expect(throws: InitiatorError.self) { try first.execute([.testUnitReady]) }
             #expect(try second.execute([.testUnitReady])[0].isGood)
             #expect(try other.execute([.testUnitReady])[0].isGood)
+        }
+    }
+
+    @Test func anAbortedCommandIsNeverSentAgain() async throws {
+        try await FrontendHarness.run { harness in
+            let cache = try harness.cacheManager(.init(holdsCommands: true))
+            defer { cache.die() }
+            _ = try harness.loggedIn(2)
+            let raw = try RawInitiator(port: harness.port)
+            #expect(try raw.logIn(harness.volume.name).0.status == 0)
+            var read = SCSICommand()
+            (read.isRead, read.isImmediate, read.expectedDataTransferLength) = (true, true, 512)
+            read.cdb = CDB(rawValue: UInt128(0x88) << 120 | UInt128(1) << 16)
+            raw.send(read)
+            let (attention, _) = try #require(try raw.receive())
+            #expect(SCSIResponse(decoding: attention)?.status == 2)
+            let before = harness.volume.counts.withLock { $0.arrivals.keys.max() ?? 0 }
+            for tag in UInt32(1)...2 {
+                read.initiatorTaskTag = tag
+                raw.send(read)
+            }
+            while harness.volume.counts.withLock({ $0.arrivals[before + 2] == nil }) { usleep(1000) }
+            var abort = TaskManagementRequest()
+            (abort.isImmediate, abort.function, abort.initiatorTaskTag) = (true, 1, 3)
+            abort.referencedTaskTag = 1
+            raw.send(abort)
+            let (answer, _) = try #require(try raw.receive())
+            #expect(TaskManagementResponse(decoding: answer)?.response == 0)
+            // The other one was swept away with it and is asked for again at once; the aborted one never.
+            while harness.volume.counts.withLock({ $0.arrivals[before + 2] == 1 }) { usleep(1000) }
+            usleep(1_300_000)
+            #expect(harness.volume.counts.withLock { $0.arrivals[before + 1] } == 1)
         }
     }
 

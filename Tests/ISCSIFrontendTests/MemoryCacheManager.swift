@@ -18,6 +18,8 @@ final class MemoryVolume: @unchecked Sendable {
         var executed = 0
         var repeated = 0
         var barriers = 0
+        /// How often each request arrived, by number.
+        var arrivals: [UInt64: Int] = [:]
     }
     let id = VolumeID(rawValue: 0x5eed)
     let name = "iqn.2026-11.io.sluice:memory"
@@ -88,8 +90,8 @@ final class MemoryCacheManager: Sendable {
     struct Manner: Sendable {
         /// Executes, but every n-th answer is lost; 0: none.
         var losesEveryNthAnswer = 0
-        /// Takes I/O requests and answers none.
-        var isSilent = false
+        /// As one whose buffer is full: commands wait in it for ever, and a barrier sweeps them away.
+        var holdsCommands = false
         /// Refuses this many hellos because it is not ready.
         var notReadyHellos = 0
         var revokes = false
@@ -157,7 +159,7 @@ final class MemoryCacheManager: Sendable {
                 let reply = VolumeListRequest.Reply(volumes: [volume.description])
                 guard let body = try? MessageCoder.encode(reply) else { return }
                 _ = socket.send(.init(.volumeList, requestID: requestID, isReply: true), body: body, to: peer)
-            case .io where !manner.isSilent: receiveIO(message, from: peer)
+            case .io: receiveIO(message, from: peer)
             default: break
             }
         }
@@ -172,6 +174,8 @@ final class MemoryCacheManager: Sendable {
                 }
                 let payload = request.payloadByteCount > 0 ? payloads.removeFirst() : []
                 precondition(payload.count == Int(request.payloadByteCount))
+                volume.counts.withLock { $0.arrivals[request.number, default: 0] += 1 }
+                if manner.holdsCommands, request.operation != .nexusBarrier { continue }
                 let (reply, data) = volume.execute(request, payload: payload)
                 answerCount += 1
                 if manner.losesEveryNthAnswer > 0, answerCount % manner.losesEveryNthAnswer == 0 { continue }

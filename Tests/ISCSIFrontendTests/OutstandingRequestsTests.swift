@@ -149,23 +149,19 @@ struct OutstandingRequestsTests {
         #expect(requests.openCount == 2)
     }
 
-    @Test func takesBackOnlyWhatIsNotOnItsWay() {
+    @Test func whatABarrierSweptAwayIsSentAgainIfItIsStillWanted() {
         var requests = Requests(frontend: Self.frontend)
         requests.connected()
-        submit(&requests, owner: 0)
-        #expect(send(&requests) == [1])
-        submit(&requests, owner: 1)
-        #expect(requests.abandon(0) == false)
-        #expect(requests.abandon(1) == true)
+        for owner in 0..<3 { submit(&requests, owner: owner, nexus: 4) }
+        submit(&requests, owner: 3, nexus: 5)
+        #expect(send(&requests) == [1, 2, 3, 4])
+        #expect(requests.drop { $0 == 1 } == 1)
+        requests.repeatNow(nexus: 4)
+        requests.repeatNow(nexus: 4)
+        #expect(send(&requests) == [1, 3])
         requests.disconnected()
-        #expect(requests.abandon(0) == true)
-        #expect(requests.openCount == 0 && requests.isQuiet(nexus: 1))
-    }
-
-    @Test func knowsWhetherANexusIsQuiet() {
-        var requests = Requests(frontend: Self.frontend)
-        submit(&requests, owner: 0, nexus: 4)
-        #expect(!requests.isQuiet(nexus: 4) && requests.isQuiet(nexus: 5))
+        requests.repeatNow(nexus: 4)
+        #expect(send(&requests) == [])
     }
 
     @Test func boundsABatchByCountAndBytes() {
