@@ -79,9 +79,9 @@ package final class MessageSocket {
     /// first send what waits and then `drain`: ZeroMQ's descriptor tells only of news since the last drained call.
     package func attach(to loop: EventLoop, work: @escaping () -> Void) throws(SystemError) {
         self.loop = loop
-        for descriptor in [socket.fileDescriptor, monitor.fileDescriptor] {
-            registrations.append(try loop.register(descriptor, .read) { _ in })
-        }
+        registrations.append(try loop.register(socket.fileDescriptor, .read) { _ in })
+        registrations.append(
+            try loop.register(monitor.fileDescriptor, .read) { [weak self] _ in self?.hasMonitorNews = true })
         loop.addEndOfIterationHook { [weak self] in
             if let self, !self.registrations.isEmpty { work() }
         }
@@ -96,7 +96,10 @@ package final class MessageSocket {
         var count = 0
         repeat {
             hasSentSinceDrain = false
-            while !isClosed, let event = monitor.next() { onConnection(event) }
+            if hasMonitorNews || loop == nil {
+                hasMonitorNews = false
+                while !isClosed, let event = monitor.next() { onConnection(event) }
+            }
             receiving: while !isClosed {
                 guard count < limit else {
                     loop?.requestIteration()
@@ -117,6 +120,8 @@ package final class MessageSocket {
     }
 
     package private(set) var isClosed = false
+    /// The monitor's descriptor became readable; asking it without cause costs a system call per message.
+    private var hasMonitorNews = true
 
     package func close() {
         guard !isClosed else { return }

@@ -20,7 +20,7 @@ ssize_t sluice_pread_nowait(int descriptor, void *buffer, size_t byte_count, off
 int sluice_open(const char *path, int flags, unsigned mode) { return open(path, flags, (mode_t)mode); }
 
 void sluice_tune_malloc(void) {
-    mallopt(M_MMAP_THRESHOLD, 512 << 20);
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);  // The most that glibc takes.
     mallopt(M_TRIM_THRESHOLD, 512 << 20);
 }
 

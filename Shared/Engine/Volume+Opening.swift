@@ -13,6 +13,8 @@ struct OpeningState {
     }
     let kind: Kind
     let startedAt: UInt64
+    /// A commit of the last run that had not landed when HEAD was verified, and still may.
+    var lateCommit: CommitID?
     /// HEAD in the bucket is known to be ours: commits may go out.
     var isHeadVerified = false
     /// An exclusive volume serves without the bucket's answer from here on.
@@ -83,6 +85,9 @@ extension Volume {
                 let found = try HeadFormat.decode(object.bytes)
                 if found.commit == head.commit {
                     headTag = object.tag
+                    if case .resume(_, let intent?) = opening.kind, intent.commit != found.commit {
+                        opening.lateCommit = intent.commit
+                    }
                 } else if case .resume(_, let intent?) = opening.kind, intent.commit == found.commit {
                     adopt(found, object.tag)
                 } else {
@@ -90,6 +95,8 @@ extension Volume {
                 }
                 opening.isHeadVerified = true
                 opening.delayReason = nil
+                settledIntent = openedAfter
+                saveState()
                 serveIfReady(at: time)
             } catch {
                 if error.disposition == .refuse { return fence("HEAD was written by a newer program: \(error)") }
@@ -147,7 +154,7 @@ extension Volume {
         }
         isStateStale = false
         let token = effects.nextToken()
-        stateSave = (token, cleanThrough)
+        stateSave = (token, cleanThrough, settledIntent)
         effects.append(
             .saveState(
                 token, LocalState(volume: head.volume, start: pendingStart, head: head, headTag: headTag)))
@@ -159,6 +166,7 @@ extension Volume {
         if case .failure(let error) = result { return fail("the local state cannot be written: \(error)") }
         start = pendingStart
         journal.store.recyclableSequence = save.cleanThrough
+        journal.store.settledIntentSequence = save.settledIntent
         if isStateStale { return saveState() }
         if let ending = commitCallers.ending, isEndPublished { return finishEnding(ending.caller) }
         serveIfReady(at: time)

@@ -54,7 +54,7 @@ extension Volume {
     /// Answers with `Effect.barrierPassed` when no older command of this nexus can be applied any more. What waits of
     /// it is dropped unanswered: its frontend has dropped it already.
     package func barrier(frontend: ServiceInstance, nexus: UInt64, caller: CallerToken, at time: EngineTime) {
-        drop { $0.origin.frontend == frontend && $0.nexus == nexus }
+        drop(at: time) { $0.origin.frontend == frontend && $0.nexus == nexus }
         if journal.hasUnpublished, isAlive {
             barriers.append((journal.lastOrdinal, caller))
         } else {
@@ -65,7 +65,7 @@ extension Volume {
 
     /// The frontend is gone for good: nothing of it is applied from now on, what it sent before is forgotten.
     package func revoke(_ frontend: ServiceInstance, at time: EngineTime) {
-        drop { $0.origin.frontend == frontend }
+        drop(at: time) { $0.origin.frontend == frontend }
         journal.forget(frontend)
         pump(time)
     }
@@ -192,7 +192,7 @@ extension Volume {
         if mutants.contains(.acknowledgeBeforePublish) { finish(origin, .good) }
     }
 
-    private func drop(_ isDoomed: (VolumeRequest) -> Bool) {
+    private func drop(at time: EngineTime, _ isDoomed: (VolumeRequest) -> Bool) {
         func sweep(_ request: VolumeRequest) -> Bool {
             guard isDoomed(request) else { return false }
             inProgress.remove(request.origin)
@@ -202,6 +202,8 @@ extension Volume {
         held.removeAll { sweep($0.request) }
         blocked.removeAll { sweep($0.request) }
         for (origin, compare) in compares where !compare.isWriting && sweep(compare.request) { compares[origin] = nil }
+        // What waited for a comparison that is gone has nobody else to wait for.
+        releaseBlocked(at: time)
     }
 
     // MARK: COMPARE AND WRITE
@@ -247,6 +249,10 @@ extension Volume {
     /// The comparison is over; what waited for it tries again, in order.
     func unlock(_ origin: RequestOrigin, at time: EngineTime) {
         guard compares.removeValue(forKey: origin) != nil else { return }
+        releaseBlocked(at: time)
+    }
+
+    private func releaseBlocked(at time: EngineTime) {
         let waiting = blocked
         blocked = []
         for request in waiting {

@@ -80,11 +80,15 @@ package final class Volume {
     /// The HEAD that ends this run is in the bucket.
     var isEndPublished = false
     /// The local state being written, and whether it is out of date already.
-    var stateSave: (token: EffectToken, cleanThrough: JournalSequence)?
+    var stateSave: (token: EffectToken, cleanThrough: JournalSequence, settledIntent: JournalSequence)?
     var isStateStale = false
     /// No layer holds a record up to here any more. HEAD may say more, if a commit turned out to have been published
     /// before the crash.
     var cleanThrough: JournalSequence
+    /// The journal's last record when this run began.
+    let openedAfter: JournalSequence
+    /// The outcome of every commit whose intent is up to here is known.
+    var settledIntent = JournalSequence.zero
     /// What `start` will be once the local state says so.
     var pendingStart: UInt32 = 0
     var retries: [(due: UInt64, action: RetryAction)] = []
@@ -121,6 +125,7 @@ package final class Volume {
             above: head.journalSequence)
         journal.store.recyclableSequence = head.journalSequence
         cleanThrough = head.journalSequence
+        openedAfter = journal.publishedSequence
         journal.mutants = mutants
         active = recovered.dirty
         map = CommittedMap(

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Glibc
 
 /// Little-endian integers at byte offsets, bounds checked: the accessors of our journal format.
 extension IOBuffer {
@@ -33,11 +34,10 @@ extension IOBuffer {
     }
 
     package func isZero(_ range: Range<Int>) -> Bool {
-        let words = range.count / 8
-        for word in 0..<words where load(UInt64.self, at: range.lowerBound + word * 8) != 0 { return false }
-        for index in (range.lowerBound + words * 8)..<range.upperBound where load(UInt8.self, at: index) != 0 {
-            return false
-        }
-        return true
+        // All bytes are equal to their neighbours, and the first is zero.
+        guard let first = range.first, load(UInt8.self, at: first) == 0 else { return range.isEmpty }
+        let bytes = unsafe self.bytes(range)
+        guard let base = unsafe bytes.baseAddress else { return true }
+        return unsafe memcmp(base, base + 1, bytes.count - 1) == 0
     }
 }

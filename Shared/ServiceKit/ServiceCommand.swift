@@ -40,7 +40,8 @@ extension ServiceCommand {
     }
 
     package mutating func run() async throws {
-        ServiceProcess.prepare()
+        await ServiceProcess.prepare()
+        ProcessMemory.keepFreedBuffers()
         let configuration = try options.loader.load()
         try configuration.checkDirectories([.run] + Self.directories)
         let runDirectory = RunDirectory(configuration.runDirectory)
@@ -71,7 +72,8 @@ private enum ServiceProcess {
     /// Less than the supervisor's patience, so that a service that cannot drain says so itself.
     static let drainTime = Duration.seconds(20)
 
-    static func prepare() {
+    /// On the main thread: the kernel ties the signal to the thread that asks for it, and this one stays.
+    @MainActor static func prepare() {
         Signals.ignoreBrokenPipes()
         guard let supervisor = ProcessEnvironment.current["SLUICE_SUPERVISOR"].flatMap(Int32.init) else { return }
         // A gateway without its supervisor would be in the way of the next one.

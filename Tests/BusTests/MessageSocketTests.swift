@@ -61,7 +61,10 @@ import Wire
         var random = SeededRandom(seed: 1)
         let blocks = [random.bytes(4096), random.bytes(1 << 20), []]
         pair.onServer = { message in
-            guard let peer = message.peer else { return Issue.record("no peer") }
+            guard let peer = message.peer else {
+                Issue.record("no peer")
+                return
+            }
             #expect(message.envelope.sender == ServiceInstance(rawValue: 3))
             #expect(message.envelope.lowestOpenNumber == 8 && message.envelope.timeoutMilliseconds == 100)
             let result = pair.server.send(

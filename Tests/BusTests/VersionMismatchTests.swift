@@ -18,7 +18,10 @@ import Wire
         try IOThread(name: "raw server") {
             guard let context = try? BusContext(), let socket = try? Socket(.router, context: context),
                 (try? socket.bind(endpoint)) != nil
-            else { return Issue.record("no raw server") }
+            else {
+                Issue.record("no raw server")
+                return
+            }
             while !isStopped.value {
                 guard let message = socket.receiveAll() else {
                     RawPeer.wait(socket.fileDescriptor, milliseconds: 5)

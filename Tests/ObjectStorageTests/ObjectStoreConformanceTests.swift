@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import ObjectStorage
-import ObjectStoreConformance
-import TestSupport
+package import ObjectStorage
+package import ObjectStoreConformance
+package import TestSupport
 import Testing
 
 /// Every store of ours against the one list of behaviours.

@@ -10,7 +10,8 @@ import Testing
         let port = DiskPort(executor: executor, loop: loop)
         var results: [Int] = []
         for number in 0..<100 {
-            #expect(port.submit({ number * 2 }, completion: { results.append($0) }))
+            let isTaken = port.submit({ number * 2 }, completion: { results.append($0) })
+            #expect(isTaken)
         }
         #expect(port.operationsInFlight == 100)
         while results.count < 100 { try loop.iterate(waitingAtMost: .seconds(5)) }
@@ -24,11 +25,15 @@ import Testing
         let executor = try DiskExecutor(threadCount: 1)
         let port = DiskPort(executor: executor, loop: loop)
         var results: [Int] = []
-        for number in 0..<50 { #expect(port.submit({ number }, completion: { results.append($0) })) }
+        for number in 0..<50 {
+            let isTaken = port.submit({ number }, completion: { results.append($0) })
+            #expect(isTaken)
+        }
         executor.shutDown()
         while results.count < 50 { try loop.iterate(waitingAtMost: .seconds(5)) }
         #expect(results == Array(0..<50))
-        #expect(!port.submit({ 1 }, completion: { _ in Issue.record("refused operations have no completion") }))
+        let isTaken = port.submit({ 1 }, completion: { _ in Issue.record("refused operations have no completion") })
+        #expect(!isTaken)
     }
 
     @Test func refusesMoreThanItsCapacity() throws {
@@ -37,11 +42,16 @@ import Testing
         let port = DiskPort(executor: executor, loop: loop, capacity: 3)
         let gate = BlockingQueue<Int>(capacity: 8)
         var completed = 0
-        for _ in 0..<3 { #expect(port.submit({ gate.pop() }, completion: { _ in completed += 1 })) }
-        #expect(!port.submit({ 0 }, completion: { _ in Issue.record("not taken") }))
+        for _ in 0..<3 {
+            let isTaken = port.submit({ gate.pop() }, completion: { _ in completed += 1 })
+            #expect(isTaken)
+        }
+        let isFourthTaken = port.submit({ 0 }, completion: { _ in Issue.record("not taken") })
+        #expect(!isFourthTaken)
         for _ in 0..<3 { #expect(gate.push(1)) }
         while completed < 3 { try loop.iterate(waitingAtMost: .seconds(5)) }
-        #expect(port.submit({ 0 }, completion: { _ in completed += 1 }))
+        let isLastTaken = port.submit({ 0 }, completion: { _ in completed += 1 })
+        #expect(isLastTaken)
         executor.shutDown()
         try loop.iterate(waitingAtMost: .seconds(5))
         #expect(completed == 4)
@@ -61,9 +71,8 @@ import Testing
         var isDone = false
         do {
             let object = OnLoopOnly(released)
-            #expect(port.submit({ 0 }, completion: { _ in
-                withExtendedLifetime(object) { isDone = true }
-            }))
+            let isTaken = port.submit({ 0 }, completion: { _ in withExtendedLifetime(object) { isDone = true } })
+            #expect(isTaken)
         }
         executor.shutDown()
         #expect(!released.value.withLock { $0 })

@@ -36,7 +36,7 @@ import Testing
 
     @Test func killsTheProcessAtTheHit() async {
         await #expect(processExitsWith: .signal(SIGKILL)) {
-            setenv("SLUICE_FAILPOINTS", "test.kill=kill@2", 1)
+            unsafe setenv("SLUICE_FAILPOINTS", "test.kill=kill@2", 1)
             try Failpoint.checkEnvironment()
             try Failpoint("test.kill").hit()
             try Failpoint("test.kill").hit()
@@ -46,7 +46,7 @@ import Testing
 
     @Test func aMisspeltVariableIsToldAtTheStart() async {
         await #expect(processExitsWith: .exitCode(3)) {
-            setenv("SLUICE_FAILPOINTS", "test.kill:kill", 1)
+            unsafe setenv("SLUICE_FAILPOINTS", "test.kill:kill", 1)
             do { try Failpoint.checkEnvironment() } catch { exit(3) }
         }
     }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import Engine
+import Messages
 import ObjectStorage
 import ServiceKit
 import TestSupport
 import Testing
 import Uploader
+import Wire
 
 struct BucketOpeningTests {
     private let bucket: TemporaryBucket
@@ -54,7 +56,7 @@ struct BucketOpeningTests {
 
     @Test func theProbeLeavesNothingAndRemovesWhatAnOlderOneLeft() async throws {
         let hour: UInt64 = 3_600_000
-        _ = try await store.put(.init("probes/0000000000000001-0000000000000009.create"), [1], .absent)
+        _ = try await store.put(ObjectKey("probes/0000000000000001-0000000000000009.create"), [1], .absent)
         try await BucketOpening(store, wallMilliseconds: 2 * hour, policy: policy).probe(run: 2)
         #expect(try await store.list(prefix: "", after: nil, limit: 1).keys.isEmpty)
     }

@@ -164,7 +164,8 @@ struct JobExecutorTests {
         let answer = await putSample()
         #expect(answer.outcome == .preconditionFailed)
         let (footer, _, _) = try PackFormat.decode(
-            try await store.get(sample.key).bytes, expecting: PackIdentity(volume: sample.volume, name: sample.name))
+            try await store.get(sample.key).bytes, expecting: PackIdentity(volume: sample.volume, name: sample.name),
+            codec: ZstdCodec())
         let fetched = await executor.execute(
             .getFrame(key: other, byteOffset: 0, byteCount: UInt32(footer.directoryOffset)), payload: [])
         guard case .corrupt = fetched.outcome else {

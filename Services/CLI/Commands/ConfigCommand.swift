@@ -22,7 +22,7 @@ struct ConfigCheck: ParsableCommand {
 
     func run() throws {
         let loader = gateway.loader
-        let configuration = try loader.load()
+        let configuration = try gateway.loadExisting()
         try configuration.checkDirectories(DirectoryUse.allCases)
         let values = GatewayConfiguration.keys.map { ($0.name, $0.text(in: configuration)) }
         let file = try loader.fileToRead() ?? "no file"

@@ -16,7 +16,7 @@ struct GatewayClient {
     private let hint: String
 
     init(_ options: GatewayOptions) throws {
-        configuration = try options.loader.load()
+        configuration = try options.loadExisting()
         runDirectory = RunDirectory(configuration.runDirectory)
         // People see errors as messages, not as log lines.
         let logger = Logger(label: "sluice") { _ in SwiftLogNoOpLogHandler() }

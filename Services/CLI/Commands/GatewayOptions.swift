@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import Platform
 import ServiceKit
 
 /// Which gateway a command means.
@@ -19,6 +20,17 @@ struct GatewayOptions: ParsableArguments {
         var loader = configuration.loader
         if let embedded { loader.path = embedded.configurationPath }
         return loader
+    }
+
+    /// For everything but `up`, which makes the directory.
+    func loadExisting() throws -> GatewayConfiguration {
+        if let directory, let embedded, !FileSystem.exists(embedded.configurationPath) {
+            throw ServiceFailure(
+                .configuration,
+                "\(directory) is no gateway's directory: it has no gateway.yaml; `sluice up --directory \(directory)` "
+                    + "makes one")
+        }
+        return try loader.load()
     }
 
     var embedded: EmbeddedDirectory? {

@@ -2,6 +2,7 @@
 import ArgumentParser
 import Glibc
 import Messages
+import Platform
 import ServiceKit
 
 struct StatusCommand: AsyncParsableCommand {
@@ -21,9 +22,13 @@ struct StatusCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let client = try GatewayClient(gateway)
         let clock = ContinuousClock()
         let end = clock.now + (wait?.duration ?? .zero)
+        // A gateway that is being made at this moment has no configuration yet.
+        while clock.now < end, try gateway.loader.fileToRead().map(FileSystem.exists) == false {
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        let client = try GatewayClient(gateway)
         var status = await GatewayStatus.collect(from: client)
         while !status.isReady && clock.now < end {
             try await Task.sleep(for: .milliseconds(100))

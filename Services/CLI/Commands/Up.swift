@@ -37,8 +37,7 @@ struct Up: ParsableCommand {
             programDirectory: ProcessEnvironment.programDirectory, configurationPath: file,
             overrides: gateway.configuration.overrides, logFormat: configuration.logFormat, logger: logger)
         logger.info("starting the gateway", metadata: ["configuration": "\(file)"])
-        let exitCode = supervisor.run()
-        guard exitCode == .success else { throw ExitCode(exitCode.rawValue) }
+        try supervisor.run()
     }
 
     /// One supervisor per run directory, and no services of an earlier one: two gateways on one journal would fight.

@@ -22,7 +22,11 @@ struct GatewayStatus: Sendable {
     /// nil: no frontend answers.
     var sessions: [SessionListRequest.Session]?
 
-    var isReady: Bool { volumes != nil && services.allSatisfy(\.isReady) }
+    /// Every service can do its work and no volume is still being opened.
+    var isReady: Bool {
+        guard let volumes, services.allSatisfy(\.isReady) else { return false }
+        return volumes.allSatisfy { $0.status != .creating && $0.status != .opening }
+    }
 
     private static let timeout = Duration.seconds(2)
 

@@ -14,8 +14,8 @@ struct SignalPipe {
         var ends: [Int32] = [-1, -1]
         guard unsafe pipe(&ends) == 0 else { throw .last("pipe") }
         for end in ends {
-            _ = unsafe fcntl(end, F_SETFD, FD_CLOEXEC)
-            _ = unsafe fcntl(end, F_SETFL, O_NONBLOCK)
+            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+            _ = fcntl(end, F_SETFL, O_NONBLOCK)
         }
         descriptor = ends[0]
         Self.writer.store(ends[1], ordering: .sequentiallyConsistent)

@@ -32,4 +32,15 @@ struct SupervisedService {
         lastLines.append(line)
         if lastLines.count > 10 { lastLines.removeFirst() }
     }
+
+    /// Why it ended, in its own words where it left any: a service's last line is `<program>: <what and why>`.
+    func complaint(_ exit: ProcessExit) -> String {
+        let name = kind.executableName
+        let lines = lastLines.drop { !$0.hasPrefix(name + ": ") }
+        guard let first = lines.first else {
+            return "\(name) cannot be started: it ended with \(exit) and said: \(lastLines.last ?? "nothing")"
+        }
+        let words = ([String(first.dropFirst(name.count + 2))] + lines.dropFirst()).joined(separator: "\n")
+        return "\(name) cannot be started: \(words)"
+    }
 }

@@ -21,7 +21,8 @@ struct Supervisor {
     private var ending: Ending?
 
     private struct Ending {
-        var exitCode: ServiceExitCode
+        /// nil: somebody asked for it.
+        var failure: ServiceFailure?
         /// When the service that is being stopped now is killed.
         var killAt: ContinuousClock.Instant
         /// Index of that service; those above it have ended.
@@ -49,16 +50,16 @@ struct Supervisor {
         signals = try SignalPipe([SIGTERM, SIGINT, SIGHUP, SIGCHLD])
     }
 
-    /// Returns when every service has ended.
-    mutating func run() -> ServiceExitCode {
+    /// Returns when every service has ended because somebody asked for it; throws when one could not be started.
+    mutating func run() throws {
         for index in services.indices where ending == nil { start(index) }
-        while true {
+        while !advanceEnding() {
+            wait()
             for signal in signals.drain() { handle(signal) }
             reap()
             restartWhatIsDue()
-            if let exitCode = advanceEnding() { return exitCode }
-            wait()
         }
+        if let failure = ending?.failure { throw failure }
     }
 
     // MARK: Starting and ending one service
@@ -74,10 +75,7 @@ struct Supervisor {
             services[index].lines = LineBuffer()
             services[index].lastLines = []
         } catch {
-            logger.error(
-                "service cannot be started",
-                metadata: ["service": "\(service.kind.shortName)", "error": "\(error)"])
-            end(because: .operatingSystem)
+            end(because: ServiceFailure(.operatingSystem, "\(service.kind.executableName) cannot be started: \(error)"))
         }
     }
 
@@ -105,11 +103,8 @@ struct Supervisor {
         case .giveUp(let exitCode):
             logger.error(
                 "service cannot be started, stopping everything",
-                metadata: [
-                    "service": "\(name)", "reason": "\(exit)",
-                    "said": "\(services[index].lastLines.joined(separator: " / "))",
-                ])
-            end(because: exitCode)
+                metadata: ["service": "\(name)", "reason": "\(exit)"])
+            end(because: ServiceFailure(exitCode, services[index].complaint(exit)))
         }
     }
 
@@ -130,20 +125,21 @@ struct Supervisor {
             return
         }
         logger.info("stopping", metadata: ["signal": "\(signal)"])
-        end(because: .success)
+        end(because: nil)
     }
 
-    private mutating func end(because exitCode: ServiceExitCode) {
+    private mutating func end(because failure: ServiceFailure?) {
         guard ending == nil else { return }
         for index in services.indices {
             if case .waiting = services[index].phase { services[index].phase = .stopped }
         }
-        ending = Ending(exitCode: exitCode, killAt: clock.now, position: services.count)
+        ending = Ending(failure: failure, killAt: clock.now, position: services.count)
     }
 
     /// One step of stopping: the next service is told when the one after it has ended.
-    private mutating func advanceEnding() -> ServiceExitCode? {
-        guard var ending else { return nil }
+    /// - Returns: everything has ended.
+    private mutating func advanceEnding() -> Bool {
+        guard var ending else { return false }
         defer { self.ending = ending }
         if ending.position < services.count, services[ending.position].child != nil {
             if clock.now >= ending.killAt {
@@ -153,7 +149,7 @@ struct Supervisor {
                 kill(services[ending.position], SIGKILL)
                 ending.killAt = clock.now + Self.drainTime
             }
-            return nil
+            return false
         }
         while ending.position > 0 {
             ending.position -= 1
@@ -162,9 +158,9 @@ struct Supervisor {
             kill(services[ending.position], SIGTERM)
             kill(services[ending.position], SIGCONT)
             ending.killAt = clock.now + Self.drainTime
-            return nil
+            return false
         }
-        return ending.exitCode
+        return true
     }
 
     private func kill(_ service: SupervisedService, _ signal: Int32) {

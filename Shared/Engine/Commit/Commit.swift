@@ -47,6 +47,8 @@ struct Commit {
     var stage = Stage.packs
     var builds: [PackBuild]
     var nextBuild = 0
+    /// Of the record that declared it; set when that is published.
+    var intentSequence = JournalSequence.zero
     var inFlight = 0
     var stored: [Int: StoredPack] = [:]
     var fold: Fold?

@@ -6,7 +6,7 @@ import Wire
 struct HeadPublication {
     let head: Head
     let bytes: [UInt8]
-    let precondition: WritePrecondition
+    var precondition: WritePrecondition
     /// Of the request under way.
     var token: EffectToken?
     var failures = 0
@@ -59,6 +59,11 @@ extension Volume {
                 let found = try HeadFormat.decode(object.bytes)
                 if found.commit == publication.head.commit {
                     headPublished(object.tag, at: time)
+                } else if found.commit == opening.lateCommit {
+                    // The last run's HEAD landed after all, late. What it covers is dirty here still, so ours holds
+                    // everything it does and may replace it.
+                    self.publication?.precondition = .matches(object.tag)
+                    putHead()
                 } else if publication.precondition == .matches(object.tag) {
                     // Ours did not land and nobody else wrote: the same bytes again.
                     delayHead(.putHead, "HEAD could not be stored", at: time)

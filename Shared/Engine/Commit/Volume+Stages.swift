@@ -136,6 +136,7 @@ extension Volume {
     func intentPublished(_ sequence: JournalSequence) {
         guard case .intent(nil) = commit?.stage else { return }
         commit?.stage = .intent(sequence)
+        commit?.intentSequence = sequence
         if !mutants.contains(.skipIntentSync) { journal.wantSync(through: sequence) }
     }
 
@@ -173,6 +174,7 @@ extension Volume {
             }
         }
         self.commit = nil
+        settledIntent = commit.intentSequence
         isEndPublished = commit.purpose != .epoch
         statisticsCounters.commitCount += 1
         defer { saveState() }

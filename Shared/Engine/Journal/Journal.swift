@@ -135,7 +135,9 @@ struct Journal {
         guard failure == nil else { return }
         while let record = intents.first, place(record, &effects, at: time) { intents.removeFirst() }
         while let record = closed.first, place(record, &effects, at: time) { closed.removeFirst() }
-        store.keepSpare(synced: syncs.syncedSequence, &effects)
+        if let needed = store.keepSpare(synced: syncs.syncedSequence, &effects), needed <= publishedSequence {
+            wantSync(through: needed)
+        }
     }
 
     private mutating func place(_ record: OpenRecord, _ effects: inout EffectQueue, at time: EngineTime) -> Bool {

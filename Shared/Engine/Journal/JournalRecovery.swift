@@ -87,6 +87,7 @@ private struct JournalRecovery<Store: SegmentStore> {
         let index = try read(id, at: footer.indexOffset, RecordHeader.aligned(footer.indexByteCount))
         let checksum = unsafe CRC32C.checksum(UnsafeRawBufferPointer(index.bytes(0..<footer.indexByteCount)))
         guard checksum == footer.indexChecksum else { throw .damaged(id, "the index's checksum is wrong") }
+        var segment = Segment(id: id, state: .sealed)
         var position = 0
         for _ in 0..<footer.recordCount {
             guard position + 8 <= footer.indexByteCount else { throw .damaged(id, "the index is cut short") }
@@ -101,8 +102,8 @@ private struct JournalRecovery<Store: SegmentStore> {
             guard let header = intactHeader(bytes, of: id) else { throw .damaged(id, "a header in the index is broken") }
             guard follows(header, chain) else { throw .damaged(id, "the chain of records is broken") }
             try accept(Candidate(header: header, segment: id, byteOffset: byteOffset, bytes: bytes))
+            segment.note(header.kind, header.sequence)
         }
-        var segment = Segment(id: id, state: .sealed)
         segment.firstSequence = footer.firstSequence
         segment.lastSequence = footer.lastSequence
         journal.segments.append(segment)
@@ -166,6 +167,7 @@ private struct JournalRecovery<Store: SegmentStore> {
                 try accept(candidate)
                 if segment.isEmpty { segment.firstSequence = candidate.header.sequence }
                 segment.lastSequence = candidate.header.sequence
+                segment.note(candidate.header.kind, candidate.header.sequence)
                 segment.index.add(
                     recordOffset: candidate.byteOffset, header: candidate.bytes,
                     entriesByteCount: candidate.header.entriesByteCount)

@@ -18,6 +18,9 @@ struct Segment {
     var state: State
     var firstSequence = JournalSequence.zero
     var lastSequence = JournalSequence.zero
+    /// The last record with commands, and the last commit intent: what decides whether the segment is still needed.
+    var lastCommandSequence = JournalSequence.zero
+    var lastIntentSequence = JournalSequence.zero
     /// Where the next record goes.
     var writeOffset = 0
     var index = SegmentIndex()
@@ -27,6 +30,14 @@ struct Segment {
     init(id: SegmentID, state: State) {
         self.id = id
         self.state = state
+    }
+
+    mutating func note(_ kind: RecordKind, _ sequence: JournalSequence) {
+        switch kind {
+        case .data: lastCommandSequence = sequence
+        case .commitIntent: lastIntentSequence = sequence
+        case .checkpoint: break  // The next segment begins with a newer one.
+        }
     }
 
     var isEmpty: Bool { lastSequence == .zero }

@@ -16,8 +16,10 @@ struct SegmentPool {
     private(set) var segments: Deque<Segment>
     private var spare = Spare.none
     private var nextID: SegmentID
-    /// Committed, and the commit remembered locally: segments that end here or before may go.
+    /// Committed, and the commit remembered locally: commands up to here are not needed any more.
     var recyclableSequence = JournalSequence.zero
+    /// Intents up to here are of commits whose outcome is remembered locally.
+    var settledIntentSequence = JournalSequence.zero
     /// Why the last segment could not be made; cleared by the next try.
     private(set) var lastFailure: SystemError?
 
@@ -60,6 +62,7 @@ struct SegmentPool {
         segments[last].writeOffset += record.byteCount
         if segments[last].isEmpty { segments[last].firstSequence = sequence }
         segments[last].lastSequence = sequence
+        segments[last].note(record.kind, sequence)
         return (segments[last].id, byteOffset)
     }
 
@@ -71,8 +74,11 @@ struct SegmentPool {
     // MARK: Space
 
     /// Segments whose contents are all in the bucket.
-    private var recyclableCount: Int {
-        segments.prefix { $0.state == .sealed && $0.lastSequence <= recyclableSequence }.count
+    private var recyclableCount: Int { segments.prefix(while: isRecyclable).count }
+
+    private func isRecyclable(_ segment: Segment) -> Bool {
+        segment.state == .sealed && segment.lastCommandSequence <= recyclableSequence
+            && segment.lastIntentSequence <= settledIntentSequence
     }
 
     /// Bytes of segments that hold something the bucket lacks, the current one included.
@@ -90,13 +96,16 @@ struct SegmentPool {
     }
 
     /// Keeps one segment ready ahead of need: a new file while there is room, else the oldest committed one again.
-    mutating func keepSpare(synced: JournalSequence, _ effects: inout EffectQueue) {
-        guard case .none = spare, lastFailure == nil else { return }
+    /// - Returns: what has to be durable first, if that is all that is missing.
+    mutating func keepSpare(synced: JournalSequence, _ effects: inout EffectQueue) -> JournalSequence? {
+        guard case .none = spare, lastFailure == nil else { return nil }
         var reusing: SegmentID?
         if count >= budget {
-            guard segments.count > 1, let oldest = segments.first, oldest.state == .sealed, oldest.readers == 0,
-                oldest.lastSequence <= recyclableSequence, !segments[1].isEmpty, segments[1].firstSequence <= synced
-            else { return }
+            guard segments.count > 1, let oldest = segments.first, isRecyclable(oldest), oldest.readers == 0,
+                !segments[1].isEmpty
+            else { return nil }
+            // The next segment begins with the request table: it has to be durable before this one's copy goes.
+            guard segments[1].firstSequence <= synced else { return segments[1].firstSequence }
             reusing = oldest.id
             segments.removeFirst()
         }
@@ -104,6 +113,7 @@ struct SegmentPool {
         spare = .preparing(token, nextID)
         effects.append(.prepareSegment(token, nextID, reusing: reusing))
         nextID = SegmentID(nextID.rawValue + 1)
+        return nil
     }
 
     /// - Returns: false if the token is not of this pool.

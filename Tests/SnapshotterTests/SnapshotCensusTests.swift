@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+import Messages
+import ObjectStorage
+import ServiceKit
+import Snapshotter
+import TestSupport
+import Testing
+import Wire
+
+struct SnapshotCensusTests {
+    private func census(
+        _ store: any ObjectStore, _ health: ServiceHealth, _ result: SnapshotCensus.Result
+    ) -> SnapshotCensus {
+        let manager = CutSource()
+        let service = SnapshotService(
+            catalogue: SnapshotCatalogue(
+                store,
+                policy: RetryPolicy(
+                    firstPause: .microseconds(1), maximumPause: .microseconds(2), deadline: .microseconds(20))),
+            wallMilliseconds: { 1 }, cut: { (request) throws(BusFault) in try manager.cut(request) })
+        return SnapshotCensus(service, health: health, result: result)
+    }
+
+    @Test func countsByStateAndSaysThatItIsReady() async throws {
+        let bucket = try TemporaryBucket()
+        let (health, result) = (ServiceHealth(), SnapshotCensus.Result())
+        #expect(result.metricFamilies.isEmpty)
+        _ = await census(try bucket.openStore(), health, result).count()
+        #expect(health.current == ServiceHealth.State(isReady: true, detail: "0 snapshots"))
+        #expect(result.metricFamilies.first?.samples.map(\.value) == [0, 0, 0, 0])
+    }
+
+    @Test func saysWhyTheBucketCannotBeReadAndLooksAgainSooner() async throws {
+        let bucket = try TemporaryBucket()
+        var rates = FaultyObjectStore.Rates()
+        rates.unavailable = 1
+        let store = FaultyObjectStore(try bucket.openStore(), seed: 1, rates: rates)
+        let (health, result) = (ServiceHealth(), SnapshotCensus.Result())
+        let census = census(store, health, result)
+        let pause = await census.count()
+        #expect(!health.current.isReady)
+        #expect(health.current.detail.contains("did not answer"))
+        #expect(result.metricFamilies.isEmpty)
+        store.setRates(.init())
+        #expect(await census.count() > pause)
+        #expect(health.current.isReady)
+    }
+}
