@@ -43,7 +43,8 @@ struct SnapshotterMain: ServiceCommand {
         context.slot.release()
         return ServiceFailure(
             .temporaryFailure,
-            "another snapshotter\(process) runs in \(context.runDirectory.path); there is one per gateway, stop it first")
+            "another snapshotter\(process) runs in \(context.runDirectory.path); there is one per gateway, stop it first"
+        )
     }
 
     /// An uploader marks a new bucket; a bucket of a newer format is nobody's here.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import ObjectStorage
-package import ObjectStoreConformance
+import ObjectStoreConformance
 package import TestSupport
 import Testing
 

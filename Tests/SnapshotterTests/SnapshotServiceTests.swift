@@ -54,11 +54,11 @@ struct SnapshotServiceTests {
     }
 
     @Test func oneRequestHasOneIdAndEveryOtherAnother() {
-        let caller = ServiceInstance(rawValue: 99)
+        let (caller, other) = (ServiceInstance(rawValue: 99), ServiceInstance(rawValue: 98))
         let ids = Set((0..<1000).map { SnapshotService.id(of: $0, from: caller) })
         #expect(ids.count == 1000)
         #expect(SnapshotService.id(of: 7, from: caller) == SnapshotService.id(of: 7, from: caller))
-        #expect(SnapshotService.id(of: 7, from: ServiceInstance(rawValue: 98)) != SnapshotService.id(of: 7, from: caller))
+        #expect(SnapshotService.id(of: 7, from: other) != SnapshotService.id(of: 7, from: caller))
     }
 
     @Test func anUnheardAnswerOfTheBucketIsLookedInto() async throws {

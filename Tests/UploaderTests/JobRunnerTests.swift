@@ -121,12 +121,12 @@ struct JobLaneTests {
         let lane = JobLane(slotCount: 1)
         #expect(await lane.enter())
         #expect(lane.freeCount == 0)
-        let order = Mutex<[Int]>([])
+        let order = Recorder()
         await withTaskGroup(of: Void.self) { group in
             for number in 0..<3 {
                 group.addTask {
                     _ = await lane.enter()
-                    order.withLock { $0.append(number) }
+                    order.append(number)
                     lane.leave()
                 }
                 // The next asks only when this one waits.
@@ -134,7 +134,7 @@ struct JobLaneTests {
             }
             lane.leave()
         }
-        #expect(order.withLock { $0 } == [0, 1, 2])
+        #expect(order.numbers == [0, 1, 2])
         #expect(lane.freeCount == 1)
     }
 
@@ -151,6 +151,12 @@ struct JobLaneTests {
         lane.leave()
         #expect(lane.freeCount == 1)
     }
+}
+
+private final class Recorder: Sendable {
+    private let list = Mutex<[Int]>([])
+    var numbers: [Int] { list.withLock { $0 } }
+    func append(_ number: Int) { list.withLock { $0.append(number) } }
 }
 
 /// Objects and their GETs and PUTs wait at a gate until it is opened.
