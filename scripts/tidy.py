@@ -20,8 +20,8 @@ IMPORTS = {
     "ISCSI": "Wire SCSI",
     "Messages": "Wire",
     "ObjectStorage": "Wire Platform",
-    "Engine": "Wire Platform CZstd FoundationEssentials",
-    "Bus": "CZeroMQ Platform Messages Wire Logging",
+    "Engine": "Wire Platform CZstd DequeModule FoundationEssentials",
+    "Bus": "CZeroMQ Platform Messages Wire Logging Foundation",
     "ServiceKit": "Bus Platform Messages ObjectStorage Wire CShims Logging ServiceLifecycle UnixSignals "
     "ArgumentParser Yams",
     "ISCSIFrontend": "Wire Platform SCSI ISCSI Messages Bus ServiceKit Logging ServiceLifecycle ArgumentParser",

@@ -17,6 +17,9 @@ extension Volume {
     func diskWrite(_ token: EffectToken, _ result: Result<Void, SystemError>, at time: EngineTime) {
         if let published = journal.didWrite(token, result) {
             for written in published { publish(written, at: time) }
+            // Only now: the journal counts all of them as published before the first was applied.
+            passBarriers()
+            startCompares(at: time)
         } else if journal.didSync(token, result, &effects) {
             answerDurable()
         } else {
@@ -46,8 +49,6 @@ extension Volume {
                 finish(item.origin, .good)
             }
         }
-        passBarriers()
-        startCompares(at: time)
     }
 
     private func apply(_ item: OpenRecord.Item, of written: Journal.Written) {
