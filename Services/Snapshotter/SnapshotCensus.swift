@@ -4,11 +4,14 @@ package import ServiceKit
 import ServiceLifecycle
 import Synchronization
 
-/// Counts the snapshots of the bucket once a minute, for metrics and health: a scrape must not cost a listing.
-package struct SnapshotCensus: Service {
-    private static let interval = Duration.seconds(60)
+/// Counts the snapshots of the bucket once a minute and after each change made here, for metrics and health: a scrape
+/// must not cost a listing, and many changes in a row only one.
+package struct SnapshotCensus: Service, CustomStringConvertible {
+    /// Changes are looked for this often.
+    private static let step = Duration.seconds(1)
+    private static let stepsBetweenCounts = 60
     /// After a failure, so that health tells soon that the bucket is back.
-    private static let shortInterval = Duration.seconds(5)
+    private static let stepsAfterFailure = 5
 
     private let service: SnapshotService
     private let health: ServiceHealth
@@ -16,14 +19,25 @@ package struct SnapshotCensus: Service {
 
     /// The last count; any thread.
     package final class Result: Sendable {
-        private let counts = Mutex<[SnapshotState: Int]?>(nil)
+        private struct State {
+            var counts: [SnapshotState: Int]?
+            var isOutdated = true
+        }
+        private let state = Mutex(State())
         package init() {}
 
-        package func set(_ counts: [SnapshotState: Int]) { self.counts.withLock { $0 = counts } }
+        /// Something was changed since, so the next count comes soon.
+        package func outdate() { state.withLock { $0.isOutdated = true } }
+
+        fileprivate var isOutdated: Bool { state.withLock { $0.isOutdated } }
+
+        /// Before the counting begins: what changes meanwhile is counted again.
+        fileprivate func begin() { state.withLock { $0.isOutdated = false } }
+        fileprivate func set(_ counts: [SnapshotState: Int]) { state.withLock { $0.counts = counts } }
 
         /// Nothing before the first count: 0 would be a lie.
         package var metricFamilies: [MetricFamily] {
-            guard let counts = counts.withLock({ $0 }) else { return [] }
+            guard let counts = state.withLock({ $0.counts }) else { return [] }
             let states: [(SnapshotState, String)] = [
                 (.pending, "pending"), (.completed, "completed"), (.error, "error"), (.deleting, "deleting"),
             ]
@@ -41,26 +55,32 @@ package struct SnapshotCensus: Service {
         self.result = result
     }
 
+    package var description: String { "snapshot census" }
+
     package func run() async throws {
         try? await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                let pause = await count()
-                try await Task.sleep(for: pause)
+                var steps = await count() ? Self.stepsBetweenCounts : Self.stepsAfterFailure
+                repeat {
+                    try await Task.sleep(for: Self.step)
+                    steps -= 1
+                } while steps > 0 && !result.isOutdated
             }
         }
     }
 
-    /// - Returns: when to count again.
-    package func count() async -> Duration {
+    /// - Returns: whether the bucket could be read.
+    package func count() async -> Bool {
+        result.begin()
         do {
             let counts = try await service.counts()
             result.set(counts)
             let number = counts.filter { $0.key != .deleting }.values.reduce(0, +)
             health.set(ready: true, number == 1 ? "1 snapshot" : "\(number) snapshots")
-            return Self.interval
+            return true
         } catch {
             health.set(ready: false, error.message)
-            return Self.shortInterval
+            return false
         }
     }
 }

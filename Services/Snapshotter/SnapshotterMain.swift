@@ -27,12 +27,16 @@ struct SnapshotterMain: ServiceCommand {
         let service = SnapshotService(
             catalogue: SnapshotCatalogue(store), wallMilliseconds: { WallClock.millisecondsNow() },
             cut: { (request) throws(BusFault) in try await managers.cut(request) })
+        let census = SnapshotCensus.Result()
         context.bus.handleNumbered(SnapshotCreateRequest.self) { request, peer, number in
-            try await service.create(request, id: SnapshotService.id(of: number, from: peer.instance))
+            defer { census.outdate() }
+            return try await service.create(request, id: SnapshotService.id(of: number, from: peer.instance))
         }
         context.bus.handle(SnapshotListRequest.self) { request, _ in try await service.list(request) }
-        context.bus.handle(SnapshotDeleteRequest.self) { request, _ in try await service.delete(request) }
-        let census = SnapshotCensus.Result()
+        context.bus.handle(SnapshotDeleteRequest.self) { request, _ in
+            defer { census.outdate() }
+            return try await service.delete(request)
+        }
         context.bus.provideMetrics { ObjectStoreMetrics.families(meter.totals) + census.metricFamilies }
         return [SnapshotCensus(service, health: context.health, result: census)]
     }

@@ -5,7 +5,7 @@ import Synchronization
 /// (ARCHITECTURE §4). Several cache managers may each fill what was announced to all, so some jobs wait here, in the
 /// order they came.
 package final class JobLane: Sendable {
-    package enum Kind: Sendable, CaseIterable { case read, write }
+    package enum Kind: Sendable { case read, write }
 
     private struct State {
         var running = 0

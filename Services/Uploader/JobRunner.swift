@@ -22,10 +22,6 @@ package struct JobRunner: Sendable {
             freeReadSlots: UInt16(clamping: lane(.read).freeCount))
     }
 
-    package var busyCount: Int {
-        JobLane.Kind.allCases.reduce(0) { $0 + lane($1).slotCount - lane($1).freeCount }
-    }
-
     /// Calls `answer` once, at the job's timeout at the latest; returns when its work has ended.
     package func run(
         _ job: UploadJob, payload: [Frame], clock: some Clock<Duration> = ContinuousClock(),

@@ -8,7 +8,7 @@ import Synchronization
 
 /// Keeps a link to every cache manager of the run directory, looks for new ones once a second, and at the end answers
 /// what it has begun before it lets go.
-struct UploadService: Service {
+struct UploadService: Service, CustomStringConvertible {
     private static let interval = Duration.seconds(1)
 
     private let bus: BusThread
@@ -26,6 +26,8 @@ struct UploadService: Service {
         self.runner = runner
         self.state = state
     }
+
+    var description: String { "uploads" }
 
     func run() async throws {
         let (ticks, sink) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))

@@ -25,24 +25,24 @@ struct SnapshotCensusTests {
         let bucket = try TemporaryBucket()
         let (health, result) = (ServiceHealth(), SnapshotCensus.Result())
         #expect(result.metricFamilies.isEmpty)
-        _ = await census(try bucket.openStore(), health, result).count()
+        #expect(await census(try bucket.openStore(), health, result).count())
         #expect(health.current == ServiceHealth.State(isReady: true, detail: "0 snapshots"))
         #expect(result.metricFamilies.first?.samples.map(\.value) == [0, 0, 0, 0])
     }
 
-    @Test func saysWhyTheBucketCannotBeReadAndLooksAgainSooner() async throws {
+    @Test func saysWhyTheBucketCannotBeRead() async throws {
         let bucket = try TemporaryBucket()
         var rates = FaultyObjectStore.Rates()
         rates.unavailable = 1
         let store = FaultyObjectStore(try bucket.openStore(), seed: 1, rates: rates)
         let (health, result) = (ServiceHealth(), SnapshotCensus.Result())
         let census = census(store, health, result)
-        let pause = await census.count()
+        #expect(await !census.count())
         #expect(!health.current.isReady)
         #expect(health.current.detail.contains("did not answer"))
         #expect(result.metricFamilies.isEmpty)
         store.setRates(.init())
-        #expect(await census.count() > pause)
+        #expect(await census.count())
         #expect(health.current.isReady)
     }
 }

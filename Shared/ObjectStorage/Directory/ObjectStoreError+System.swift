@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import Platform
-import Wire
+package import Platform
+package import Wire
 
 /// What an errno means depends on what had happened before it: each step of a call has its own translation.
 extension ObjectStoreError {
     /// Opening the bucket's directory.
-    init(opening directory: String, _ error: SystemError) {
+    package init(opening directory: String, _ error: SystemError) {
         switch error.errorNumber {
         case ENOENT: self = .refused(.bucketMissing(directory))
         case ENOTDIR: self = .refused(.notADirectory(directory))
@@ -15,7 +15,7 @@ extension ObjectStoreError {
         }
     }
 
-    init(reading key: ObjectKey, _ error: SystemError) {
+    package init(reading key: ObjectKey, _ error: SystemError) {
         switch error.errorNumber {
         // ENOTDIR: a part of the key is an object; ELOOP: a symbolic link, which is never ours.
         case ENOENT, ENOTDIR, ELOOP: self = .notFound(key)
@@ -26,12 +26,12 @@ extension ObjectStoreError {
         }
     }
 
-    init(listing prefix: String, _ error: SystemError) {
+    package init(listing prefix: String, _ error: SystemError) {
         self = Self.isPermission(error.errorNumber) ? .refused(.noPermission(error)) : .unavailable(.system(error))
     }
 
     /// The object's name is not touched yet: whatever went wrong, nothing happened.
-    init(staging key: ObjectKey, _ error: SystemError, bucket: String) {
+    package init(staging key: ObjectKey, _ error: SystemError, bucket: String) {
         switch error.errorNumber {
         case ENOENT: self = .refused(.bucketMissing(bucket))
         case ENOTDIR: self = .invalidKey(key.name, .bothObjectAndFolder)
@@ -41,7 +41,7 @@ extension ObjectStoreError {
     }
 
     /// link, rename or unlink failed.
-    init(installing key: ObjectKey, _ error: SystemError) {
+    package init(installing key: ObjectKey, _ error: SystemError) {
         switch error.errorNumber {
         case EISDIR, ENOTDIR: self = .invalidKey(key.name, .bothObjectAndFolder)
         // linkat(2) gives EPERM where the file system has no hard links.
@@ -54,7 +54,7 @@ extension ObjectStoreError {
         }
     }
 
-    init(locking error: SystemError, timeout: Duration) {
+    package init(locking error: SystemError, timeout: Duration) {
         switch error.errorNumber {
         case EWOULDBLOCK:
             let (seconds, attoseconds) = timeout.components
