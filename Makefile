@@ -31,11 +31,46 @@ build: setup ## Build all services (CONFIGURATION=debug|release)
 run: build ## Start a gateway in ./run-data with one volume; Ctrl-C stops it (DIRECTORY=...)
 	@scripts/run.sh "$(BINARIES)" "$(DIRECTORY)"
 
+# The builds of `make test` and `make run` differ in their flags, so they have directories of their own.
+TEST_BUILD = SLUICE_WARNINGS_AS_ERRORS=1 swift build --scratch-path .build-test
+TEST = SLUICE_WARNINGS_AS_ERRORS=1 swift test --scratch-path .build-test --skip-build
+TEST_BINARIES = $$($(TEST_BUILD) --show-bin-path)
+# What CI runs in a few minutes; by hand: make sim SEEDS=0..<10000
+SEEDS ?= 0..<10000
+SHORT_SEEDS ?= 0..<200
+KILLS ?= 200
+
 .PHONY: test
-test: setup-test tidy lint ## Everything that CI runs: style, unit, simulation, integration
-	SLUICE_WARNINGS_AS_ERRORS=1 swift build --build-tests
-	SLUICE_WARNINGS_AS_ERRORS=1 swift test --skip-build --parallel
-	scripts/integration.sh "$$(SLUICE_WARNINGS_AS_ERRORS=1 swift build --show-bin-path)"
+test: setup-test tidy lint test-build unit sim-short integration ## Everything that CI runs
+
+.PHONY: test-build
+test-build: setup-test
+	$(TEST_BUILD) --build-tests
+	$(TEST_BUILD)
+
+.PHONY: unit
+unit: test-build ## Unit and property tests
+	$(TEST) --skip IntegrationTests
+
+.PHONY: integration
+integration: test-build ## A real gateway with real initiators, one test at a time
+	$(TEST) --filter IntegrationTests --no-parallel
+
+.PHONY: sim-short
+sim-short: test-build
+	$(TEST_BINARIES)/sluice-sim --seeds '$(SHORT_SEEDS)'
+
+.PHONY: sim
+sim: setup ## Simulate the storage engine (SEEDS='0..<10000', or SEED=1 TRACE=--trace)
+	swift build --configuration release --product sluice-sim
+	$$(swift build --configuration release --show-bin-path)/sluice-sim \
+		$(if $(SEED),--seed $(SEED) $(TRACE),--seeds '$(SEEDS)')
+
+.PHONY: crash
+crash: setup-test ## Kill services under load and compare with what was acknowledged (KILLS=200 SEED=)
+	swift build --configuration release
+	$$(swift build --configuration release --show-bin-path)/sluice-crash --kills $(KILLS) \
+		$(if $(SEED),--seed $(SEED))
 
 .PHONY: lint
 lint: ## Check the formatting
@@ -51,4 +86,4 @@ tidy: ## Check imports, sizes and banned spellings
 
 .PHONY: clean
 clean: ## Remove what was built; ./run-data stays
-	rm -rf .build
+	rm -rf .build .build-test

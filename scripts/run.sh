@@ -10,7 +10,7 @@ directory="$2"
 "$sluice" up --directory "$directory" &
 supervisor=$!
 stop() { kill -TERM "$supervisor" 2>/dev/null || true; }
-trap stop INT TERM HUP
+trap stop INT TERM HUP EXIT
 
 # The first start waits for nothing but the services; a broken one ends the supervisor with its message.
 until "$sluice" status --directory "$directory" --wait 5s >/dev/null 2>&1; do
@@ -25,6 +25,9 @@ if [ "$("$sluice" volume list --directory "$directory" --json | tr -d '[:space:]
 fi
 name=$("$sluice" volume list --directory "$directory" | awk 'NR == 2 { print $1 }')
 url=$("$sluice" volume show "$name" --directory "$directory" | awk '$1 == "connect" { print $3 }')
+portal=${url#iscsi://}
+portal=${portal%%/*}
+bucket=file://$(realpath "$directory")/bucket
 
 cat <<TEXT
 
@@ -33,16 +36,20 @@ cat <<TEXT
   Try, in another terminal:
     qemu-img info $url
     qemu-io -f raw -c 'write -P 0x5a 0 64M' -c 'read -P 0x5a 0 64M' $url
-    iscsiadm -m discovery -t sendtargets -p ${url:8:$(expr index "${url:8}" /)-1}
+    iscsiadm -m discovery -t sendtargets -p $portal
     $sluice status --directory $directory
     $sluice snapshot create $name --directory $directory
-    $sluice export --bucket file://$(realpath "$directory")/bucket --volume $name -o $name.img
+    $sluice export --bucket $bucket --volume $name -o $name.img
 
   Ctrl-C stops it. Everything is in $directory.
 
 TEXT
 
-# A trapped signal ends the first wait; the second one waits for the services to drain.
+status=0
 wait "$supervisor" || status=$?
-wait "$supervisor" 2>/dev/null || status=$?
-exit "${status:-0}"
+if [ "$status" -gt 128 ]; then
+    # A trapped signal ended the first wait; this one waits for the services to drain.
+    status=0
+    wait "$supervisor" || status=$?
+fi
+exit "$status"

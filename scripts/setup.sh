@@ -51,4 +51,5 @@ if [ ! -e "$policy" ]; then
     trap '"${root[@]}" rm -f "$policy"' EXIT
 fi
 "${root[@]}" apt-get update -qq
-"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+"${root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

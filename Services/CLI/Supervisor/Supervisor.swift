@@ -23,6 +23,7 @@ struct Supervisor {
     private struct Ending {
         /// nil: somebody asked for it.
         var failure: ServiceFailure?
+        var since: ContinuousClock.Instant
         /// When the service that is being stopped now is killed.
         var killAt: ContinuousClock.Instant
         /// Index of that service; those above it have ended.
@@ -119,9 +120,11 @@ struct Supervisor {
 
     private mutating func handle(_ signal: Int32) {
         guard signal != SIGCHLD else { return }
-        guard ending == nil else {
-            // A second Ctrl-C: no more patience. The journal makes this safe.
-            if signal == SIGINT { for service in services { kill(service, SIGKILL) } }
+        if let ending {
+            // A second Ctrl-C: no more patience, which the journal makes safe. One that comes with the first signal is
+            // the same wish, sent by a terminal and by a script.
+            let isImpatient = signal == SIGINT && clock.now - ending.since > .seconds(1)
+            if isImpatient { for service in services { kill(service, SIGKILL) } }
             return
         }
         logger.info("stopping", metadata: ["signal": "\(signal)"])
@@ -133,7 +136,7 @@ struct Supervisor {
         for index in services.indices {
             if case .waiting = services[index].phase { services[index].phase = .stopped }
         }
-        ending = Ending(failure: failure, killAt: clock.now, position: services.count)
+        ending = Ending(failure: failure, since: clock.now, killAt: clock.now, position: services.count)
     }
 
     /// One step of stopping: the next service is told when the one after it has ended.
