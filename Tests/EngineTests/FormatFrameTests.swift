@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import Engine
 import TestSupport
 import Testing
 import Wire
+
+@testable import Engine  // To make frames that no writer makes.
 
 @Suite struct FormatFrameTests {
     private let codec = ZstdCodec()
@@ -87,6 +88,21 @@ import Wire
         #expect(throws: EngineError.self) {
             try FormatSamples.encode(FormatSamples.frame([1, 2], data + data), data, level: 1)
         }
+    }
+
+    /// Sound in every other way, but a block is not what it was when it arrived.
+    @Test func aBlockThatChangedBeforeItWasStoredIsNoticed() throws {
+        let data = FormatSamples.letters("A") + FormatSamples.letters("B")
+        let header = FrameHeader(
+            identity: FormatSamples.identity, codec: .raw, blocks: [BlockIndex(7), BlockIndex(8)],
+            checksums: [CRC32C.checksum(FormatSamples.letters("A")), CRC32C.checksum(FormatSamples.letters("C"))],
+            payloadByteCount: data.count, payloadChecksum: CRC32C.checksum(data))
+        var bytes = header.encoded() + data
+        bytes += [UInt8](repeating: 0, count: FrameFormat.padded(bytes.count) - bytes.count)
+        #expect(
+            throws: EngineError.checksumMismatch(
+                .frame, expected: header.checksums[1], found: CRC32C.checksum(FormatSamples.letters("B")))
+        ) { try FrameFormat.decode(bytes, expecting: FormatSamples.identity, codec: codec) }
     }
 
     @Test func contentsOnTheirWayAreCheckedAgain() throws {

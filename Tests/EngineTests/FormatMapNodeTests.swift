@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-@testable import Engine  // Nodes are internal: outside the engine nobody needs them.
 import TestSupport
 import Testing
 import Wire
+
+@testable import Engine  // Nodes are internal: outside the engine nobody needs them.
 
 @Suite struct FormatMapNodeTests {
     private let codec = ZstdCodec()
@@ -68,7 +69,8 @@ import Wire
                     liveByteCount: 18 * 4096, highestBirth: 77, lineage: FormatSamples.lineage))
         #expect(inner.child(255)?.byteCount == 500 && inner.child(255)?.checksum == 0xdead_beef)
         #expect(inner.child(0) == nil && inner.child(254) == nil)
-        #expect(inner.firstChild(from: 0) == 5 && inner.firstChild(from: 6) == 255 && inner.firstChild(from: 256) == nil)
+        #expect(
+            inner.firstChild(from: 0) == 5 && inner.firstChild(from: 6) == 255 && inner.firstChild(from: 256) == nil)
         #expect(inner.liveByteCount == 19 * 4096 && inner.highestBirth == 77)
         let children = (0..<256).map(inner.child)
         let again = node(.inner, level: 1, index: 48, packIndex: 9, count: 2, words: InnerNode.words(children))

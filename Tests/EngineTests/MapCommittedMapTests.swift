@@ -133,6 +133,25 @@ import Wire
         #expect(volume.nodesFetched <= 1)
     }
 
+    /// Several commands wait for nodes at once, and there is no room for all of them: each still gets done.
+    @Test func lookUpsThatTakeTurnsAllEnd() throws {
+        let volume = MapModelVolume(blockCount: 1 << 28, seed: 10, nodeCacheByteCount: 0)
+        let blocks = (0..<8).map { UInt64($0) << 25 | 77 }
+        try volume.fold(adding: [try volume.pack(Set(blocks))])
+        try volume.reopen()
+        var waiting = blocks
+        for _ in 0..<10 {
+            var needed: [NodePointer] = []
+            waiting = try waiting.filter { block in
+                var extents: [CommittedExtent] = []
+                needed += try volume.map.resolve(range(block, 1), into: &extents)
+                return extents.isEmpty
+            }
+            for pointer in needed { try volume.map.supply(node: try volume.node(pointer), at: pointer) }
+        }
+        #expect(waiting.isEmpty)
+    }
+
     /// A volume made from a snapshot: its root names packs of another volume, and its own come to lie beside them.
     @Test func aCloneReadsItsSourcesPacks() throws {
         let source = MapModelVolume(blockCount: 50_000, seed: 8, volume: VolumeID(rawValue: 1))

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import Engine
 import TestSupport
 import Testing
 import Wire
+
+@testable import Engine  // To make a directory that no writer makes.
 
 @Suite struct MapImageReaderTests {
     private struct Unplugged: Error {}
@@ -44,6 +45,31 @@ import Wire
                 } catch is EngineError {}
             }
             volume.bucket[key] = bytes
+        }
+    }
+
+    /// Directory and frame are both sound, but do not belong together.
+    @Test func aFrameWithOtherBlocksThanTheMapSaysIsNoticed() throws {
+        let volume = MapModelVolume(blockCount: 1000, seed: 5)
+        let pack = try volume.pack([5])
+        let frame = pack.directory.frames[0]
+        let directory = PackDirectoryFormat.encode(
+            identity: PackIdentity(volume: volume.volume, name: pack.reference.name),
+            entries: [
+                PackDirectoryFormat.Entry(
+                    byteOffset: frame.byteOffset, byteCount: frame.byteCount, storedChecksum: 0,
+                    blocks: [BlockIndex(6)], checksums: [0])
+            ], zeroRuns: [])
+        #expect(directory.count == Int(pack.reference.directoryByteCount))
+        let start = Int(pack.reference.directoryOffset)
+        volume.bucket[BucketLayout.dataPack(volume.volume, pack.reference.name)]?.replaceSubrange(
+            start..<start + directory.count, with: directory)
+        let reader = ImageReader(
+            root: ImageRoot(packs: [pack.reference]), volumeByteCount: 1000 * 4096, read: volume.read)
+        let reference = FrameReference(
+            owner: volume.volume, pack: pack.reference.name, byteOffset: frame.byteOffset, byteCount: frame.byteCount)
+        #expect(throws: ImageReader.Failure.wrongBlock(BlockIndex(6), reference)) {
+            try reader.forEachExtent { _, _ in }
         }
     }
 

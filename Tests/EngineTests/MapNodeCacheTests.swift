@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-@testable import Engine  // The cache is the map's own.
 import TestSupport
 import Testing
 import Wire
 
+@testable import Engine  // The cache is the map's own.
+
 @Suite struct MapNodeCacheTests {
     private func pointer(_ number: Int) -> NodePointer {
         NodePointer(
-            owner: FormatSamples.volume, pack: FormatSamples.name, byteOffset: UInt32(number), byteCount: 1, checksum: 0)
+            owner: FormatSamples.volume, pack: FormatSamples.name, byteOffset: UInt32(number), byteCount: 1, checksum: 0
+        )
     }
 
     private var node: MapNode {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-@testable import Engine  // The walk reads nodes as they are, which no package API shows.
 import Testing
 import Wire
+
+@testable import Engine  // The walk reads nodes as they are, which no package API shows.
 
 /// Counts a root's live bytes by walking all of it, and holds the pack table to the result.
 struct MapTreeWalk {

@@ -66,7 +66,9 @@ struct ByteReader {
     }
 
     mutating func expectZeros(_ count: Int) throws(EngineError) {
-        guard try bytes(count).allSatisfy({ $0 == 0 }) else { throw .malformed(format, reason: "reserved bytes are set") }
+        guard try bytes(count).allSatisfy({ $0 == 0 }) else {
+            throw .malformed(format, reason: "reserved bytes are set")
+        }
     }
 
     func expectEnd() throws(EngineError) {

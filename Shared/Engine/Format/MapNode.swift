@@ -47,7 +47,8 @@ final class MapNode {
     func expect(_ expected: Place) throws(EngineError) {
         guard place == expected else {
             throw .misplaced(
-                .mapNode, reason: "\(place.kind) \(place.level)/\(place.index) for \(expected.kind) "
+                .mapNode,
+                reason: "\(place.kind) \(place.level)/\(place.index) for \(expected.kind) "
                     + "\(expected.level)/\(expected.index)")
         }
     }

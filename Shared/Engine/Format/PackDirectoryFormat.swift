@@ -137,6 +137,9 @@ package enum PackDirectoryFormat {
             blocks = (0..<UInt64(count)).map(first.advanced)
         } else {
             blocks = try reader.integers(count, UInt64.self).map { BlockIndex($0) }
+            guard !BlockRules.isContiguous(blocks) else {
+                throw .malformed(.packDirectory, reason: "contiguous, not said so")
+            }
         }
         return Entry(
             byteOffset: byteOffset, byteCount: byteCount, storedChecksum: storedChecksum, blocks: blocks,

@@ -55,7 +55,9 @@ package enum PackFormat {
     package static func decodeFooter(
         _ bytes: [UInt8], expecting identity: PackIdentity, packByteCount: UInt64
     ) throws(EngineError) -> PackFooter {
-        guard bytes.count == PackFooter.byteCount else { throw .malformed(.pack, reason: "\(bytes.count) footer bytes") }
+        guard bytes.count == PackFooter.byteCount else {
+            throw .malformed(.pack, reason: "\(bytes.count) footer bytes")
+        }
         var reader = ByteReader(bytes, format: .pack)
         try reader.expect(magic: PackFooter.magic)
         try reader.expect(version: PackFooter.version)

@@ -20,7 +20,9 @@ extension PackPlan {
 
     /// Throws what is wrong with the plan itself; `encoded()` of a valid plan decodes to it.
     package func validate() throws(EngineError) {
-        guard compressionLevel <= 9 else { throw .malformed(.packPlan, reason: "compression level \(compressionLevel)") }
+        guard compressionLevel <= 9 else {
+            throw .malformed(.packPlan, reason: "compression level \(compressionLevel)")
+        }
         guard firstSequence <= lastSequence else { throw .malformed(.packPlan, reason: "journal range") }
         for frame in frames where frame.checksums.count != frame.blocks.count {
             throw .malformed(.packPlan, reason: "blocks and checksums do not match in number")

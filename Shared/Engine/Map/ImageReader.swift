@@ -32,7 +32,8 @@ package final class ImageReader {
 
     /// - Parameters:
     ///   - cacheByteCount: for frames that are needed again further on.
-    package init(root: ImageRoot, volumeByteCount: UInt64, cacheByteCount: Int = 64 << 20, read: @escaping ObjectReader) {
+    package init(root: ImageRoot, volumeByteCount: UInt64, cacheByteCount: Int = 64 << 20, read: @escaping ObjectReader)
+    {
         self.root = root
         blockCount = volumeByteCount / UInt64(Geometry.blockByteCount)
         reader = RangeReader(read: read)
