@@ -35,13 +35,11 @@ run: build ## Start a gateway in ./run-data with one volume; Ctrl-C stops it (DI
 TEST_BUILD = SLUICE_WARNINGS_AS_ERRORS=1 swift build --scratch-path .build-test
 TEST = SLUICE_WARNINGS_AS_ERRORS=1 swift test --scratch-path .build-test --skip-build
 TEST_BINARIES = $$($(TEST_BUILD) --show-bin-path)
-# What CI runs in a few minutes; by hand: make sim SEEDS=0..<10000
 SEEDS ?= 0..<10000
-SHORT_SEEDS ?= 0..<200
 KILLS ?= 200
 
 .PHONY: test
-test: setup-test tidy lint test-build unit sim-short integration ## Everything that CI runs
+test: setup-test tidy lint test-build unit integration ## Everything that CI runs
 
 .PHONY: test-build
 test-build: setup-test
@@ -56,10 +54,6 @@ unit: test-build ## Unit and property tests
 integration: test-build ## A real gateway with real initiators, one test at a time
 	$(TEST) --filter IntegrationTests --no-parallel
 
-.PHONY: sim-short
-sim-short: test-build
-	$(TEST_BINARIES)/sluice-sim --seeds '$(SHORT_SEEDS)'
-
 .PHONY: sim
 sim: setup ## Simulate the storage engine (SEEDS='0..<10000', or SEED=1 TRACE=--trace)
 	swift build --configuration release --product sluice-sim
@@ -71,6 +65,11 @@ crash: setup-test ## Kill services under load and compare with what was acknowle
 	swift build --configuration release
 	$$(swift build --configuration release --show-bin-path)/sluice-crash --kills $(KILLS) \
 		$(if $(SEED),--seed $(SEED))
+
+.PHONY: bench
+bench: setup-test ## Measure against tgt in the same run, release build (docs/benchmarks)
+	swift build --configuration release
+	Benchmarks/peers.py --binaries "$$(swift build --configuration release --show-bin-path)"
 
 .PHONY: lint
 lint: ## Check the formatting

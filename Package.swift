@@ -47,7 +47,10 @@ let targets: [Target] = [
     shared("Bus", ["CZeroMQ", "Platform", "Messages", "Wire", logging]),
     shared(
         "ServiceKit",
-        ["Bus", "Platform", "Messages", "ObjectStorage", "Wire", "CShims", logging, lifecycle, signals, arguments, yaml]),
+        [
+            "Bus", "Platform", "Messages", "ObjectStorage", "Wire", "CShims", logging, lifecycle, signals, arguments,
+            yaml,
+        ]),
     service(
         "ISCSIFrontend",
         ["Wire", "Platform", "SCSI", "ISCSI", "Messages", "Bus", "ServiceKit", logging, lifecycle, arguments]),
@@ -55,15 +58,24 @@ let targets: [Target] = [
         "CacheManager", ["Wire", "Platform", "Messages", "Bus", "Engine", "ServiceKit", logging, lifecycle, arguments]),
     service(
         "Uploader",
-        ["Wire", "Platform", "Messages", "Bus", "Engine", "ObjectStorage", "ServiceKit", logging, lifecycle, arguments]),
+        [
+            "Wire", "Platform", "Messages", "Bus", "Engine", "ObjectStorage", "ServiceKit", logging, lifecycle,
+            arguments,
+        ]),
     service(
         "Snapshotter",
-        ["Wire", "Platform", "Messages", "Bus", "Engine", "ObjectStorage", "ServiceKit", logging, lifecycle, arguments]),
+        [
+            "Wire", "Platform", "Messages", "Bus", "Engine", "ObjectStorage", "ServiceKit", logging, lifecycle,
+            arguments,
+        ]),
     service(
         "MetricsExporter", ["Wire", "Platform", "Messages", "Bus", "ServiceKit", logging, lifecycle, arguments, http]),
     service(
         "CLI",
-        ["Wire", "Platform", "Messages", "Bus", "Engine", "ObjectStorage", "ServiceKit", logging, lifecycle, arguments]),
+        [
+            "Wire", "Platform", "Messages", "Bus", "Engine", "ObjectStorage", "ServiceKit", logging, lifecycle,
+            arguments,
+        ]),
     .target(
         name: "TestSupport", dependencies: ["Wire", "Platform", "Engine", "ObjectStorage", "ISCSI", "SCSI"],
         path: "Tests/TestSupport", swiftSettings: settings),
@@ -92,7 +104,8 @@ let targets: [Target] = [
         ["Snapshotter", "ServiceKit", "Engine", "ObjectStorage", "Messages", "Platform", "Wire", "TestSupport"]),
     tests("ObjectStorageTests", ["ObjectStorage", "ObjectStoreConformance", "Wire", "TestSupport"]),
     tests("EngineTests", ["Engine", "Platform", "Wire", "TestSupport"]),
-    tests("CacheManagerTests", ["CacheManager", "Engine", "Platform", "Messages", "ServiceKit", "Wire", "TestSupport"]),
+    tests(
+        "CacheManagerTests", ["CacheManager", "Engine", "Platform", "Messages", "ServiceKit", "Wire", "TestSupport"]),
     .target(
         name: "Simulation", dependencies: ["Engine", "Platform", "Wire", "TestSupport"], path: "Tests/Simulation",
         swiftSettings: settings),
@@ -115,16 +128,9 @@ let targets: [Target] = [
         ["CLI", "ServiceKit", "Engine", "ObjectStorage", "Messages", "Platform", "Wire", "TestSupport", arguments]),
 ]
 
-// SCAFFOLD-BEGIN: while modules are in flux, SLUICE_ONLY=A,B,CTests builds only these targets.
-let only = Context.environment["SLUICE_ONLY"].map { Set($0.split(separator: ",").map(String.init)) }
-let systemTargets: Set<String> = ["CISAL", "CZeroMQ", "CZstd", "CShims"]
-func wanted(_ name: String) -> Bool { only.map { $0.contains(name) || systemTargets.contains(name) } ?? true }
-for target in targets { target.dependencies.removeAll { if case .byNameItem(let name, _) = $0 { return !wanted(name) }; return false } }
-// SCAFFOLD-END
-
 let package = Package(
     name: "sluice",
-    products: only != nil ? [] : [
+    products: [
         .executable(name: "sluice-iscsi", targets: ["ISCSIFrontend"]),
         .executable(name: "sluice-cache", targets: ["CacheManager"]),
         .executable(name: "sluice-uploader", targets: ["Uploader"]),
@@ -142,5 +148,5 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
     ],
-    targets: targets.filter { wanted($0.name) }
+    targets: targets
 )

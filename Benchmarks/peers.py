@@ -173,7 +173,8 @@ def main():
     try:
         targets = [Tgt(directory, size), Sluice(directory, size, options.binaries)]
         for target in targets:  # Every block is written once, so that reads hit data.
-            run("qemu-img", "bench", "-f", "raw", "-t", "none", "-n", "-w", "--pattern=165", "-s", "1048576", "-d", "16", "-c", "1024", target.url)
+            run("qemu-img", "bench", "-f", "raw", "-t", "none", "-n", "-w", "--pattern=165",
+                "-s", "1048576", "-d", "16", "-c", "1024", target.url)
         for number in range(options.rounds):
             for name, arguments, unit in WORKLOADS:
                 row = {}
@@ -184,7 +185,8 @@ def main():
                         rate *= 1.048576
                     row[target.name] = {"rate": rate, "cpu_seconds_per_100k": cpu}
                 results[name].append(row)
-                print(f"round {number + 1}: {name}: tgt {row['tgt']['rate']:.0f}, sluice {row['sluice']['rate']:.0f} {unit}", flush=True)
+                rates = ", ".join(f"{peer} {figures['rate']:.0f}" for peer, figures in sorted(row.items()))
+                print(f"round {number + 1}: {name}: {rates} {unit}", flush=True)
         rss = {target.name: memory(target.pids()) for target in targets}
         commit = [commit_throughput(targets[1]) for _ in range(3)]
     finally:
@@ -200,10 +202,11 @@ def report(results, rss, commit, options):
 
     lines = [
         "# Sluice and tgt, same machine, same run", "",
-        f"{options.rounds} alternating rounds, medians. {platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}; "
-        "client `qemu-img bench` on the same machine; tgt with a file-backed LUN in the page cache; Sluice over ZeroMQ, "
-        "journalled and checksummed.", "",
-        "| workload | tgt | Sluice | ratio | CPU s per 100 k I/O: tgt | Sluice |", "| --- | --- | --- | --- | --- | --- |",
+        f"{options.rounds} alternating rounds, medians. {platform.machine()}, {os.cpu_count()} cores, "
+        f"Linux {platform.release()}; client `qemu-img bench` on the same machine; tgt with a file-backed LUN in the "
+        "page cache; Sluice over ZeroMQ, journalled and checksummed.", "",
+        "| workload | tgt | Sluice | ratio | CPU s per 100 k I/O: tgt | Sluice |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     summary = {}
     for name, _, unit in WORKLOADS:
@@ -221,7 +224,8 @@ def report(results, rss, commit, options):
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / f"{options.name}.md").write_text("\n".join(lines))
     (options.output / f"{options.name}.json").write_text(
-        json.dumps({"ratios": summary, "rounds": results, "resident_bytes": rss, "commit_mb_per_s": commit}, indent=1) + "\n")
+        json.dumps(
+            {"ratios": summary, "rounds": results, "resident_bytes": rss, "commit_mb_per_s": commit}, indent=1) + "\n")
     print("\n".join(lines))
 
 

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 build=(libzmq3-dev libzstd-dev libisal-dev pkg-config git python3)
-test=(qemu-utils qemu-block-extra libiscsi-bin prometheus fio libnbd-bin e2fsprogs curl)
+test=(tgt qemu-utils qemu-block-extra libiscsi-bin prometheus fio libnbd-bin e2fsprogs curl)
 
 if ! command -v swift >/dev/null; then
     echo "setup: no Swift toolchain; install Swift 6.2 or newer from https://www.swift.org/install/linux" >&2

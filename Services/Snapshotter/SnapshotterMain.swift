@@ -47,7 +47,8 @@ struct SnapshotterMain: ServiceCommand {
         context.slot.release()
         return ServiceFailure(
             .temporaryFailure,
-            "another snapshotter\(process) runs in \(context.runDirectory.path); there is one per gateway, stop it first"
+            "another snapshotter\(process) runs in \(context.runDirectory.path); "
+                + "there is one per gateway, stop it first"
         )
     }
 

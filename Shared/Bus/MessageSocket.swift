@@ -6,8 +6,8 @@ package import Wire
 
 /// Speaks the schema over one ZeroMQ socket, for an event loop: a reactor's data socket or one of the bus thread's.
 ///
-/// Whatever a peer sends, the caller sees valid envelopes only; the rest is counted, logged at a limited rate and, where
-/// it was a request, answered with a fault. Never blocks. Belongs to the thread that made it.
+/// Whatever a peer sends, the caller sees valid envelopes only; the rest is counted, logged at a limited rate and,
+/// where it was a request, answered with a fault. Never blocks. Belongs to the thread that made it.
 package final class MessageSocket {
     /// A message on its way out. The body is the encoded Codable value or fixed-layout requests.
     package struct Header {
@@ -42,7 +42,8 @@ package final class MessageSocket {
     package let instance: ServiceInstance
     private let isServer: Bool
     private let socket: Socket
-    private let monitor: SocketMonitor
+    /// A server's peers come and go by their messages; only a client watches its one connection.
+    private let monitor: SocketMonitor?
     private let refusals: RefusalLog
     private let trace = MessageTrace.shared
     private var registrations: [EventLoop.Registration] = []
@@ -63,11 +64,12 @@ package final class MessageSocket {
         case .server:
             isServer = true
             socket = try Socket(.router, context: context, options: options)
+            monitor = nil
         case .client(let identity):
             isServer = false
             socket = try Socket(.dealer(identity), context: context, options: options)
+            monitor = try SocketMonitor(of: socket, context: context)
         }
-        monitor = try SocketMonitor(of: socket, context: context)
     }
 
     package func bind(_ endpoint: Endpoint) throws(BusError) { try socket.bind(endpoint) }
@@ -87,8 +89,8 @@ package final class MessageSocket {
         }
     }
 
-    /// Connection events first, then messages until none waits and none was sent meanwhile. After `limit` messages it
-    /// stops to be fair to the loop's other work, and asks for another iteration.
+    /// Connection events (of a client) first, then messages until none waits and none was sent meanwhile. After
+    /// `limit` messages it stops to be fair to the loop's other work, and asks for another iteration.
     package func drain(
         into message: IncomingMessage, limit: Int = 256, onConnection: (ConnectionEvent) -> Void = { _ in },
         handler: (IncomingMessage) -> Void
@@ -98,7 +100,7 @@ package final class MessageSocket {
             hasSentSinceDrain = false
             if hasMonitorNews || loop == nil {
                 hasMonitorNews = false
-                while !isClosed, let event = monitor.next() { onConnection(event) }
+                while !isClosed, let event = monitor?.next() { onConnection(event) }
             }
             receiving: while !isClosed {
                 guard count < limit else {
@@ -128,7 +130,7 @@ package final class MessageSocket {
         isClosed = true
         for registration in registrations { loop?.deregister(registration) }
         registrations = []
-        monitor.close()
+        monitor?.close()
         socket.close()
     }
 

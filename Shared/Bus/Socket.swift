@@ -187,7 +187,12 @@ import Glibc
         return unsafe open
     }
 
-    private func set<Value: BitwiseCopyable>(_ option: Int32, _ value: Value) throws(BusError) {
+    /// Harmless when there is no monitor, or the socket is closed.
+    func stopMonitoring() {
+        if let open = unsafe handle { unsafe zmq_socket_monitor(open, nil, 0) }
+    }
+
+    func set<Value: BitwiseCopyable>(_ option: Int32, _ value: Value) throws(BusError) {
         let socket = unsafe openHandle()
         let result = unsafe withUnsafeBytes(of: value) { bytes in
             unsafe zmq_setsockopt(socket, option, bytes.baseAddress, bytes.count)

@@ -11,20 +11,33 @@ package enum ConnectionEvent: Equatable, Sendable {
 }
 
 /// ZeroMQ's own report of one socket's connections. Lives and dies on the socket's thread, before the socket.
+///
+/// ZeroMQ's I/O thread sends the events and would block while the observer is full or gone. So the observer's queue has
+/// no limit (its owner empties it in every iteration), and the socket is told to stop before the observer closes.
 @safe final class SocketMonitor {
     private static let counter = Atomic<UInt64>(0)
+    private let observed: Socket
     private let observer: Socket
     private let frame = Frame()
 
+    /// Before the socket connects to anything.
     init(of socket: Socket, context: BusContext) throws(BusError) {
         let name = "inproc://monitor-\(Self.counter.add(1, ordering: .relaxed).newValue)"
         let events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED
+        observed = socket
+        observer = try Socket(type: ZMQ_PAIR, context: context)
+        try observer.set(ZMQ_RCVHWM, Int32(0))
         guard unsafe zmq_socket_monitor(socket.openHandle(), name, events) == 0 else {
             throw .lastZeroMQ("zmq_socket_monitor")
         }
-        observer = try Socket(type: ZMQ_PAIR, context: context)
-        guard unsafe zmq_connect(observer.openHandle(), name) == 0 else { throw .lastZeroMQ("zmq_connect") }
+        guard unsafe zmq_connect(observer.openHandle(), name) == 0 else {
+            let error = BusError.lastZeroMQ("zmq_connect")
+            observed.stopMonitoring()
+            throw error
+        }
     }
+
+    deinit { observed.stopMonitoring() }
 
     var fileDescriptor: Int32 { observer.fileDescriptor }
 
@@ -40,5 +53,8 @@ package enum ConnectionEvent: Equatable, Sendable {
         return nil
     }
 
-    func close() { observer.close() }
+    func close() {
+        observed.stopMonitoring()
+        observer.close()
+    }
 }

@@ -55,7 +55,8 @@ package struct PackName: Hashable, Comparable, Codable, Sendable, CustomStringCo
     package init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let name = PackName(text) else {
-            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "pack name \(text)"))
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: decoder.codingPath, debugDescription: "pack name \(text)"))
         }
         self = name
     }

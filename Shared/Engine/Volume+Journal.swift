@@ -90,8 +90,8 @@ extension Volume {
 
     // MARK: The end
 
-    /// The journal's disk failed: what is durable is unknown, so nothing is acknowledged any more (STORAGE §4). Reads go
-    /// on. A restart reads what the disk really holds.
+    /// The journal's disk failed: what is durable is unknown, so nothing is acknowledged any more (STORAGE §4). Reads
+    /// go on. A restart reads what the disk really holds.
     func fail(_ reason: String) {
         guard isAlive else { return }
         phase = .failed(reason)

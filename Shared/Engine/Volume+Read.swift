@@ -91,7 +91,8 @@ extension Volume {
             return emit(
                 JournalRead(
                     operation: operation, segment: entry.segment, buffer: whole, checks: [check(0)], edge: block,
-                    isClean: isClean), byteOffset: entry.byteOffset, byteCount: Geometry.blockByteCount, bufferOffset: 0)
+                    isClean: isClean), byteOffset: entry.byteOffset, byteCount: Geometry.blockByteCount, bufferOffset: 0
+            )
         }
         let bufferOffset = operation.bufferOffset(of: block, sector: 0)
         let continues =

@@ -216,7 +216,9 @@ extension Volume {
     /// Starts the reads of comparisons whose predecessors are all published.
     func startCompares(at time: EngineTime) {
         guard !compares.isEmpty else { return }
-        for (origin, compare) in compares.sorted(by: { ($0.key.frontend, $0.key.number) < ($1.key.frontend, $1.key.number) })
+        for (origin, compare) in compares.sorted(by: {
+            ($0.key.frontend, $0.key.number) < ($1.key.frontend, $1.key.number)
+        })
         where !compare.isReading && journal.publishedOrdinal >= compare.afterOrdinal {
             compares[origin]?.isReading = true
             let operation = ReadOperation(
@@ -288,7 +290,8 @@ extension VolumeCommand {
         switch self {
         case .read, .flush: 0
         case .write(let range, _), .compareAndWrite(let range, _):
-            range.byteCount + JournalEntry.byteCount(rangeCount: 1, checksumCount: JournalEntry.checksumCount(of: range))
+            range.byteCount
+                + JournalEntry.byteCount(rangeCount: 1, checksumCount: JournalEntry.checksumCount(of: range))
         case .writeSame: Geometry.blockByteCount + JournalEntry.byteCount(rangeCount: 1, checksumCount: 2)
         case .unmap(let ranges): JournalEntry.byteCount(rangeCount: ranges.count, checksumCount: 0)
         }

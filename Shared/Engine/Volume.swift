@@ -186,7 +186,8 @@ package final class Volume {
         var result = statisticsCounters
         result.phase = reportedPhase
         result.dirtyByteCount = UInt64(dirtyBlockCount) * UInt64(Geometry.blockByteCount)
-        result.oldestDirtyMilliseconds = (frozen.first ?? active).isEmpty ? nil : (frozen.first ?? active).firstWallMilliseconds
+        result.oldestDirtyMilliseconds =
+            (frozen.first ?? active).isEmpty ? nil : (frozen.first ?? active).firstWallMilliseconds
         result.bufferUsedByteCount = journal.store.usedByteCount
         result.bufferByteCount = journal.store.totalByteCount
         return result

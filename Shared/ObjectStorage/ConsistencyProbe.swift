@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Wire
 
-/// Finds out whether a store does what Sluice rests on (STORAGE §3): that of many writers with one condition exactly one
-/// wins, and that what was written is what is read. It leaves nothing behind. A pass can be luck; a finding is final.
+/// Finds out whether a store does what Sluice rests on (STORAGE §3): that of many writers with one condition exactly
+/// one wins, and that what was written is what is read. It leaves nothing behind. A pass can be luck; a
+/// finding is final.
 package struct ConsistencyProbe: Sendable {
     /// A promise that was seen broken.
     package enum Finding: Equatable, Sendable {

@@ -49,10 +49,12 @@ extension ObjectStoreError.Refusal: CustomStringConvertible {
         case .noPermission(let error):
             "no permission in the bucket: \(error); let the service's user read and write it"
         case .unsuitableFileSystem(let error):
-            "the bucket's file system is not suitable: \(error); use one file system with hard links, such as ext4 or XFS"
+            "the bucket's file system is not suitable: \(error); "
+                + "use one file system with hard links, such as ext4 or XFS"
         case .readOnlyAccess: "the bucket was opened for reading only"
         case .newerFormat(let found, let supported):
-            "the bucket has format \(found), this program knows formats up to \(supported); use a newer version of Sluice"
+            "the bucket has format \(found), this program knows formats up to \(supported); "
+                + "use a newer version of Sluice"
         case .unreadableFormat(let key):
             "the bucket's format marker \(key) is damaged; restore it, or use another bucket or prefix"
         case .unreliable(let findings):

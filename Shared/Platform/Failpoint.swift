@@ -4,8 +4,8 @@ import Synchronization
 
 /// A named place where tests make a process die, stop or fail. Each module declares its own as constants.
 ///
-/// The environment variable `SLUICE_FAILPOINTS` arms them: `name=action@n,...`, where the action happens at the n-th hit
-/// (1 if left out) and is one of
+/// The environment variable `SLUICE_FAILPOINTS` arms them: `name=action@n,...`, where the action happens at the n-th
+/// hit (1 if left out) and is one of
 /// - `kill`: SIGKILL to this process;
 /// - `pause`: SIGSTOP to this process, until somebody sends SIGCONT;
 /// - `error`: the call fails with EIO, at this and every later hit.

@@ -54,19 +54,32 @@ final class Shared<Value: Sendable>: Sendable {
     func update(_ change: (inout sending Value) -> Void) { storage.withLock { change(&$0) } }
 }
 
-/// A DEALER without our schema: sends any frames it is told to. All on the calling thread.
+/// A DEALER without our schema: sends any frames it is told to.
 enum RawPeer {
     static let identity = PeerIdentity(instance: ServiceInstance(rawValue: 77), ordinal: 1)
 
-    /// Sends each message and collects what comes back, until `replies` messages came or two seconds passed.
+    /// Sends each message and collects what comes back, until `replies` messages came or ten seconds passed.
+    /// On a thread of its own: it blocks, and the handlers it waits for need the tasks' threads.
     static func exchange(
-        _ endpoint: Endpoint, _ messages: [[[UInt8]]], replies: Int, as identity: PeerIdentity = identity
+        _ endpoint: Endpoint, _ messages: [[[UInt8]]], replies: Int
+    ) async throws -> [[[UInt8]]] {
+        let result = Shared<Result<[[[UInt8]]], any Error>>(.success([]))
+        let thread = try IOThread(name: "raw peer") {
+            let outcome = Result { try exchangeBlocking(endpoint, messages, replies: replies) }
+            result.update { $0 = outcome }
+        }
+        await thread.finished()
+        return try result.value.get()
+    }
+
+    private static func exchangeBlocking(
+        _ endpoint: Endpoint, _ messages: [[[UInt8]]], replies: Int
     ) throws -> [[[UInt8]]] {
         let context = try BusContext()
         let socket = try Socket(.dealer(identity), context: context)
         defer { socket.close() }
         try socket.connect(endpoint)
-        let end = MonotonicClock.now().advanced(by: .seconds(2))
+        let end = MonotonicClock.now().advanced(by: .seconds(10))
         var received: [[[UInt8]]] = []
         for message in messages {
             for (index, part) in message.enumerated() {

@@ -13,13 +13,13 @@ import Wire
     init() throws { harness = try BusHarness() }
 
     /// A server under attack, which must answer an honest client before and after.
-    private func attacked(_ attack: @escaping @Sendable (Endpoint, BusThread) throws -> Void) async throws {
+    private func attacked(_ attack: @escaping @Sendable (Endpoint, BusThread) async throws -> Void) async throws {
         let (server, client) = (try harness.bus(.cache), try harness.bus(.cli))
         let endpoint = try harness.endpoint()
         server.handle(VolumeListRequest.self) { _, _ in .init(volumes: []) }
         try await harness.serving(server, at: endpoint) {
             _ = try await client.request(VolumeListRequest(), to: endpoint, deadline: .seconds(5))
-            try attack(endpoint, server)
+            try await attack(endpoint, server)
             _ = try await client.request(VolumeListRequest(), to: endpoint, deadline: .seconds(5))
         }
         await client.close()
@@ -31,7 +31,7 @@ import Wire
             let garbage = (0..<50).map { _ in
                 (0...random.below(4)).map { _ in random.bytes(random.below(200)) }
             }
-            let replies = try RawPeer.exchange(endpoint, garbage + [RawPeer.hello()], replies: 1)
+            let replies = try await RawPeer.exchange(endpoint, garbage + [RawPeer.hello()], replies: 1)
             #expect(replies.count == 1)
             #expect(replies.first?.count == 2)
             let refused = server.counters.refused(.wrongMagic) + server.counters.refused(.truncated)
@@ -42,8 +42,9 @@ import Wire
     @Test func aMessageBeforeHelloIsRefused() async throws {
         try await attacked { endpoint, server in
             let request = RawPeer.message(.volumeList, [0, 0, 0, 0], requestID: 9)
-            let replies = try RawPeer.exchange(endpoint, [request], replies: 1)
-            let envelope = unsafe try Envelope(decoding: replies[0][0].span.bytes, body: replies[0][1].span.bytes)
+            let replies = try await RawPeer.exchange(endpoint, [request], replies: 1)
+            let (head, body) = (replies[0][0], replies[0][1])
+            let envelope = unsafe try Envelope(decoding: head.span.bytes, body: body.span.bytes)
             #expect(envelope.kind == .fault && envelope.isReply && envelope.requestID == 9)
             #expect(try RawPeer.fault(replies[0]).code == .helloRequired)
             #expect(server.counters.refused(.helloRequired) == 1)
@@ -54,11 +55,12 @@ import Wire
         try await attacked { endpoint, _ in
             let stolen = RawPeer.message(
                 .volumeList, [0, 0, 0, 0], requestID: 2, sender: ServiceInstance(rawValue: 78))
-            let replies = try RawPeer.exchange(endpoint, [RawPeer.hello(), stolen], replies: 2)
+            let replies = try await RawPeer.exchange(endpoint, [RawPeer.hello(), stolen], replies: 2)
             #expect(try RawPeer.fault(replies[1]).code == .helloRequired)
             let hello = HelloRequest(service: .cli, instance: ServiceInstance(rawValue: 5), softwareVersion: "")
             let lie = RawPeer.message(.hello, try MessageCoder.encode(hello))
-            #expect(try RawPeer.fault(RawPeer.exchange(endpoint, [lie], replies: 1)[0]).code == .malformed)
+            let answer = try await RawPeer.exchange(endpoint, [lie], replies: 1)
+            #expect(try RawPeer.fault(answer[0]).code == .malformed)
         }
     }
 
@@ -66,7 +68,7 @@ import Wire
         try await attacked { endpoint, server in
             var hello = try RawPeer.hello()
             hello[0][4] = 2
-            let fault = try RawPeer.fault(RawPeer.exchange(endpoint, [hello], replies: 1)[0])
+            let fault = try RawPeer.fault(try await RawPeer.exchange(endpoint, [hello], replies: 1)[0])
             #expect(fault.code == .unsupportedVersion)
             #expect(fault.message.contains("2.0") && fault.message.contains("1.0"))
             #expect(server.counters.refused(.unsupportedVersion) == 1)
@@ -78,7 +80,7 @@ import Wire
             let hello = try RawPeer.hello()
             let cut = (0..<Envelope.byteCount).map { [Array(hello[0][..<$0]), hello[1]] }
             let alone = [[hello[0]], [hello[0], Array(hello[1].dropLast())]]
-            let replies = try RawPeer.exchange(endpoint, cut + alone + [hello], replies: 27)
+            let replies = try await RawPeer.exchange(endpoint, cut + alone + [hello], replies: 27)
             // Those whose request id can still be read are answered, and the honest hello is.
             #expect(replies.count == 27)
             #expect(try replies.dropLast().allSatisfy { try RawPeer.fault($0).code == .malformed })
@@ -87,7 +89,7 @@ import Wire
         }
     }
 
-    @Test func replies_AreNeverAnswered() async throws {
+    @Test func repliesAreNeverAnswered() async throws {
         try await attacked { endpoint, server in
             let body = try MessageCoder.encode(BusFault(.malformed, "you"))
             let envelope = Envelope(
@@ -95,9 +97,10 @@ import Wire
             var broken = envelope.encoded(body: body)
             broken[40] ^= 1
             let hello = try RawPeer.hello()
-            let replies = try RawPeer.exchange(
+            let replies = try await RawPeer.exchange(
                 endpoint, [hello, [envelope.encoded(body: body), body], [broken, body], hello], replies: 2)
-            #expect(try replies.allSatisfy { try MessageCoder.decode(HelloRequest.Reply.self, from: $0[1]).service == .cache })
+            let greetings = try replies.map { try MessageCoder.decode(HelloRequest.Reply.self, from: $0[1]) }
+            #expect(greetings.map(\.service) == [.cache, .cache])
             #expect(server.counters.refused(.unexpected) == 1 && server.counters.refused(.checksumMismatch) == 1)
         }
     }
@@ -109,10 +112,11 @@ import Wire
             let checksum = CRC32C.checksum(Array(unknown[0][..<44]))
             for index in 0..<4 { unknown[0][44 + index] = UInt8(truncatingIfNeeded: checksum >> (8 * index)) }
             let bad = RawPeer.message(.volumeCreate, [1, 2, 3], requestID: 5)
-            let replies = try RawPeer.exchange(endpoint, [RawPeer.hello(), unknown, bad], replies: 3)
+            let replies = try await RawPeer.exchange(endpoint, [RawPeer.hello(), unknown, bad], replies: 3)
             #expect(try RawPeer.fault(replies[1]).code == .unsupportedKind)
             let codes = try replies.dropFirst().map { try RawPeer.fault($0).code }
-            #expect(Set(codes) == [.unsupportedKind, .unsupportedKind] || Set(codes) == [.unsupportedKind, .malformed])
+            #expect(
+                Set(codes) == [.unsupportedKind, .unsupportedKind] || Set(codes) == [.unsupportedKind, .malformed])
         }
     }
 
@@ -121,7 +125,7 @@ import Wire
             let hello = try RawPeer.hello()
             let many = hello + [[UInt8]](repeating: [1], count: MessageLimits.payloadFrameCount + 1)
             let large = [hello[0], [UInt8](repeating: 0, count: MessageLimits.bodyByteCount + 1)]
-            let replies = try RawPeer.exchange(endpoint, [many, large, hello], replies: 3)
+            let replies = try await RawPeer.exchange(endpoint, [many, large, hello], replies: 3)
             #expect(try replies.dropLast().map { try RawPeer.fault($0).code } == [.tooLarge, .tooLarge])
             #expect(server.counters.refused(.tooLarge) == 2)
         }
@@ -132,7 +136,7 @@ import Wire
         try await attacked { endpoint, server in
             let before = server.counters.messagesReceived
             let huge = try [RawPeer.hello()[0], [UInt8](repeating: 0, count: MessageLimits.frameByteCount + 1)]
-            _ = try RawPeer.exchange(endpoint, [huge], replies: 0)
+            _ = try await RawPeer.exchange(endpoint, [huge], replies: 0)
             #expect(server.counters.messagesReceived == before)
         }
     }
@@ -154,7 +158,7 @@ import Wire
                 }
                 #expect(result == 0)
                 let bytes = random.bytes(500)
-                _ = unsafe send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue))
+                _ = unsafe send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
             }
         }
     }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// `MessageTrace` is internal: only the environment variable turns it on.
-@testable import Bus
 import Messages
 import Testing
 import Wire
+
+// `MessageTrace` is internal: only the environment variable turns it on.
+@testable import Bus
 
 @Suite struct MessageTraceTests {
     @Test func writesTheSchemaAsOneLineOfJSON() throws {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// `AnswerTable` is internal: nothing outside the bus may keep answers for it.
-@testable import Bus
 import Messages
 import Platform
 import Testing
 import Wire
+
+// `AnswerTable` is internal: nothing outside the bus may keep answers for it.
+@testable import Bus
 
 @Suite struct TableTests {
     private func caller(_ number: UInt32) -> PeerIdentity {
@@ -45,7 +46,9 @@ import Wire
         table.complete(1, from: caller(1), kind: .hello, body: [1, 2, 3, 4], keep: true)
         table.complete(2, from: caller(1), kind: .hello, body: [1, 2, 3, 4, 5, 6, 7], keep: true)
         // The oldest answer made room for the newest.
-        #expect(table.admit(2, from: caller(1), lowestOpenNumber: 1, now: at(2)) == .answered(.hello, [1, 2, 3, 4, 5, 6, 7]))
+        #expect(
+            table.admit(2, from: caller(1), lowestOpenNumber: 1, now: at(2))
+                == .answered(.hello, [1, 2, 3, 4, 5, 6, 7]))
         #expect(table.admit(1, from: caller(1), lowestOpenNumber: 1, now: at(2)) == .execute)
         // The callers that wait for something stay, the idle one goes.
         #expect(table.admit(1, from: caller(2), lowestOpenNumber: 1, now: at(3)) == .execute)

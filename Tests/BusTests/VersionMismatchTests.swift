@@ -78,7 +78,8 @@ import Wire
 
 private func refusal(_ fault: BusFault, of message: [[UInt8]]) -> [[UInt8]] {
     let body = (try? MessageCoder.encode(fault)) ?? []
-    let requestID = unsafe Envelope.address(in: message[0].span.bytes)?.requestID ?? 0
+    let head = message[0]
+    let requestID = unsafe Envelope.address(in: head.span.bytes)?.requestID ?? 0
     let envelope = Envelope(
         kind: .fault, isReply: true, requestID: requestID, sender: ServiceInstance(rawValue: 1))
     return [envelope.encoded(body: body), body]

@@ -26,7 +26,9 @@ struct BlockOracle {
     /// nil: the contents are fine.
     func complaint(_ block: UInt64, holds found: UInt64?) -> String? {
         let expected = acknowledged[block] ?? 0
-        guard let found else { return "block \(block) holds no stamp of its own; sequence \(expected) was acknowledged" }
+        guard let found else {
+            return "block \(block) holds no stamp of its own; sequence \(expected) was acknowledged"
+        }
         if found == expected || unknown[block]?.contains(found) == true { return nil }
         return "block \(block) holds sequence \(found); acknowledged was \(expected), "
             + "unknown are \((unknown[block] ?? []).sorted())"

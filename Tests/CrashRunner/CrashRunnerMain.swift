@@ -47,7 +47,8 @@ struct CrashRunnerMain: ParsableCommand {
         let commands = loads.reduce(0) { $0 + $1.commandCount }
         let pause = loads.map(\.longestPause).max() ?? 0
         say(
-            "passed: \(killer.summary), \(commands) commands, \(loads.reduce(0) { $0 + $1.lossCount }) lost connections, "
+            "passed: \(killer.summary), \(commands) commands, "
+                + "\(loads.reduce(0) { $0 + $1.lossCount }) lost connections, "
                 + "longest pause \(String(format: "%.1f", pause)) s")
     }
 
@@ -77,7 +78,8 @@ struct CrashRunnerMain: ParsableCommand {
         let complaints = loads.flatMap { $0.verify() }
         guard complaints.isEmpty else {
             throw ValidationError(
-                "\(complaints.count) complaints \(when) (seed \(seed)):\n" + complaints.prefix(20).joined(separator: "\n"))
+                "\(complaints.count) complaints \(when) (seed \(seed)):\n"
+                    + complaints.prefix(20).joined(separator: "\n"))
         }
         say("all blocks and the counter are right \(when)")
     }

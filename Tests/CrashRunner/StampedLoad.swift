@@ -147,7 +147,8 @@ final class StampedLoad: @unchecked Sendable {
         }
     }
 
-    /// Raises the shared counter by COMPARE AND WRITE, once: whatever happens to the answers, exactly once or not at all.
+    /// Raises the shared counter by COMPARE AND WRITE, once: whatever happens to the answers, exactly once or not at
+    /// all.
     private func increment() {
         let lba = plan.blockCount * 8
         guard let outcome = try? initiator.execute([.read(lba: lba, sectors: 1)]).first, outcome.isGood else { return }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layers are internal to the engine: they have no other door to test them through.
-@testable import Engine
 import TestSupport
 import Testing
 import Wire
+
+// Layers are internal to the engine: they have no other door to test them through.
+@testable import Engine
 
 @Suite struct DirtyLayerTests {
     /// What a layer says about one sector, as a number: 0 nothing, 1 zero, else the unit it was written at.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The journal is internal to the engine: its parts have no other door to test them through.
-@testable import Engine
 import Platform
 import Wire
+
+// The journal is internal to the engine: its parts have no other door to test them through.
+@testable import Engine
 
 /// Segments in memory: carries out a journal's effects at once and serves recovery from the result.
 final class JournalMemory: SegmentStore {
@@ -30,7 +31,9 @@ final class JournalMemory: SegmentStore {
     ) -> [Journal.Written] {
         switch effect {
         case .prepareSegment(let token, let id, let old):
-            segments[id] = old.flatMap { segments.removeValue(forKey: $0) } ?? [UInt8](repeating: 0, count: limits.segmentByteCount)
+            segments[id] =
+                old.flatMap { segments.removeValue(forKey: $0) }
+                ?? [UInt8](repeating: 0, count: limits.segmentByteCount)
             _ = journal.store.didPrepare(token, .success(()))
         case .writeSegment(let token, let id, let byteOffset, let buffer, let byteCount):
             segments[id]?.replaceSubrange(byteOffset..<byteOffset + byteCount, with: buffer.array.prefix(byteCount))
@@ -46,7 +49,8 @@ final class JournalMemory: SegmentStore {
 
     func damage(_ id: SegmentID, at byteOffset: Int) { segments[id]?[byteOffset] ^= 1 }
     func cut(_ id: SegmentID, from byteOffset: Int) {
-        segments[id]?.replaceSubrange(byteOffset..., with: repeatElement(0, count: limits.segmentByteCount - byteOffset))
+        segments[id]?.replaceSubrange(
+            byteOffset..., with: repeatElement(0, count: limits.segmentByteCount - byteOffset))
     }
 
     // MARK: SegmentStore

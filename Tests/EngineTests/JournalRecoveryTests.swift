@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The journal is internal to the engine: its parts have no other door to test them through.
-@testable import Engine
 import Platform
 import TestSupport
 import Testing
 import Wire
+
+// The journal is internal to the engine: its parts have no other door to test them through.
+@testable import Engine
 
 @Suite struct JournalRecoveryTests {
     private static let volume = VolumeID(rawValue: 0x1122_3344_5566_7788)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table's encoding is internal to the engine's journal.
-@testable import Engine
 import TestSupport
 import Testing
 import Wire
+
+// The table's encoding is internal to the engine's journal.
+@testable import Engine
 
 @Suite struct RequestTableTests {
     private func origin(_ frontend: UInt64, _ number: UInt64) -> RequestOrigin {

@@ -151,7 +151,8 @@ package final class GatewayUnderTest: @unchecked Sendable {
     package var serviceProcessIDs: [String: pid_t] {
         let run = path("run")
         var result: [String: pid_t] = [:]
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: run.path)) ?? [] where name.hasSuffix(".pid") {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: run.path)) ?? [] where name.hasSuffix(".pid")
+        {
             guard let text = try? String(contentsOf: run.appendingPathComponent(name), encoding: .utf8),
                 let id = pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)), kill(id, 0) == 0,
                 let command = try? String(contentsOfFile: "/proc/\(id)/cmdline", encoding: .utf8),

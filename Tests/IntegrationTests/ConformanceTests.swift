@@ -69,7 +69,8 @@ import Testing
         try gateway.sluice("volume", "create", "disk", "--size", "1GiB")
         let url = "http://127.0.0.1:\(gateway.exporterPort)/metrics"
         try gateway.wait("the exporter answers", seconds: 20) {
-            (try? GatewayUnderTest.run("curl", ["-sf", url]).output.contains("sluice_upload_buffer_used_bytes")) ?? false
+            (try? GatewayUnderTest.run("curl", ["-sf", url]).output.contains("sluice_upload_buffer_used_bytes"))
+                ?? false
         }
         let page = try GatewayUnderTest.run("curl", ["-sf", url]).output
         let file = gateway.path("metrics.txt")

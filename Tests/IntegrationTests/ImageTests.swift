@@ -75,7 +75,8 @@ import Testing
         #expect(try gateway.sluice("snapshot", "list").contains(id))
         let exported = gateway.path("snapshot.img").path
         try gateway.sluice(
-            "export", "--bucket", "file://\(gateway.path("bucket").path)", "--snapshot", String(id), "--output", exported)
+            "export", "--bucket", "file://\(gateway.path("bucket").path)", "--snapshot", String(id), "--output",
+            exported)
         try io("read -P 0x11 0 8M", "read -P 0x22 100M 1M", on: exported)
         try gateway.sluice("snapshot", "delete", String(id))
         #expect(try !gateway.sluice("snapshot", "list").contains(id))
@@ -86,6 +87,7 @@ import Testing
         let result = try GatewayUnderTest.run(
             "qemu-io", ["-f", "raw"] + commands.flatMap { ["-c", $0] } + [url])
         try #require(
-            result.status == 0 && !result.output.contains("failed"), "qemu-io \(commands): \(result.output)\(result.error)")
+            result.status == 0 && !result.output.contains("failed"),
+            "qemu-io \(commands): \(result.output)\(result.error)")
     }
 }

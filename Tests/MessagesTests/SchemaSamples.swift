@@ -24,7 +24,8 @@ struct SchemaSamples {
         try add(.volumeCreate, volumeCreate())
         try add(.volumeCreate, volume(), isReply: true)
         try add(.volumeList, VolumeListRequest())
-        try add(.volumeList, VolumeListRequest.Reply(volumes: (0..<random.below(4)).map { _ in volume() }), isReply: true)
+        try add(
+            .volumeList, VolumeListRequest.Reply(volumes: (0..<random.below(4)).map { _ in volume() }), isReply: true)
         try add(.volumeSync, VolumeSyncRequest(volume: VolumeReference(text())))
         try add(.volumeSync, volume(), isReply: true)
         try add(.volumeDelete, VolumeDeleteRequest(volume: VolumeReference(text())))

@@ -91,7 +91,8 @@ package struct GatewayOracle {
         let command = ledger[number]
         guard position(of: number) == 0 else {
             throw Violation(
-                .commandAppliedOnce, "command \(number) (\(command.command)) again, after position \(position(of: number))")
+                .commandAppliedOnce,
+                "command \(number) (\(command.command)) again, after position \(position(of: number))")
         }
         if case .refused = command.state {
             throw Violation(.refusedIsNotApplied, "command \(number) (\(command.command))")

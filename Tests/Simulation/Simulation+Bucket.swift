@@ -20,7 +20,9 @@ extension Simulation {
             }
             try useName(key, CRC32C.checksum(built.bytes))
             trace.line(
-                now, "g\(gateway.index) put pack \(plan.name): \(plan.blockCount) blocks up to \(plan.lastSequence.rawValue)")
+                now,
+                "g\(gateway.index) put pack \(plan.name): \(plan.blockCount) blocks up to \(plan.lastSequence.rawValue)"
+            )
             begin(.putPack(key, built), token, gateway)
         case .putObject(let token, let key, let bytes, let precondition):
             guard key == BucketLayout.head(volume) else {
@@ -31,7 +33,9 @@ extension Simulation {
             let head = try decode(bytes)
             trace.line(
                 now,
-                "g\(gateway.index) put HEAD \(head.commitNumber) up to \(head.journalSequence.rawValue), \(precondition)")
+                "g\(gateway.index) put HEAD \(head.commitNumber) "
+                    + "up to \(head.journalSequence.rawValue), \(precondition)"
+            )
             try willPutHead(head, precondition, gateway)
             begin(.putHead(key, bytes, precondition, head), token, gateway)
         case .getObject(let token, let key): begin(.getObject(key), token, gateway)

@@ -11,13 +11,17 @@ extension Simulation {
         switch effect {
         case .prepareSegment(let token, let segment, let reusing):
             if reusing != nil { rare.add(.segmentRecycled) }
+            trace.line(now, "g\(gateway.index) prepare \(segment)\(reusing.map { " from \($0)" } ?? "")")
             begin(.prepare(token, segment, reusing: reusing), on: gateway, after: 3 * spread(settings.diskNanoseconds))
         case .writeSegment(let token, let segment, let byteOffset, let buffer, let byteCount):
             guard gateway.disk.holds(segment) else {
                 throw Violation(.effectsAreWellFormed, "a write to segment \(segment), which is not there")
             }
             let record = try observeWrite(segment, buffer, byteCount, gateway)
-            if record == nil { gateway.sealing.insert(segment) }
+            if record == nil {
+                gateway.sealing.insert(segment)
+                trace.line(now, "g\(gateway.index) index of \(segment) at \(byteOffset)")
+            }
             begin(
                 .write(token, segment, byteOffset: byteOffset, buffer, byteCount: byteCount, record: record),
                 on: gateway, after: spread(settings.diskNanoseconds))
@@ -26,6 +30,7 @@ extension Simulation {
                 throw Violation(.effectsAreWellFormed, "a sync of \(segments), which are not all there")
             }
             let latency = 2 * spread(settings.diskNanoseconds)
+            trace.line(now, "g\(gateway.index) sync \(segments.map(\.description).joined(separator: " "))")
             begin(.sync(token, segments, point: gateway.disk.syncPoint), on: gateway, after: latency)
         case .readSegment(let token, let segment, let byteOffset, let byteCount, let buffer, let bufferOffset):
             let piece = SimulatedGateway.Piece(
@@ -92,7 +97,11 @@ extension Simulation {
         switch operation {
         case .prepare(let token, let segment, let reusing):
             var result = Result<Void, SystemError>.failure(SystemError(errorNumber: ENOSPC, call: "fallocate"))
-            if gateway.isDiskFull { rare.add(.diskFull) } else { result = gateway.disk.prepare(segment, reusing: reusing) }
+            if gateway.isDiskFull {
+                rare.add(.diskFull)
+            } else {
+                result = gateway.disk.prepare(segment, reusing: reusing)
+            }
             try send(.segmentPrepared(token, result), to: gateway)
         case .write: try completeWrite(operation, gateway)
         case .sync(let token, let segments, let point): try completeSync(token, segments, point, gateway)

@@ -117,7 +117,8 @@ extension Simulation {
             let covered = gateway.oracle.position(at: head.journalSequence)
             guard covered >= known else {
                 throw Violation(
-                    .commitCoversAcknowledged, "commit \(head.commitNumber) covers \(covered), acknowledged were \(known)")
+                    .commitCoversAcknowledged,
+                    "commit \(head.commitNumber) covers \(covered), acknowledged were \(known)")
             }
             guard !gateway.knowsSuccessor else { throw Violation(.staleOwnerIsFenced, "a stale owner committed") }
             if case .stop = kind { try stopped(gateway, head) }
@@ -127,7 +128,9 @@ extension Simulation {
     }
 
     private func stopped(_ gateway: SimulatedGateway, _ head: Head) throws(Violation) {
-        guard head.cleanShutdown else { throw Violation(.commitCoversAcknowledged, "stopped without saying so in HEAD") }
+        guard head.cleanShutdown else {
+            throw Violation(.commitCoversAcknowledged, "stopped without saying so in HEAD")
+        }
         rare.add(.cleanStop)
         crash(gateway, .process)
     }

@@ -5,9 +5,6 @@ import Wire
 
 /// The first and the last steps of a run.
 extension Simulation {
-    /// Virtual time in which everything must be answered once nothing is broken any more.
-    private static let patience: UInt64 = 120_000_000_000
-
     func begin() throws(Violation) {
         nextChaos = 20 + random.below(settings.chaosInterval)
         let gateway = addGateway(SimulatedDisk(segmentByteCount: settings.limits.segmentByteCount))

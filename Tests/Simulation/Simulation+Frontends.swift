@@ -33,9 +33,12 @@ extension Simulation {
 
     private func issue(frontend number: Int) {
         issued += 1
+        lastIssue = now
         let oracle = gateways[frontends[number].gateway].oracle
         let reference = random.oneIn(6) ? max(0, oracle.published - random.below(20)) : oracle.last
-        let (command, zeros, expected) = workload.next(random: &random) { oracle.history.version(of: $0, at: reference).stamp }
+        let (command, zeros, expected) = workload.next(random: &random) {
+            oracle.history.version(of: $0, at: reference).stamp
+        }
         _ = issue(command, zeros: zeros, expected: expected, frontend: number)
     }
 

@@ -18,8 +18,11 @@ extension Simulation {
         try gateway.oracle.willPublishHead(head, disk: gateway.disk)
         // Creating and taking over need no intent: nothing is served before they are known to have landed.
         let current = try store[BucketLayout.head(volume)].map { object throws(Violation) in try decode(object.bytes) }
-        let isOwnSuccessor = gateway.disk.state.map { $0.head.generation == head.generation && $0.headTag != nil } ?? false
-        guard isOwnSuccessor, precondition != .absent, let current, current.generation >= head.generation else { return }
+        let isOwnSuccessor =
+            gateway.disk.state.map { $0.head.generation == head.generation && $0.headTag != nil } ?? false
+        guard isOwnSuccessor, precondition != .absent, let current, current.generation >= head.generation else {
+            return
+        }
         guard gateway.oracle.hasDurableIntent(head.commit) else {
             throw Violation(
                 .headIsBehindDurableJournal, "the intent for HEAD \(head.commitNumber) would not survive a power cut")
@@ -106,13 +109,18 @@ extension Simulation {
         switch report {
         case .fenced(let reason):
             guard headWriter != gateway.index else {
-                throw Violation(.ownerIsNotFencedByItself, "g\(gateway.index) owns the volume and was fenced: \(reason)")
+                throw Violation(
+                    .ownerIsNotFencedByItself, "g\(gateway.index) owns the volume and was fenced: \(reason)")
             }
             if gateway.isRestoredCopy { rare.add(.oldStateRefused) } else { rare.add(.staleOwnerFenced) }
             schedule(.action(gateway: gateway.index, life: gateway.life, .retire), after: spread(30_000_000))
+        case .journalFailed:
+            // Somebody notices and starts it again.
+            schedule(
+                .action(gateway: gateway.index, life: gateway.life, .crash(random.oneIn(3) ? .power : .process)),
+                after: spread(20_000_000))
         case .badBlock: rare.add(.bitRotFound)
         case .bufferFull: rare.add(.bufferFullHeld)
-        case .recovered, .tornTail, .committed, .commitDelayed, .folded, .journalFailed: break
         default: break
         }
     }

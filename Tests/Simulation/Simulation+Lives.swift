@@ -75,6 +75,8 @@ extension Simulation {
         let box = RecoveryDisk(
             gateway.disk, random: random, stepsLeft: random.oneIn(12) && !isDraining ? random.below(4) : nil)
         _ = random.next()
+        trace.line(
+            now, "g\(gateway.index) recovers \(gateway.disk.segmentIDs.map(\.description).joined(separator: " "))")
         var records: [RecoveredRecord] = []
         let journal: RecoveredJournal
         do {
@@ -87,6 +89,7 @@ extension Simulation {
                 throw Violation(.recoveredIsPrefix, "g\(gateway.index)'s journal cannot be recovered: \(error)")
             }
             rare.add(.crashDuringRecovery)
+            trace.line(now, "g\(gateway.index) dies in recovery")
             if random.oneIn(2) {
                 gateway.disk.losePower(.keepsSome, random: &random)
                 gateway.lostPower = true

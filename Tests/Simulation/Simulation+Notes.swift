@@ -38,7 +38,9 @@ extension Simulation {
         }
         if plan.flipsBody { rare.add(.flippedBody) }
         if case .putPack = work, plan.answer != nil { rare.add(.packRetried) }
-        if case .putHead = work, case .ambiguous = plan.answer, plan.appliesAt == nil { rare.add(.headReplyLostNotLanded) }
+        if case .putHead = work, case .ambiguous = plan.answer, plan.appliesAt == nil {
+            rare.add(.headReplyLostNotLanded)
+        }
     }
 
     /// The store has decided about a HEAD.
@@ -109,7 +111,8 @@ extension Simulation {
             rare.add(end <= max(oracle.promised, oracle.durable) ? .tailEndsAtSync : .tailLongerThanSync)
         }
         guard let intent = journal.intent, let object = store[BucketLayout.head(volume)],
-            let head = try? HeadFormat.decode(object.bytes), head.commit != gateway.savedCommit || intent.commit != head.commit
+            let head = try? HeadFormat.decode(object.bytes),
+            head.commit != gateway.savedCommit || intent.commit != head.commit
         else { return }
         rare.add(intent.commit == head.commit ? .intentFoundCommitted : .intentFoundNotCommitted)
     }

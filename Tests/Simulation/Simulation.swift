@@ -69,6 +69,8 @@ package final class Simulation {
     /// The gateway that the frontends should use.
     var owner = 0
     var issued = 0
+    /// When a frontend last had a free slot for a command.
+    var lastIssue: UInt64 = 0
     var commitCount = 0
     var nextChaos = 0
     var lastCaller: UInt64 = 0
@@ -80,6 +82,9 @@ package final class Simulation {
     var backup: DiskBackup?
     let codec = ZstdCodec()
     let packBuilder = PackBuilder()
+
+    /// Longer than anything that goes wrong lasts.
+    static let patience: UInt64 = 120_000_000_000
 
     package init(seed: UInt64, options: Options) {
         self.seed = seed
@@ -100,7 +105,10 @@ package final class Simulation {
         var violation: Violation?
         do throws(Violation) {
             try begin()
-            try runEvents { self.issued < self.options.operations }
+            try runEvents { self.issued < self.options.operations && self.now < self.lastIssue + Self.patience }
+            guard issued >= options.operations else {
+                throw Violation(.progressAfterHealing, "no frontend could go on for \(Self.patience / 1_000_000_000) s")
+            }
             try finish()
         } catch {
             violation = error

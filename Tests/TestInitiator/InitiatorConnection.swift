@@ -54,7 +54,9 @@ final class InitiatorConnection {
             do throws(ISCSIError) {
                 if let pdu = try framer.next() { return (pdu.header, Array(framer.storage[pdu.data])) }
             } catch { throw .protocolError("\(error)") }
-            let received = unsafe framer.fill { bytes in max(0, unsafe recv(descriptor, bytes.baseAddress, bytes.count, 0)) }
+            let received = unsafe framer.fill { bytes in
+                max(0, unsafe recv(descriptor, bytes.baseAddress, bytes.count, 0))
+            }
             guard received > 0 else { throw .connectionLost("closed or timed out (errno \(errno))") }
         }
     }

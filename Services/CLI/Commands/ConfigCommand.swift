@@ -35,6 +35,7 @@ struct ConfigCheck: ParsableCommand {
 struct ConfigKeys: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "keys", abstract: "List every key with its variable, default, range and meaning.")
+    @Flag(name: .long, help: "Print the table of docs/OPERATIONS.md.") var markdown = false
     @OptionGroup var output: OutputOptions
 
     /// A key as `--json` shows it. Names are a promise to scripts.
@@ -48,6 +49,7 @@ struct ConfigKeys: ParsableCommand {
     }
 
     func run() throws {
+        if markdown { return print(GatewayConfiguration.keys.map(\.markdownRow).joined(separator: "\n")) }
         let defaults = GatewayConfiguration()
         let records = GatewayConfiguration.keys.map { key in
             Record(

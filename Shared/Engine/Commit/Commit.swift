@@ -114,9 +114,11 @@ enum FrameGrouping {
         return frames
     }
 
-    private static func runLength(_ blocks: [(block: BlockIndex, checksum: UInt32)], from start: Int, limit: Int) -> Int {
+    private static func runLength(_ blocks: [(block: BlockIndex, checksum: UInt32)], from start: Int, limit: Int) -> Int
+    {
         var count = 1
-        while start + count < blocks.count, blocks[start + count].block == blocks[start].block.advanced(by: UInt64(count)),
+        while start + count < blocks.count,
+            blocks[start + count].block == blocks[start].block.advanced(by: UInt64(count)),
             blocks[start + count].block.rawValue % UInt64(limit) != 0
         {
             count += 1

@@ -127,7 +127,11 @@ extension Volume {
         let keys = layer.table.sortedKeys()
         for block in keys {
             guard let entry = layer.table[block] else { continue }
-            if entry.isZero { zeroRuns.appendMerging(BlockRange(start: block, count: 1)) } else { data.append((block, entry)) }
+            if entry.isZero {
+                zeroRuns.appendMerging(BlockRange(start: block, count: 1))
+            } else {
+                data.append((block, entry))
+            }
         }
         for range in layer.zeroRanges.ranges { zeroRuns += range.removing(keys) }
         zeroRuns.sort { $0.start < $1.start }  // Packs state them in order.

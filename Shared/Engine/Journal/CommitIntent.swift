@@ -24,7 +24,8 @@ package struct CommitIntent: Equatable, Sendable {
     }
 
     package init(decoding words: [UInt64]) throws(EngineError) {
-        guard words.count >= 5, UInt64(words.count - 5) == words[4].multipliedReportingOverflow(by: 2).partialValue else {
+        guard words.count >= 5, UInt64(words.count - 5) == words[4].multipliedReportingOverflow(by: 2).partialValue
+        else {
             throw .malformed(.journal, reason: "commit intent of \(words.count) words")
         }
         commit = CommitID(high: words[0], low: words[1])

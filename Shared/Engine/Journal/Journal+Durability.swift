@@ -27,7 +27,8 @@ extension Journal {
         seal(&effects)
         guard syncs.inFlight == nil, syncs.wanted > syncs.syncedSequence else { return }
         let through = publishedSequence
-        let ids = store.segments.filter { $0.lastSequence > syncs.syncedSequence && $0.firstSequence <= through }.map(\.id)
+        let ids = store.segments.filter { $0.lastSequence > syncs.syncedSequence && $0.firstSequence <= through }.map(
+            \.id)
         let token = effects.nextToken()
         syncs.inFlight = (token, through, ids)
         effects.append(.syncSegments(token, ids))

@@ -50,7 +50,9 @@ package struct JournalEntry: Equatable, Sendable {
     }
 
     /// Decodes the entry at `byteOffset`, moving it past. The whole header's checksum was checked before.
-    package static func decode(_ buffer: IOBuffer, at byteOffset: inout Int, end: Int) throws(EngineError) -> JournalEntry {
+    package static func decode(_ buffer: IOBuffer, at byteOffset: inout Int, end: Int) throws(EngineError)
+        -> JournalEntry
+    {
         func fail(_ reason: String) -> EngineError { .malformed(.journal, reason: reason) }
         guard end - byteOffset >= fixedByteCount else { throw fail("entry cut short") }
         guard let operation = Operation(rawValue: buffer.load(at: byteOffset)) else { throw fail("unknown operation") }

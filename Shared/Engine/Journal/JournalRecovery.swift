@@ -86,7 +86,7 @@ private struct JournalRecovery<Store: SegmentStore> {
         let id = footer.segment
         let index = try read(id, at: footer.indexOffset, RecordHeader.aligned(footer.indexByteCount))
         let checksum = unsafe CRC32C.checksum(UnsafeRawBufferPointer(index.bytes(0..<footer.indexByteCount)))
-        guard checksum == footer.indexChecksum else { throw .damaged(id, "the index's checksum is wrong") }
+        guard checksum == footer.indexChecksum else { return try adoptByWalking(footer) }
         var segment = Segment(id: id, state: .sealed)
         var position = 0
         for _ in 0..<footer.recordCount {
@@ -99,11 +99,33 @@ private struct JournalRecovery<Store: SegmentStore> {
             let bytes = IOBuffer(byteCount: byteCount)
             bytes.copy(index, from: position + 8, byteCount: byteCount, to: 0)
             position += 8 + byteCount
-            guard let header = intactHeader(bytes, of: id) else { throw .damaged(id, "a header in the index is broken") }
+            guard let header = intactHeader(bytes, of: id) else {
+                throw .damaged(id, "a header in the index is broken")
+            }
             guard follows(header, chain) else { throw .damaged(id, "the chain of records is broken") }
             try accept(Candidate(header: header, segment: id, byteOffset: byteOffset, bytes: bytes))
             segment.note(header.kind, header.sequence)
         }
+        adopt(segment, footer)
+    }
+
+    /// The index is broken, but the records have headers of their own.
+    private mutating func adoptByWalking(_ footer: SegmentFooter) throws(RecoveryError) {
+        var tail = chain
+        let candidates = try walk(footer.segment, &tail)
+        guard candidates.count == footer.recordCount, tail?.checksum == footer.lastHeaderChecksum || candidates.isEmpty
+        else { throw .damaged(footer.segment, "the index is broken, and so are the headers") }
+        var segment = Segment(id: footer.segment, state: .sealed)
+        for candidate in candidates {
+            try accept(candidate)
+            segment.note(candidate.header.kind, candidate.header.sequence)
+        }
+        adopt(segment, footer)
+    }
+
+    private mutating func adopt(_ read: Segment, _ footer: SegmentFooter) {
+        var segment = read
+        segment.isWithoutRecords = footer.recordCount == 0
         segment.firstSequence = footer.firstSequence
         segment.lastSequence = footer.lastSequence
         journal.segments.append(segment)
@@ -130,7 +152,8 @@ private struct JournalRecovery<Store: SegmentStore> {
             // A header that is sound but does not follow still tells what was durable when it was written.
             synced = max(synced, header.syncedSequence)
             let isFirst = candidates.isEmpty
-            guard follows(header, tail), isFirst || header.sequence.rawValue == (tail?.sequence.rawValue ?? 0) + 1 else {
+            guard follows(header, tail), isFirst || header.sequence.rawValue == (tail?.sequence.rawValue ?? 0) + 1
+            else {
                 break
             }
             candidates.append(Candidate(header: header, segment: id, byteOffset: byteOffset, bytes: bytes))
@@ -185,6 +208,7 @@ private struct JournalRecovery<Store: SegmentStore> {
 
     private mutating func seal(_ segment: inout Segment) throws(RecoveryError) {
         if segment.isEmpty {
+            segment.isWithoutRecords = true
             segment.firstSequence = chain?.sequence ?? .zero
             segment.lastSequence = segment.firstSequence
         }

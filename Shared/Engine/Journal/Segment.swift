@@ -27,6 +27,9 @@ struct Segment {
     /// Reads under way: the file may not be recycled before they end.
     var readers = 0
 
+    /// Found by a restart with nothing in it.
+    var isWithoutRecords = false
+
     init(id: SegmentID, state: State) {
         self.id = id
         self.state = state

@@ -15,6 +15,9 @@ struct SegmentPool {
     private let limits: EngineLimits
     private(set) var segments: Deque<Segment>
     private var spare = Spare.none
+    /// Files that a restart found without a record; used before any other.
+    private var empty: [SegmentID]
+    private let recoveredCount: Int
     private var nextID: SegmentID
     /// Committed, and the commit remembered locally: commands up to here are not needed any more.
     var recyclableSequence = JournalSequence.zero
@@ -25,16 +28,22 @@ struct SegmentPool {
 
     init(limits: EngineLimits, segments: [Segment], next: SegmentID) {
         self.limits = limits
-        self.segments = Deque(segments)
+        self.segments = Deque(segments.filter { !$0.isWithoutRecords })
+        empty = segments.filter(\.isWithoutRecords).map(\.id)
+        recoveredCount = segments.count
         nextID = next
     }
 
     /// How many segments the upload buffer holds; the last one is kept for checkpoints and commit intents.
     private var budget: Int { max(3, Int(limits.bufferByteCount) / limits.segmentByteCount) }
     private var count: Int {
-        if case .none = spare { return segments.count }
-        return segments.count + 1
+        if case .none = spare { return segments.count + empty.count }
+        return segments.count + empty.count + 1
     }
+
+    /// A restart on a full buffer has closed the reserve: there may be one file more, so that the commit that makes
+    /// room can be declared.
+    private var fileLimit: Int { max(budget, recoveredCount + 1) }
 
     // MARK: The segment that takes records
 
@@ -99,8 +108,8 @@ struct SegmentPool {
     /// - Returns: what has to be durable first, if that is all that is missing.
     mutating func keepSpare(synced: JournalSequence, _ effects: inout EffectQueue) -> JournalSequence? {
         guard case .none = spare, lastFailure == nil else { return nil }
-        var reusing: SegmentID?
-        if count >= budget {
+        var reusing = empty.popLast()
+        if reusing == nil, count >= fileLimit {
             guard segments.count > 1, let oldest = segments.first, isRecyclable(oldest), oldest.readers == 0,
                 !segments[1].isEmpty
             else { return nil }

@@ -3,7 +3,8 @@ import Platform
 import Wire
 
 /// One page of a directory bucket's listing, in the byte order of whole keys. Folders sort with their `/`, because that
-/// is the byte which follows them in a key (`a-b` comes before `a/b`). Folders that cannot hold a wanted key are not read.
+/// is the byte which follows them in a key (`a-b` comes before `a/b`). Folders that cannot hold a wanted key are not
+/// read.
 struct ObjectWalk: Sendable {
     let tree: ObjectTree
     /// The bucket's prefix, empty or with a `/` at the end; keys are relative to it.

@@ -23,6 +23,14 @@ package struct ConfigurationKey: Sendable {
         return isList ? "[" + texts.joined(separator: ", ") + "]" : texts.joined()
     }
 
+    /// The key's row of the table in docs/OPERATIONS.md.
+    package var markdownRow: String {
+        let fallback = text(in: GatewayConfiguration())
+        let kind = (isList ? "list of " : "") + kindName.replacing("|", with: "\\|")
+        return "| `\(name)` | \(kind)\(rangeText.isEmpty ? "" : "; \(rangeText)") "
+            + "| \(fallback.isEmpty ? "" : "`\(fallback)`") | \(help) |"
+    }
+
     static func value<Value: ConfigurationValue>(
         _ name: String, _ path: any WritableKeyPath<GatewayConfiguration, Value> & Sendable,
         check: (@Sendable (Value) throws(ValueRefusal) -> Void)? = nil, rangeText: String = "", _ help: String
