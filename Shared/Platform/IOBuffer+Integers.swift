@@ -37,7 +37,7 @@ extension IOBuffer {
         // All bytes are equal to their neighbours, and the first is zero.
         guard let first = range.first, load(UInt8.self, at: first) == 0 else { return range.isEmpty }
         let bytes = unsafe self.bytes(range)
-        guard let base = unsafe bytes.baseAddress else { return true }
+        guard let base = bytes.baseAddress else { return true }
         return unsafe memcmp(base, base + 1, bytes.count - 1) == 0
     }
 }

@@ -1,25 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Wire
 
-/// What a fold did.
-package struct FoldStatistics: Equatable, Sendable {
-    /// A pack that the new root no longer names; what may be deleted once no other root names it.
-    package struct ReleasedPack: Hashable, Sendable {
-        package var owner: VolumeID
-        package var name: PackName
-        package var kind: PackTableRow.Kind
-    }
-    package var leavesWritten = 0
-    package var leavesDropped = 0
-    package var innerNodesWritten = 0
-    package var tablePagesWritten = 0
-    package var mapPacksWritten = 0
-    package var mapByteCount = 0
-    package var nodesFetched = 0
-    package var released: [ReleasedPack] = []
-    package init() {}
-}
-
 /// Takes the packs since the last fold into the tree: writes changed leaves, inner nodes and pack-table pages into new
 /// map packs, and counts which packs lost live bytes. Sans-I/O; runs on the volume's thread.
 ///
@@ -99,7 +80,10 @@ package final class Fold {
         mapPackByteCount: Int, nextPackName: @escaping () -> PackName
     ) throws(EngineError) {
         precondition(map.missingDirectories.isEmpty, "directories are missing")
-        precondition(foldNumber > map.foldNumber && foldNumber < MapEntry.birthLimit && mapPackByteCount > 0)
+        precondition(foldNumber > map.foldNumber && mapPackByteCount > 0)
+        guard foldNumber < MapEntry.birthLimit else {
+            throw .malformed(.mapNode, reason: "fold \(foldNumber) is more than entries can count")
+        }
         var delta = map.delta
         for pack in packs {
             try map.check(pack.directory)
