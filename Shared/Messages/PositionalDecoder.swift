@@ -15,11 +15,11 @@
 
     var codingPath: [any CodingKey] { [] }
     var userInfo: [CodingUserInfoKey: Any] { [:] }
-    var isAtEnd: Bool { position == bytes.count }
+    var isAtEnd: Bool { unsafe position == bytes.count }
 
     init(_ bytes: UnsafeRawBufferPointer) {
         unsafe self.bytes = bytes
-        limit = unsafe bytes.count
+        limit = bytes.count
     }
 
     // MARK: Values
