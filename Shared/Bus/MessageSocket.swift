@@ -82,8 +82,10 @@ package final class MessageSocket {
     package func attach(to loop: EventLoop, work: @escaping () -> Void) throws(SystemError) {
         self.loop = loop
         registrations.append(try loop.register(socket.fileDescriptor, .read) { _ in })
-        registrations.append(
-            try loop.register(monitor.fileDescriptor, .read) { [weak self] _ in self?.hasMonitorNews = true })
+        if let monitor {
+            registrations.append(
+                try loop.register(monitor.fileDescriptor, .read) { [weak self] _ in self?.hasMonitorNews = true })
+        }
         loop.addEndOfIterationHook { [weak self] in
             if let self, !self.registrations.isEmpty { work() }
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package import Wire
+import Wire
 
 /// Walks the whole tree of a root and holds its pack table to what it finds: live bytes of each pack and of each node,
 /// births, places. Folds count incrementally; this counts anew, which is how a wrong count is found before anything is
