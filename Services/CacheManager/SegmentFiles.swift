@@ -81,7 +81,10 @@ package final class SegmentFiles {
         let directory = Platform.FileSystem.parentDirectory(of: old.path) ?? "."
         let name = newPath.split(separator: "/").last.map(String.init) ?? ""
         let path = directory + "/" + name
-        try Platform.FileSystem.rename(old.path, to: path)
+        do { try Platform.FileSystem.rename(old.path, to: path) } catch {
+            // Asked again after a failure: the renaming itself may have been done then.
+            guard error.errorNumber == ENOENT, Platform.FileSystem.exists(path) else { throw error }
+        }
         try Platform.FileSystem.syncDirectory(directory)
         return Segment(file: old.file, path: path)
     }

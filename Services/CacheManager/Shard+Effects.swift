@@ -162,7 +162,10 @@ extension Shard {
                 return try SegmentFiles.prepare(path: path, reusing: old, byteCount: byteCount)
             }
         } then: { result in
-            if case .success(let segment) = result { hosted.journal.adopt(segment, as: id) }
+            switch result {
+            case .success(let segment): hosted.journal.adopt(segment, as: id)
+            case .failure: if let old, let reusing { hosted.journal.adopt(old, as: reusing) }  // For the next try.
+            }
             self.handle(.segmentPrepared(token, result.map { _ in }), of: hosted)
         }
     }

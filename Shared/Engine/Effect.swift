@@ -29,7 +29,8 @@ package enum Effect {
     // The journal: one file per segment.
 
     /// Make a zero-filled file of `EngineLimits.segmentByteCount` for this segment (renaming `reusing` if given: its
-    /// old contents may stay), file and name durable. Answered with `.segmentPrepared`.
+    /// old contents may stay), file and name durable. Asked again with the same ids after a failure, which may have
+    /// come after the renaming. Answered with `.segmentPrepared`.
     case prepareSegment(EffectToken, SegmentID, reusing: SegmentID?)
     /// Write bytes `0 ..< byteCount` of the buffer at an offset. Not durable yet. Answered with `.diskWrite`.
     case writeSegment(EffectToken, SegmentID, byteOffset: Int, IOBuffer, byteCount: Int)

@@ -65,6 +65,8 @@ private struct JournalRecovery<Store: SegmentStore> {
                 unsealed.append((id, try walk(id, &tail)))
             }
         }
+        // Its index may be no further than the page cache; those before it were synced before it was begun.
+        if let last = journal.segments.last { try sync(last.id) }
         try finish(unsealed)
         journal.nextSegment = SegmentID((ids.last?.rawValue ?? 0) + 1)
         journal.lastSequence = chain?.sequence ?? .zero
@@ -78,6 +80,10 @@ private struct JournalRecovery<Store: SegmentStore> {
             throw .disk(error)
         }
         return buffer
+    }
+
+    private func sync(_ id: SegmentID) throws(RecoveryError) {
+        do { try store.sync(id) } catch { throw .disk(error) }
     }
 
     // MARK: Sealed segments

@@ -8,8 +8,10 @@ import Wire
 struct SegmentPool {
     private enum Spare {
         case none
-        case preparing(EffectToken, SegmentID)
+        case preparing(EffectToken, SegmentID, reusing: SegmentID?)
         case ready(SegmentID)
+        /// It is not known how far this got; only the same again leads out of it.
+        case failed(SegmentID, reusing: SegmentID?)
     }
 
     private let limits: EngineLimits
@@ -107,7 +109,12 @@ struct SegmentPool {
     /// Keeps one segment ready ahead of need: a new file while there is room, else the oldest committed one again.
     /// - Returns: what has to be durable first, if that is all that is missing.
     mutating func keepSpare(synced: JournalSequence, _ effects: inout EffectQueue) -> JournalSequence? {
-        guard case .none = spare, lastFailure == nil else { return nil }
+        guard lastFailure == nil else { return nil }
+        if case .failed(let id, let reusing) = spare {
+            prepare(id, reusing: reusing, &effects)
+            return nil
+        }
+        guard case .none = spare else { return nil }
         var reusing = empty.popLast()
         if reusing == nil, count >= fileLimit {
             guard segments.count > 1, let oldest = segments.first, isRecyclable(oldest), oldest.readers == 0,
@@ -118,20 +125,24 @@ struct SegmentPool {
             reusing = oldest.id
             segments.removeFirst()
         }
-        let token = effects.nextToken()
-        spare = .preparing(token, nextID)
-        effects.append(.prepareSegment(token, nextID, reusing: reusing))
+        prepare(nextID, reusing: reusing, &effects)
         nextID = SegmentID(nextID.rawValue + 1)
         return nil
     }
 
+    private mutating func prepare(_ id: SegmentID, reusing: SegmentID?, _ effects: inout EffectQueue) {
+        let token = effects.nextToken()
+        spare = .preparing(token, id, reusing: reusing)
+        effects.append(.prepareSegment(token, id, reusing: reusing))
+    }
+
     /// - Returns: false if the token is not of this pool.
     mutating func didPrepare(_ token: EffectToken, _ result: Result<Void, SystemError>) -> Bool {
-        guard case .preparing(token, let id) = spare else { return false }
+        guard case .preparing(token, let id, let reusing) = spare else { return false }
         switch result {
         case .success: spare = .ready(id)
         case .failure(let error):
-            spare = .none
+            spare = .failed(id, reusing: reusing)
             lastFailure = error
         }
         return true
