@@ -86,9 +86,8 @@ package final class GatewayUnderTest: @unchecked Sendable {
         _ = FileManager.default.createFile(atPath: logFile.path, contents: nil)
         let log = try FileHandle(forWritingTo: logFile)
         try log.seekToEnd()
-        let process = Process()
-        process.executableURL = binaries.appendingPathComponent("sluice")
-        process.arguments = ["up", "--config", configurationFile.path]
+        let process = Self.process(
+            binaries.appendingPathComponent("sluice").path, ["up", "--config", configurationFile.path])
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardOutput = log
         process.standardError = log
@@ -194,13 +193,20 @@ package final class GatewayUnderTest: @unchecked Sendable {
         return result.output
     }
 
-    /// Runs any program to its end.
-    package static func run(
-        _ program: String, _ arguments: [String], environment: [String: String] = [:], directory: URL? = nil
-    ) throws -> (status: Int32, output: String, error: String) {
+    /// A program that ends at SIGTERM: a test's thread has most signals blocked, and its children would inherit that.
+    package static func process(_ program: String, _ arguments: [String]) -> Process {
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: program.hasPrefix("/") ? program : "/usr/bin/env")
-        process.arguments = program.hasPrefix("/") ? arguments : [program] + arguments
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["--default-signal", program] + arguments
+        return process
+    }
+
+    /// Runs any program to its end; after `seconds` it is killed, and the status is 124 or 137.
+    package static func run(
+        _ program: String, _ arguments: [String], environment: [String: String] = [:], directory: URL? = nil,
+        seconds: Int = 240
+    ) throws -> (status: Int32, output: String, error: String) {
+        let process = Self.process("timeout", ["--kill-after=5", "\(seconds)", program] + arguments)
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.currentDirectoryURL = directory
         let files = (0..<2).map { _ in
