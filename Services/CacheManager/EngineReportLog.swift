@@ -30,6 +30,13 @@ enum EngineReportLog {
             lastDelay = reason
             add(["reason": "\(reason)"])
             logger.warning("Commit delayed", metadata: metadata)
+        case .dirtyBlockLost(let block):
+            add(["block": "\(block.rawValue)"])
+            logger.critical(
+                """
+                A block that is not in the bucket yet cannot be read from the journal: commits stop. Copy the data off, \
+                or go back to the last recovery point with `sluice volume attach --force` on another state directory
+                """, metadata: metadata)
         case .folded(let number):
             add(["fold": "\(number)"])
             logger.debug("Folded", metadata: metadata)

@@ -154,6 +154,8 @@ package enum EngineReport: Sendable, Equatable {
     case badBlock(segment: SegmentID, block: BlockIndex)
     case committed(number: UInt64, bytes: UInt64, packs: Int)
     case commitDelayed(String)
+    /// A dirty block that the journal's disk has lost: no commit goes out any more.
+    case dirtyBlockLost(BlockIndex)
     case folded(number: UInt64)
     case fenced(String)
     case journalFailed(String)

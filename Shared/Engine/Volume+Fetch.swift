@@ -8,15 +8,15 @@ extension Volume {
     func readCommitted(_ runs: [BlockRange], _ operation: ReadOperation, at time: EngineTime) {
         for run in runs {
             operation.outstanding += 1
-            guard map.missingDirectories.isEmpty else {
-                fetches.waitingForMap.append((operation, run))
-                continue
-            }
             resolve(run, operation, at: time)
         }
     }
 
     private func resolve(_ run: BlockRange, _ operation: ReadOperation, at time: EngineTime) {
+        guard map.missingDirectories.isEmpty else {
+            fetches.waitingForMap.append((operation, run))
+            return
+        }
         var extents: [CommittedExtent] = []
         do throws(EngineError) {
             let missing = try map.resolve(run, into: &extents)
@@ -131,7 +131,7 @@ extension Volume {
     private func nodeArrived(_ node: NodePointer, at time: EngineTime) {
         for wait in fetches.nodes.removeValue(forKey: node) ?? [] {
             wait.missing -= 1
-            if wait.missing == 0 { resolve(wait.run, wait.operation, at: time) }
+            if wait.missing == 0, !wait.isOver { resolve(wait.run, wait.operation, at: time) }
         }
     }
 
@@ -152,39 +152,46 @@ extension Volume {
             case .unavailable, .ambiguous, .conflict, .preconditionFailed: true
             case .notFound, .corrupt, .refused, nil: count < 1
             }
+        func isPatient(_ operation: ReadOperation) -> Bool {
+            isTransient && operation.deadline > time.nanoseconds
+        }
+        // The impatient are told last: a comparison that ends lets others begin, which may want the same item.
         switch item {
         case .node(let node):
-            let waits = fetches.nodes[node] ?? []
-            let patient = waits.filter { isTransient && $0.operation.deadline > time.nanoseconds }
-            fetches.nodes[node] = patient
-            for wait in waits where !patient.contains(where: { $0 === wait }) {
+            let waits = fetches.nodes.removeValue(forKey: node) ?? []
+            let patient = waits.filter { isPatient($0.operation) }
+            fetches.nodes[node] = patient.isEmpty ? nil : patient
+            tryAgain(item, after: count, isWanted: !patient.isEmpty, at: time)
+            for wait in waits where !isPatient(wait.operation) && !wait.isOver {
+                wait.isOver = true
                 wait.operation.fail(wait.run.start, isTransient: isTransient)
                 finishPiece(of: wait.operation, at: time)
             }
-            if patient.isEmpty {
-                fetches.nodes[node] = nil
-                fetches.failures[item] = nil
-                return
-            }
+            return
         case .frame(let frame):
-            let waits = fetches.frames[frame] ?? []
-            let patient = waits.filter { isTransient && $0.operation.deadline > time.nanoseconds }
-            fetches.frames[frame] = patient
-            for wait in waits where !patient.contains(where: { $0.operation === wait.operation }) {
+            let waits = fetches.frames.removeValue(forKey: frame) ?? []
+            let patient = waits.filter { isPatient($0.operation) }
+            fetches.frames[frame] = patient.isEmpty ? nil : patient
+            tryAgain(item, after: count, isWanted: !patient.isEmpty, at: time)
+            for wait in waits where !isPatient(wait.operation) {
                 wait.operation.fail(wait.blocks.start, isTransient: isTransient)
                 finishPiece(of: wait.operation, at: time)
             }
-            if patient.isEmpty {
-                fetches.frames[frame] = nil
-                fetches.failures[item] = nil
-                return
-            }
+            return
         case .foldNode:
             guard commit?.fold != nil else { return }
             commit?.delayReason = "the bucket does not give a map node: \(error)"
         case .directory: opening.delayReason = "the bucket does not give the volume's pack directories: \(error)"
         }
-        later(.fetch(item), after: backoff(count), at: time)
+        tryAgain(item, after: count, isWanted: true, at: time)
+    }
+
+    private func tryAgain(_ item: Fetches.Item, after failures: Int, isWanted: Bool, at time: EngineTime) {
+        if isWanted {
+            later(.fetch(item), after: backoff(failures), at: time)
+        } else {
+            fetches.failures[item] = nil
+        }
     }
 
     /// Doubles with each failure up to the limit.

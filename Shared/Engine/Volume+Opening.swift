@@ -8,13 +8,16 @@ struct OpeningState {
     enum Kind {
         case create
         case takeOver(EntityTag)
-        /// The counter of the last run, and a commit that may have been published.
-        case resume(start: UInt32, CommitIntent?)
+        /// The counter of the last run.
+        case resume(start: UInt32)
     }
     let kind: Kind
     let startedAt: UInt64
-    /// A commit of the last run that had not landed when HEAD was verified, and still may.
-    var lateCommit: CommitID?
+    /// Commits that earlier runs sent and never saw landing: they may have, and still may, until a HEAD of this run
+    /// replaces the one they were conditional on.
+    var lateCommits: Set<CommitID> = []
+    /// The number of such a HEAD that landed while this run prepared its own.
+    var landedCommitNumber: UInt64 = 0
     /// HEAD in the bucket is known to be ours: commits may go out.
     var isHeadVerified = false
     /// An exclusive volume serves without the bucket's answer from here on.
@@ -46,7 +49,7 @@ extension Volume {
         switch opening.kind {
         case .create: publish(head, under: .absent, at: time)
         case .takeOver(let tag): publish(head, under: .matches(tag), at: time)
-        case .resume(let lastStart, _):
+        case .resume(let lastStart):
             opening.deadline = time.nanoseconds + limits.openTimeoutNanoseconds
             pendingStart = mutants.contains(.reusePackName) ? lastStart : lastStart + 1
             saveState()
@@ -85,17 +88,13 @@ extension Volume {
                 let found = try HeadFormat.decode(object.bytes)
                 if found.commit == head.commit {
                     headTag = object.tag
-                    if case .resume(_, let intent?) = opening.kind, intent.commit != found.commit {
-                        opening.lateCommit = intent.commit
-                    }
-                } else if case .resume(_, let intent?) = opening.kind, intent.commit == found.commit {
+                } else if opening.lateCommits.remove(found.commit) != nil {
                     adopt(found, object.tag)
                 } else {
                     return fence(Self.reason(found, ours: head))
                 }
                 opening.isHeadVerified = true
                 opening.delayReason = nil
-                settledIntent = openedAfter
                 saveState()
                 serveIfReady(at: time)
             } catch {
@@ -113,7 +112,7 @@ extension Volume {
         later(.readHead, after: backoff(opening.failures), at: time)
     }
 
-    /// The commit that was under way at the crash had been published. What it covers stays in the dirty layer too: it
+    /// A commit that was under way at a crash had been published. What it covers stays in the dirty layer too: it
     /// goes out once more, which costs a little and risks nothing.
     private func adopt(_ found: Head, _ tag: EntityTag) {
         head = found

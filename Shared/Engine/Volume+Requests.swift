@@ -19,7 +19,8 @@ struct CompareAndWrite {
     var payload: IOBuffer
     /// Reads once everything placed before it is published.
     var afterOrdinal: UInt64
-    var isReading = false
+    /// Reads what is there now; an answer to another operation is to an earlier arrival of the same request.
+    var operation: ReadOperation?
     /// In the journal, not published yet: nothing can take it back.
     var isWriting = false
 }
@@ -219,18 +220,18 @@ extension Volume {
         for (origin, compare) in compares.sorted(by: {
             ($0.key.frontend, $0.key.number) < ($1.key.frontend, $1.key.number)
         })
-        where !compare.isReading && journal.publishedOrdinal >= compare.afterOrdinal {
-            compares[origin]?.isReading = true
+        where compare.operation == nil && journal.publishedOrdinal >= compare.afterOrdinal {
             let operation = ReadOperation(
                 purpose: .compareAndWrite(origin), sectors: compare.sectors,
                 deadline: time.nanoseconds + limits.holdNanoseconds)
+            compares[origin]?.operation = operation
             start(operation, at: time)
         }
     }
 
     /// The current contents are known: write, or answer MISCOMPARE.
     func finishCompare(_ origin: RequestOrigin, with operation: ReadOperation, at time: EngineTime) {
-        guard let compare = compares[origin] else { return }  // Dropped by a barrier.
+        guard let compare = compares[origin], compare.operation === operation else { return }  // Dropped by a barrier.
         if let failure = operation.failure {
             finish(origin, failure.isTransient ? .busy : .mediumError(sector: failure.sector))
         } else if let difference = compare.firstDifference(from: operation.buffer) {

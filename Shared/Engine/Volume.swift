@@ -85,8 +85,6 @@ package final class Volume {
     /// No layer holds a record up to here any more. HEAD may say more, if a commit turned out to have been published
     /// before the crash.
     var cleanThrough: JournalSequence
-    /// The journal's last record when this run began.
-    let openedAfter: JournalSequence
     /// The outcome of every commit whose intent is up to here is known.
     var settledIntent = JournalSequence.zero
     /// What `start` will be once the local state says so.
@@ -118,14 +116,16 @@ package final class Volume {
             head = state.head
             headTag = state.headTag
             recovered = journal
-            self.opening = OpeningState(kind: .resume(start: state.start, journal.intent), startedAt: time.nanoseconds)
+            self.opening = OpeningState(kind: .resume(start: state.start), startedAt: time.nanoseconds)
+            let open = journal.intents.filter { $0.commitNumber > state.head.commitNumber }
+            self.opening.lateCommits = Set(open.map(\.commit))
         }
         journal = Journal(
             volume: head.volume, generation: head.generation, limits: limits, recovered: recovered,
             above: head.journalSequence)
         journal.store.recyclableSequence = head.journalSequence
         cleanThrough = head.journalSequence
-        openedAfter = journal.publishedSequence
+        if self.opening.lateCommits.isEmpty { settledIntent = journal.publishedSequence }
         journal.mutants = mutants
         active = recovered.dirty
         map = CommittedMap(

@@ -7,7 +7,7 @@ package enum RareEvent: String, CaseIterable, Sendable {
     case crashWithSyncInFlight, crashBetweenPackAndHead, crashBetweenHeadAndState, stateWiped
     // The journal.
     case tornTail, tailEndsAtSync, tailLongerThanSync, segmentRecycled, tableCheckpoint, writeFailed, syncFailed
-    case diskFull, readFailed, bitRotFound, bufferFullHeld, busy
+    case diskFull, readFailed, bitRotFound, dirtyBlockLost, bufferFullHeld, busy
     // The bucket.
     case headReplyLostLanded, headReplyLostNotLanded, lateHeadRefused, lateHeadLanded, headRefused412, headConflict409
     case headLandedThen412, throttled, outage, uploaderLost, shortBody, flippedBody, packRetried

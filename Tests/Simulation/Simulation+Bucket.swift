@@ -18,7 +18,7 @@ extension Simulation {
             } catch {
                 throw Violation(.effectsAreWellFormed, "a pack that cannot be built: \(error)")
             }
-            try useName(key, CRC32C.checksum(built.bytes))
+            try useName(key, gateway)
             trace.line(
                 now,
                 "g\(gateway.index) put pack \(plan.name): \(plan.blockCount) blocks up to \(plan.lastSequence.rawValue)"
@@ -26,7 +26,7 @@ extension Simulation {
             begin(.putPack(key, built), token, gateway)
         case .putObject(let token, let key, let bytes, let precondition):
             guard key == BucketLayout.head(volume) else {
-                try useName(key, CRC32C.checksum(bytes))
+                try useName(key, gateway)
                 trace.line(now, "g\(gateway.index) put \(key)")
                 return begin(.putObject(key, bytes, precondition), token, gateway)
             }
@@ -54,8 +54,10 @@ extension Simulation {
     }
 
     /// Names of packs and map packs are for one attempt only (STORAGE §2).
-    private func useName(_ key: ObjectKey, _ checksum: UInt32) throws(Violation) {
-        guard packNames.updateValue(checksum, forKey: key) == nil else {
+    private func useName(_ key: ObjectKey, _ gateway: SimulatedGateway) throws(Violation) {
+        let user = packNames.updateValue(gateway.index, forKey: key)
+        // An old copy of a machine counts from the past; there only the precondition keeps the first pack safe.
+        guard user == nil || gateway.isRestoredCopy && user != gateway.index else {
             throw Violation(.packNamesAreNeverReused, "\(key) is put a second time")
         }
     }

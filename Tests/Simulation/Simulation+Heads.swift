@@ -120,6 +120,11 @@ extension Simulation {
                 .action(gateway: gateway.index, life: gateway.life, .crash(random.oneIn(3) ? .power : .process)),
                 after: spread(20_000_000))
         case .badBlock: rare.add(.bitRotFound)
+        case .dirtyBlockLost:
+            // Nothing heals it: somebody goes back to the last recovery point, on another machine.
+            rare.add(.dirtyBlockLost)
+            schedule(
+                .action(gateway: gateway.index, life: -1, .retire), after: spread(100_000_000))
         case .bufferFull: rare.add(.bufferFullHeld)
         default: break
         }

@@ -100,10 +100,10 @@ extension Simulation {
         gateway.sealed = Set(box.disk.segmentIDs)
         try judgeRecovery(gateway, journal, records, committed: state.head.journalSequence)
         gateway.lostPower = false
-        if gateway.isRestoredCopy, let intent = journal.intent, let object = store[BucketLayout.head(volume)],
-            try decode(object.bytes).commit == intent.commit
-        {
-            headWriter = gateway.index  // The copy was made while this very commit was on its way.
+        if gateway.isRestoredCopy, let object = store[BucketLayout.head(volume)] {
+            // The copy may have been made while this very commit was on its way.
+            let commit = try decode(object.bytes).commit
+            if journal.intents.contains(where: { $0.commit == commit }) { headWriter = gateway.index }
         }
         try open(gateway, .resume(state, journal))
         audit(gateway, everything: false)

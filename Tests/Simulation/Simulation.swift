@@ -60,8 +60,8 @@ package final class Simulation {
     var faults: StoreFaults
     var requests: [Int: StoreRequest] = [:]
     var nextRequest = 0
-    /// Every name a pack was ever stored under, with the checksum of its bytes.
-    var packNames: [ObjectKey: UInt32] = [:]
+    /// Every name a pack was ever sent under, with the gateway that did it.
+    var packNames: [ObjectKey: Int] = [:]
     /// Which gateway's HEAD the bucket holds.
     var headWriter: Int?
     /// Some HEADs that were replaced, to read back at the end, with the oracle's position then.

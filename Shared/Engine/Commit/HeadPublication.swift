@@ -59,11 +59,13 @@ extension Volume {
                 let found = try HeadFormat.decode(object.bytes)
                 if found.commit == publication.head.commit {
                     headPublished(object.tag, at: time)
-                } else if found.commit == opening.lateCommit {
-                    // The last run's HEAD landed after all, late. What it covers is dirty here still, so ours holds
-                    // everything it does and may replace it.
-                    self.publication?.precondition = .matches(object.tag)
-                    putHead()
+                } else if opening.lateCommits.contains(found.commit) {
+                    // A HEAD of an earlier run landed after all, late. What it covers is dirty here still, so ours
+                    // holds everything it does and comes after it, declared as such.
+                    self.publication = nil
+                    headTag = object.tag
+                    opening.landedCommitNumber = found.commitNumber
+                    declareIntent()
                 } else if publication.precondition == .matches(object.tag) {
                     // Ours did not land and nobody else wrote: the same bytes again.
                     delayHead(.putHead, "HEAD could not be stored", at: time)

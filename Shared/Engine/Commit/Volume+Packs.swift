@@ -60,6 +60,7 @@ extension Volume {
                 let range = index * Geometry.blockByteCount..<(index + 1) * Geometry.blockByteCount
                 guard unsafe CRC32C.checksum(UnsafeRawBufferPointer(buffer.bytes(range))) == entry.checksum else {
                     effects.append(.report(.badBlock(segment: entry.segment, block: block)))
+                    if build.failures == 0 { effects.append(.report(.dirtyBlockLost(block))) }
                     delay(build, "block \(block.rawValue) cannot be read from the journal")
                     break
                 }
@@ -71,6 +72,9 @@ extension Volume {
     /// A partly written block was put together.
     func packBlockRead(_ operation: ReadOperation, _ build: PackBuild, bufferOffset: Int, at time: EngineTime) {
         if let failure = operation.failure {
+            if build.failures == 0, !failure.isTransient {
+                effects.append(.report(.dirtyBlockLost(BlockIndex(failure.sector / 8))))
+            }
             delay(build, "sector \(failure.sector) cannot be read to complete a block")
         } else if let buffer = build.buffer {
             buffer.copy(operation.buffer, from: 0, byteCount: Geometry.blockByteCount, to: bufferOffset)
@@ -110,7 +114,7 @@ extension Volume {
         build.name = name
         let blocks = zip(build.blocks, build.checksums).map { (block: $0.block, checksum: $1) }
         let plan = PackPlan(
-            volume: head.volume, name: name, firstSequence: JournalSequence(head.journalSequence.rawValue + 1),
+            volume: head.volume, name: name, firstSequence: JournalSequence(cleanThrough.rawValue + 1),
             lastSequence: commit.sequence, compressionLevel: UInt8(clamping: head.compressionLevel),
             frames: FrameGrouping.frames(blocks, limits: limits), zeroRuns: build.zeroRuns)
         let token = effects.nextToken()

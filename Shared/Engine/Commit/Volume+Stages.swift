@@ -123,15 +123,17 @@ extension Volume {
 
     // MARK: Intent and HEAD
 
-    private func declareIntent() {
+    func declareIntent() {
         guard let commit else { return }
         self.commit?.stage = .intent(nil)
         journal.appendIntent(
             CommitIntent(
-                commit: commit.id, commitNumber: head.commitNumber + 1, sequence: commit.sequence,
+                commit: commit.id, commitNumber: nextCommitNumber, sequence: commit.sequence,
                 packs: references.map(\.name)
             ).encoded())
     }
+
+    private var nextCommitNumber: UInt64 { max(head.commitNumber, opening.landedCommitNumber) + 1 }
 
     func intentPublished(_ sequence: JournalSequence) {
         guard case .intent(nil) = commit?.stage else { return }
@@ -144,7 +146,7 @@ extension Volume {
         guard let commit, let headTag else { return }
         var new = head
         new.commit = commit.id
-        new.commitNumber += 1
+        new.commitNumber = nextCommitNumber
         new.journalSequence = commit.sequence
         new.cutMilliseconds = commit.cutMilliseconds
         new.cleanShutdown = commit.purpose == .cleanShutdown
@@ -174,6 +176,7 @@ extension Volume {
             }
         }
         self.commit = nil
+        opening.lateCommits = []
         settledIntent = commit.intentSequence
         isEndPublished = commit.purpose != .epoch
         statisticsCounters.commitCount += 1

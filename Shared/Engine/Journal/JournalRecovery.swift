@@ -286,7 +286,7 @@ private struct JournalRecovery<Store: SegmentStore> {
             switch header.kind {
             case .checkpoint: journal.table = try RequestTable(decoding: words(of: candidate))
             case .commitIntent:
-                journal.intent = try CommitIntent(decoding: words(of: candidate))
+                journal.intents.append(try CommitIntent(decoding: words(of: candidate)))
             case .data: break
             }
         } catch { throw .damaged(candidate.segment, "\(error)") }

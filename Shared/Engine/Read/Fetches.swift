@@ -15,6 +15,8 @@ struct Fetches {
         let operation: ReadOperation
         let run: BlockRange
         var missing: Int
+        /// One of its nodes cannot be had; the others are of no use any more.
+        var isOver = false
         init(operation: ReadOperation, run: BlockRange, missing: Int) {
             self.operation = operation
             self.run = run
