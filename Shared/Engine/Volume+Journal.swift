@@ -19,6 +19,7 @@ extension Volume {
             for written in published { publish(written, at: time) }
             // Only now: the journal counts all of them as published before the first was applied.
             passBarriers()
+            for item in published.lazy.flatMap(\.record.items) { unlock(item.origin, at: time) }
             startCompares(at: time)
         } else if journal.didSync(token, result, &effects) {
             answerDurable()
@@ -40,7 +41,6 @@ extension Volume {
         for item in record.items { apply(item, of: written) }
         journal.recycle(record.buffer)
         for item in record.items {
-            if compares[item.origin] != nil { unlock(item.origin, at: time) }
             guard inProgress.contains(item.origin) else { continue }
             if item.forceUnitAccess || head.durability == "always" {
                 journal.wantSync(through: written.sequence)

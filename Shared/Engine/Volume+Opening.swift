@@ -61,6 +61,7 @@ extension Volume {
     func openingPublished(_ tag: EntityTag, at time: EngineTime) {
         headTag = tag
         opening.isHeadVerified = true
+        opening.delayReason = nil
         pendingStart = 1
         saveState()
     }

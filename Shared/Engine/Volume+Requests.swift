@@ -30,16 +30,20 @@ extension Volume {
     /// same request is in progress or was answered and confirmed already.
     package func submit(_ request: VolumeRequest, payload: UnsafeRawBufferPointer, at time: EngineTime) {
         journal.raiseLowestOpen(of: request.origin.frontend, to: request.lowestOpenNumber)
+        refusals[request.origin.frontend]?.removeAll { $0.number < request.lowestOpenNumber }
         switch phase {
         case .opening:
             unsafe waitingForOpen.append(hold(request, payload, at: time))
             return
         case .fenced: return reply(request.origin, .fenced)
-        case .stopped: return reply(request.origin, .busy)
-        case .stopping where request.command.changesVolume: return reply(request.origin, .busy)
+        case .stopped, .stopping:
+            guard phase == .stopped || request.command.changesVolume else { break }
+            // What was applied is never refused.
+            if request.command.changesVolume, isRepeat(request.origin) { return }
+            return reply(request.origin, .busy)
         case .failed where request.command != .flush && !request.command.changesVolume: break
         case .failed: return reply(request.origin, .writeError)
-        case .serving, .stopping: break
+        case .serving: break
         }
         guard isInRange(request.command) else { return reply(request.origin, .outOfRange) }
         switch request.command {
@@ -48,7 +52,7 @@ extension Volume {
         default:
             guard !isRepeat(request.origin) else { return }
             inProgress.insert(request.origin)
-            unsafe admit(request, payload, at: time)
+            unsafe admit(request, payload, since: time.nanoseconds, at: time)
         }
     }
 
@@ -68,6 +72,7 @@ extension Volume {
     package func revoke(_ frontend: ServiceInstance, at time: EngineTime) {
         drop(at: time) { $0.origin.frontend == frontend }
         journal.forget(frontend)
+        refusals[frontend] = nil
         pump(time)
     }
 
@@ -76,6 +81,10 @@ extension Volume {
     /// Answers a request that was in progress.
     func finish(_ origin: RequestOrigin, _ result: VolumeReply) {
         inProgress.remove(origin)
+        switch result {
+        case .miscompare, .mediumError: refusals[origin.frontend, default: []].append((origin.number, result))
+        default: break
+        }
         reply(origin, result)
     }
 
@@ -94,6 +103,11 @@ extension Volume {
 
     private func isRepeat(_ origin: RequestOrigin) -> Bool {
         if inProgress.contains(origin) { return true }
+        if let refusal = refusals[origin.frontend]?.first(where: { $0.number == origin.number }) {
+            statisticsCounters.repeatCount += 1
+            reply(origin, refusal.answer)
+            return true
+        }
         switch journal.table.verdict(on: origin) {
         case .new: return false
         case .applied where !mutants.contains(.forgetRequestTable):
@@ -122,9 +136,14 @@ extension Volume {
     }
 
     /// Takes a new command, or makes it wait for its turn.
-    private func admit(_ request: VolumeRequest, _ payload: UnsafeRawBufferPointer, at time: EngineTime) {
+    /// - Parameter since: when it came first; it is held no longer than from then on.
+    private func admit(
+        _ request: VolumeRequest, _ payload: UnsafeRawBufferPointer, since: UInt64, at time: EngineTime
+    ) {
         if isLocked(request.command) {
-            unsafe blocked.append(hold(request, payload, at: time))
+            var waiting = unsafe hold(request, payload, at: time)
+            waiting.submittedAt = since
+            blocked.append(waiting)
             return
         }
         let pool = journal.store
@@ -136,6 +155,7 @@ extension Volume {
         }
         var waiting = unsafe hold(request, payload, at: time)
         waiting.admission = admission
+        waiting.submittedAt = since
         if held.isEmpty, !hasRoom(for: request.command) { effects.append(.report(.bufferFull)) }
         held.append(waiting)
     }
@@ -216,11 +236,11 @@ extension Volume {
 
     /// Starts the reads of comparisons whose predecessors are all published.
     func startCompares(at time: EngineTime) {
-        guard !compares.isEmpty else { return }
-        for (origin, compare) in compares.sorted(by: {
-            ($0.key.frontend, $0.key.number) < ($1.key.frontend, $1.key.number)
-        })
-        where compare.operation == nil && journal.publishedOrdinal >= compare.afterOrdinal {
+        // One that ends at once lets others start, so each is looked at anew.
+        for origin in compares.keys.sorted(by: { ($0.frontend, $0.number) < ($1.frontend, $1.number) }) {
+            guard let compare = compares[origin], compare.operation == nil,
+                journal.publishedOrdinal >= compare.afterOrdinal
+            else { continue }
             let operation = ReadOperation(
                 purpose: .compareAndWrite(origin), sectors: compare.sectors,
                 deadline: time.nanoseconds + limits.holdNanoseconds)
@@ -259,7 +279,8 @@ extension Volume {
         let waiting = blocked
         blocked = []
         for request in waiting {
-            unsafe admit(request.request, UnsafeRawBufferPointer(request.payload.bytes), at: time)
+            unsafe admit(
+                request.request, UnsafeRawBufferPointer(request.payload.bytes), since: request.submittedAt, at: time)
         }
     }
 }

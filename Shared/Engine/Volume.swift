@@ -66,6 +66,8 @@ package final class Volume {
     var isHeldForRoom = false
     var blocked: [HeldRequest] = []
     var compares: [RequestOrigin: CompareAndWrite] = [:]
+    /// Comparisons that changed nothing, while they may come again: comparing anew could find otherwise.
+    var refusals: [ServiceInstance: [(number: UInt64, answer: VolumeReply)]] = [:]
     var backPressure = BackPressure()
 
     var journalReads: [EffectToken: JournalRead] = [:]
@@ -99,6 +101,7 @@ package final class Volume {
         self.mutants = mutants
         random = EngineRandom(state: seed)
         var recovered = RecoveredJournal()
+        var firstOpenIntent: JournalSequence?
         switch opening {
         case .create(let head):
             self.head = head
@@ -117,15 +120,16 @@ package final class Volume {
             headTag = state.headTag
             recovered = journal
             self.opening = OpeningState(kind: .resume(start: state.start), startedAt: time.nanoseconds)
-            let open = journal.intents.filter { $0.commitNumber > state.head.commitNumber }
-            self.opening.lateCommits = Set(open.map(\.commit))
+            let open = journal.intents.filter { $0.intent.commitNumber > state.head.commitNumber }
+            self.opening.lateCommits = Set(open.map(\.intent.commit))
+            firstOpenIntent = open.first?.record
         }
         journal = Journal(
             volume: head.volume, generation: head.generation, limits: limits, recovered: recovered,
             above: head.journalSequence)
         journal.store.recyclableSequence = head.journalSequence
         cleanThrough = head.journalSequence
-        if self.opening.lateCommits.isEmpty { settledIntent = journal.publishedSequence }
+        settledIntent = firstOpenIntent.map { JournalSequence($0.rawValue - 1) } ?? journal.publishedSequence
         journal.mutants = mutants
         active = recovered.dirty
         map = CommittedMap(

@@ -38,10 +38,14 @@ extension Simulation {
             )
             try willPutHead(head, precondition, gateway)
             begin(.putHead(key, bytes, precondition, head), token, gateway)
-        case .getObject(let token, let key): begin(.getObject(key), token, gateway)
+        case .getObject(let token, let key):
+            trace.line(now, "g\(gateway.index) get \(key)")
+            begin(.getObject(key), token, gateway)
         case .getRange(let token, let key, let byteOffset, let byteCount):
+            trace.line(now, "g\(gateway.index) get \(byteCount) bytes at \(byteOffset) of \(key)")
             begin(.getRange(key, byteOffset: byteOffset, byteCount: byteCount), token, gateway)
         case .getFrame(let token, let key, let byteOffset, let byteCount):
+            trace.line(now, "g\(gateway.index) get frame at \(byteOffset) of \(key)")
             begin(.getFrame(key, byteOffset: byteOffset, byteCount: byteCount), token, gateway)
         default: preconditionFailure("not an effect on the bucket")
         }

@@ -97,7 +97,10 @@ extension Simulation {
         switch operation {
         case .prepare(let token, let segment, let reusing):
             var result = Result<Void, SystemError>.failure(SystemError(errorNumber: ENOSPC, call: "fallocate"))
-            if gateway.isDiskFull {
+            let isNew = reusing == nil && !gateway.disk.segmentIDs.contains(segment)
+            // A restart may find even the reserve used up; then somebody makes a little room.
+            let limit = settings.diskSegmentCount.map { $0 + gateway.life } ?? .max
+            if isNew, gateway.isDiskFull || gateway.disk.segmentIDs.count >= limit {
                 rare.add(.diskFull)
             } else {
                 result = gateway.disk.prepare(segment, reusing: reusing)

@@ -38,13 +38,14 @@ extension Simulation {
 
     private func wait(_ what: String, until isDone: () -> Bool) throws(Violation) {
         let end = now + Self.patience
-        try runEvents { !isDone() && self.now < end }
+        try runEvents { !isDone() && self.now < end && self.queue.nextTime != nil }
         guard isDone() else {
             let waiting = frontends.flatMap(\.open).map { "#\($0) \(ledger[$0].command)" }
             throw Violation(
                 .progressAfterHealing,
-                "it never happens that \(what); phase \(gateways[owner].volume?.statistics.phase as Any), "
-                    + "waiting: \(waiting.prefix(3))")
+                "it never happens that \(what); g\(owner) \(gateways[owner].status), "
+                    + "phase \(gateways[owner].volume?.statistics.phase as Any), callers \(gateways[owner].callers), "
+                    + "barriers \(frontends.map(\.barriers)), waiting: \(waiting.prefix(3))")
         }
     }
 

@@ -128,6 +128,7 @@ extension Simulation {
         frontends[frontend].nexus += 1
         frontends[frontend].barriers.append((nexus, commands))
         sendBarrier((nexus, commands), frontend: frontend)
+        scheduleWake(frontend, after: spread(settings.thinkNanoseconds))
     }
 
     private func sendBarrier(_ barrier: (nexus: UInt64, commands: [Int]), frontend: Int) {

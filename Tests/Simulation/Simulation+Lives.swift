@@ -103,7 +103,7 @@ extension Simulation {
         if gateway.isRestoredCopy, let object = store[BucketLayout.head(volume)] {
             // The copy may have been made while this very commit was on its way.
             let commit = try decode(object.bytes).commit
-            if journal.intents.contains(where: { $0.commit == commit }) { headWriter = gateway.index }
+            if journal.intents.contains(where: { $0.intent.commit == commit }) { headWriter = gateway.index }
         }
         try open(gateway, .resume(state, journal))
         audit(gateway, everything: false)

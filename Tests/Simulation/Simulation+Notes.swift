@@ -110,7 +110,7 @@ extension Simulation {
         if gateway.lostPower, end < oracle.last {
             rare.add(end <= max(oracle.promised, oracle.durable) ? .tailEndsAtSync : .tailLongerThanSync)
         }
-        guard let intent = journal.intents.last, let object = store[BucketLayout.head(volume)],
+        guard let intent = journal.intents.last?.intent, let object = store[BucketLayout.head(volume)],
             let head = try? HeadFormat.decode(object.bytes),
             head.commit != gateway.savedCommit || intent.commit != head.commit
         else { return }

@@ -27,6 +27,8 @@ package struct SimulationSettings {
     package var thinkNanoseconds = 4_000_000
     package var diskNanoseconds = 200_000
     package var diskFaults = DiskFaults()
+    /// The disk may be smaller than the upload buffer, for good.
+    package var diskSegmentCount: Int?
     package var storeRates = StoreFaults.Rates()
     package var storeSlowestNanoseconds: UInt64 = 8_000_000
     package var tagStyle = SimulatedStore.TagStyle.numbered
@@ -49,6 +51,7 @@ package struct SimulationSettings {
         tagStyle = random.oneIn(2) ? .numbered : .hashed
         chaosInterval = [25, 60, 150, 400][random.below(4)]
         chooseFaults(&random)
+        if random.oneIn(8) { diskSegmentCount = 4 + random.below(3) }
     }
 
     private mutating func chooseLimits(_ random: inout SeededRandom) {

@@ -29,7 +29,11 @@ final class PackBuild {
 
 /// A commit on its way (STORAGE §3): packs, then a fold if one is due, then the intent in the journal, then HEAD.
 struct Commit {
-    enum Purpose { case epoch, cleanShutdown, tombstone }
+    enum Purpose {
+        case epoch, cleanShutdown, tombstone
+        /// Nothing new: replaces the HEAD on which commits of earlier runs are conditional, so that none can land late.
+        case settling
+    }
     enum Stage: Equatable {
         case packs
         case fold

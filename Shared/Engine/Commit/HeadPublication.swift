@@ -66,6 +66,10 @@ extension Volume {
                     headTag = object.tag
                     opening.landedCommitNumber = found.commitNumber
                     declareIntent()
+                } else if commit == nil, found.generation == head.generation, found.owner == head.owner {
+                    // An earlier attempt of this gateway to create or to take over has landed late; it never served.
+                    head.commitNumber = found.commitNumber + 1
+                    publish(head, under: .matches(object.tag), at: time)
                 } else if publication.precondition == .matches(object.tag) {
                     // Ours did not land and nobody else wrote: the same bytes again.
                     delayHead(.putHead, "HEAD could not be stored", at: time)

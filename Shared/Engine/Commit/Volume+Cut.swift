@@ -95,6 +95,7 @@ extension Volume {
             return begin(.tombstone, builds: [], at: time)
         }
         if let layer = frozen.first { return begin(.epoch, builds: builds(of: layer), at: time) }
+        if active.isEmpty, !opening.lateCommits.isEmpty { return begin(.settling, builds: [], at: time) }
         guard let ending = commitCallers.ending, active.isEmpty, inProgress.isEmpty, !journal.hasUnpublished,
             durabilityWaiters.isEmpty
         else { return }

@@ -178,7 +178,7 @@ extension Volume {
         self.commit = nil
         opening.lateCommits = []
         settledIntent = commit.intentSequence
-        isEndPublished = commit.purpose != .epoch
+        isEndPublished = commit.purpose == .cleanShutdown || commit.purpose == .tombstone
         statisticsCounters.commitCount += 1
         defer { saveState() }
         guard commit.purpose == .epoch else { return }

@@ -135,7 +135,7 @@ struct Journal {
         guard failure == nil else { return }
         while let record = intents.first, place(record, &effects, at: time) { intents.removeFirst() }
         while let record = closed.first, place(record, &effects, at: time) { closed.removeFirst() }
-        if let needed = store.keepSpare(synced: syncs.syncedSequence, &effects), needed <= publishedSequence {
+        if let needed = store.keepReady(synced: syncs.syncedSequence, &effects), needed <= publishedSequence {
             wantSync(through: needed)
         }
     }

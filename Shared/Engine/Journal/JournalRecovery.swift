@@ -118,8 +118,10 @@ private struct JournalRecovery<Store: SegmentStore> {
     /// The index is broken, but the records have headers of their own.
     private mutating func adoptByWalking(_ footer: SegmentFooter) throws(RecoveryError) {
         var tail = chain
-        let candidates = try walk(footer.segment, &tail)
-        guard candidates.count == footer.recordCount, tail?.checksum == footer.lastHeaderChecksum || candidates.isEmpty
+        // Behind the last one may be headers of a torn tail that an earlier recovery cut off.
+        let candidates = try walk(footer.segment, &tail).prefix(footer.recordCount)
+        guard candidates.count == footer.recordCount,
+            candidates.last.map({ $0.bytes.load(at: 92) == footer.lastHeaderChecksum }) ?? true
         else { throw .damaged(footer.segment, "the index is broken, and so are the headers") }
         var segment = Segment(id: footer.segment, state: .sealed)
         for candidate in candidates {
@@ -286,7 +288,7 @@ private struct JournalRecovery<Store: SegmentStore> {
             switch header.kind {
             case .checkpoint: journal.table = try RequestTable(decoding: words(of: candidate))
             case .commitIntent:
-                journal.intents.append(try CommitIntent(decoding: words(of: candidate)))
+                journal.intents.append((header.sequence, try CommitIntent(decoding: words(of: candidate))))
             case .data: break
             }
         } catch { throw .damaged(candidate.segment, "\(error)") }

@@ -28,8 +28,8 @@ package struct RecoveredRecord: Sendable {
 package struct RecoveredJournal: Sendable {
     package internal(set) var table = RequestTable()
     package internal(set) var lastSequence = JournalSequence.zero
-    /// The commits that were about to be published, oldest first.
-    package internal(set) var intents: [CommitIntent] = []
+    /// The commits that were about to be published, oldest first, and the records that say so.
+    package internal(set) var intents: [(record: JournalSequence, intent: CommitIntent)] = []
     package internal(set) var recordCount = 0
     /// The end of the journal was cut off here: an unfinished write, never acknowledged as durable.
     package internal(set) var tornTail: (segment: SegmentID, byteOffset: Int)?

@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 import DequeModule
+import Glibc
 import Platform
 import Wire
 
 /// The segments of one volume's journal, oldest first: which one takes records, which may be recycled, what space is
 /// left. The whole pool never exceeds the volume's upload buffer.
 struct SegmentPool {
-    private enum Spare {
+    private enum Preparation {
         case none
-        case preparing(EffectToken, SegmentID, reusing: SegmentID?)
-        case ready(SegmentID)
+        case running(EffectToken, SegmentID, reusing: SegmentID?)
         /// It is not known how far this got; only the same again leads out of it.
         case failed(SegmentID, reusing: SegmentID?)
     }
+    /// One for commands, and behind it the reserve, which they never take: whatever becomes of the disk, a commit can
+    /// be declared and a restart finds a file to begin with.
+    private static let readyCount = 2
 
     private let limits: EngineLimits
     private(set) var segments: Deque<Segment>
-    private var spare = Spare.none
+    /// Files that can be written to at once.
+    private var ready: Deque<SegmentID> = []
+    private var preparation = Preparation.none
     /// Files that a restart found without a record; used before any other.
     private var empty: [SegmentID]
     private let recoveredCount: Int
@@ -27,6 +32,8 @@ struct SegmentPool {
     var settledIntentSequence = JournalSequence.zero
     /// Why the last segment could not be made; cleared by the next try.
     private(set) var lastFailure: SystemError?
+    /// The disk has no room for another file, whatever the upload buffer would allow.
+    private var isDiskFull = false
 
     init(limits: EngineLimits, segments: [Segment], next: SegmentID) {
         self.limits = limits
@@ -36,11 +43,12 @@ struct SegmentPool {
         nextID = next
     }
 
-    /// How many segments the upload buffer holds; the last one is kept for checkpoints and commit intents.
-    private var budget: Int { max(3, Int(limits.bufferByteCount) / limits.segmentByteCount) }
+    /// How many segments the upload buffer holds, the reserve included.
+    private var budget: Int { max(4, Int(limits.bufferByteCount) / limits.segmentByteCount) }
     private var count: Int {
-        if case .none = spare { return segments.count + empty.count }
-        return segments.count + empty.count + 1
+        let count = segments.count + empty.count + ready.count
+        if case .none = preparation { return count }
+        return count + 1
     }
 
     /// A restart on a full buffer has closed the reserve: there may be one file more, so that the commit that makes
@@ -53,15 +61,18 @@ struct SegmentPool {
         guard let current = segments.last, current.state == .open else { return false }
         return current.fits(
             recordByteCount: record.byteCount, entriesByteCount: record.entriesByteCount,
-            segmentByteCount: limits.segmentByteCount)
+            segmentByteCount: record.kind == .data ? commandByteCount : limits.segmentByteCount)
     }
 
-    /// Starts the spare segment, if there is one and it is not the reserve.
+    /// How much of a segment commands may fill: if even the reserve is in use, commits need a part of it.
+    private var commandByteCount: Int {
+        ready.isEmpty ? limits.segmentByteCount / 4 * 3 : limits.segmentByteCount
+    }
+
+    /// Starts the next segment, if one is ready that is not the reserve.
     mutating func openNext(forCommands: Bool) -> Bool {
-        guard case .ready(let id) = spare else { return false }
-        if forCommands, segments.count + 1 >= budget, recyclableCount == 0 { return false }
+        guard ready.count >= (forCommands ? Self.readyCount : 1), let id = ready.popFirst() else { return false }
         if let last = segments.indices.last, segments[last].state == .open { segments[last].state = .full }
-        spare = .none
         segments.append(Segment(id: id, state: .open))
         return true
     }
@@ -96,34 +107,39 @@ struct SegmentPool {
     var usedByteCount: UInt64 { UInt64(segments.count - recyclableCount) * UInt64(limits.segmentByteCount) }
     var totalByteCount: UInt64 { UInt64(budget) * UInt64(limits.segmentByteCount) }
 
-    /// Could a command of this size be placed without touching the reserve, now or as soon as a segment is prepared?
+    /// Could a command of this size be placed now, without touching the reserve? Only files that are there count: a
+    /// command that is taken must not wait for a disk to get room.
     func hasRoom(forRecordByteCount byteCount: Int) -> Bool {
-        let usable = limits.segmentByteCount * 7 / 8
-        var free = (budget - 1 - segments.count + recyclableCount) * usable
+        let usable = commandByteCount / 8 * 7
+        var free = 0
+        if ready.count >= Self.readyCount { free += usable }
         if let current = segments.last, current.state == .open {
             free += max(0, usable - current.writeOffset - current.index.bytes.count)
         }
         return byteCount + RecordHeader.alignment <= free
     }
 
-    /// Keeps one segment ready ahead of need: a new file while there is room, else the oldest committed one again.
+    /// Keeps segments ready ahead of need: a new file while there is room, else the oldest committed one again.
     /// - Returns: what has to be durable first, if that is all that is missing.
-    mutating func keepSpare(synced: JournalSequence, _ effects: inout EffectQueue) -> JournalSequence? {
+    mutating func keepReady(synced: JournalSequence, _ effects: inout EffectQueue) -> JournalSequence? {
         guard lastFailure == nil else { return nil }
-        if case .failed(let id, let reusing) = spare {
+        if case .failed(let id, let reusing) = preparation {
             prepare(id, reusing: reusing, &effects)
             return nil
         }
-        guard case .none = spare else { return nil }
+        guard ready.count < Self.readyCount, case .none = preparation else { return nil }
         var reusing = empty.popLast()
-        if reusing == nil, count >= fileLimit {
-            guard segments.count > 1, let oldest = segments.first, isRecyclable(oldest), oldest.readers == 0,
+        if reusing == nil, count >= fileLimit || isDiskFull {
+            if segments.count > 1, let oldest = segments.first, isRecyclable(oldest), oldest.readers == 0,
                 !segments[1].isEmpty
-            else { return nil }
-            // The next segment begins with the request table: it has to be durable before this one's copy goes.
-            guard segments[1].firstSequence <= synced else { return segments[1].firstSequence }
-            reusing = oldest.id
-            segments.removeFirst()
+            {
+                // The next segment begins with the request table: it has to be durable before this one's copy goes.
+                guard segments[1].firstSequence <= synced else { return segments[1].firstSequence }
+                reusing = oldest.id
+                segments.removeFirst()
+            } else if count >= fileLimit {
+                return nil
+            }
         }
         prepare(nextID, reusing: reusing, &effects)
         nextID = SegmentID(nextID.rawValue + 1)
@@ -132,17 +148,22 @@ struct SegmentPool {
 
     private mutating func prepare(_ id: SegmentID, reusing: SegmentID?, _ effects: inout EffectQueue) {
         let token = effects.nextToken()
-        spare = .preparing(token, id, reusing: reusing)
+        preparation = .running(token, id, reusing: reusing)
         effects.append(.prepareSegment(token, id, reusing: reusing))
     }
 
     /// - Returns: false if the token is not of this pool.
     mutating func didPrepare(_ token: EffectToken, _ result: Result<Void, SystemError>) -> Bool {
-        guard case .preparing(token, let id, let reusing) = spare else { return false }
+        guard case .running(token, let id, let reusing) = preparation else { return false }
         switch result {
-        case .success: spare = .ready(id)
+        case .success:
+            ready.append(id)
+            preparation = .none
+            if reusing == nil { isDiskFull = false }
         case .failure(let error):
-            spare = .failed(id, reusing: reusing)
+            // A new file is whole or not there.
+            isDiskFull = reusing == nil && [ENOSPC, EDQUOT].contains(error.errorNumber)
+            preparation = isDiskFull ? .none : .failed(id, reusing: reusing)
             lastFailure = error
         }
         return true
