@@ -17,10 +17,12 @@ struct PayloadFramesTests {
         #expect(frames.map(\.byteCount) == [4608, 100_000, 16 + (16 << 10), 1 << 20])
         var cursor = PayloadCursor()
         for buffer in buffers {
-            let slice = try #require(cursor.take(buffer.byteCount, from: frames))
+            let piece = cursor.take(buffer.byteCount, from: frames)
+            let slice = try #require(piece)
             #expect(unsafe Array(slice.bytes) == buffer.array)
         }
-        #expect(cursor.take(1, from: frames) == nil)
+        let beyond = cursor.take(1, from: frames)
+        #expect(beyond == nil)
     }
 
     @Test func onePackedFrameStaysWithinItsLimit() {
@@ -33,11 +35,15 @@ struct PayloadFramesTests {
     @Test func aPieceNeverReachesIntoTheNextFrame() {
         let frames = [Frame([1, 2, 3]), Frame([4, 5, 6])]
         var cursor = PayloadCursor()
-        #expect(cursor.take(2, from: frames)?.range == 0..<2)
-        #expect(cursor.take(2, from: frames) == nil)
+        let first = cursor.take(2, from: frames)
+        let tooLong = cursor.take(2, from: frames)
+        #expect(first?.range == 0..<2)
+        #expect(tooLong == nil)
         var other = PayloadCursor()
-        #expect(other.take(3, from: frames)?.frame === frames[0])
-        #expect(other.take(3, from: frames)?.frame === frames[1])
-        #expect(other.take(1, from: []) == nil)
+        let whole = [other.take(3, from: frames), other.take(3, from: frames)]
+        #expect(whole[0]?.frame === frames[0])
+        #expect(whole[1]?.frame === frames[1])
+        let nothing = other.take(1, from: [])
+        #expect(nothing == nil)
     }
 }

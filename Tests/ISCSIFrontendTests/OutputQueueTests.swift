@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import Bus
 import Glibc
 import ISCSI
 import TestSupport
 import Testing
 
 // The queue belongs to this executable alone, so nothing of it is visible from outside.
+@testable import Bus
 @testable import ISCSIFrontend
 
 struct OutputQueueTests {
