@@ -9,6 +9,7 @@ listens on loopback with ports and directories of its own and is removed at the 
 import argparse, json, os, pathlib, platform, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time
 
 GIB = 1 << 30
+BUFFER_GIB = 4
 WORKLOADS = [
     # name, qemu-img bench arguments, unit
     ("4 KiB read, depth 1", ["-s", "4096", "-d", "1", "-c", "10000"], "IOPS"),
@@ -40,6 +41,13 @@ def wait_for(what, condition, seconds=30):
             pass
         time.sleep(0.1)
     sys.exit(f"{what}: not within {seconds} s")
+
+
+def keep_in_page_cache(path):
+    """What was read or written is in the page cache; the kernel may take it away when it is idle."""
+    with open(path, "rb") as file:
+        while file.read(16 << 20):
+            pass
 
 
 def memory(pids):
@@ -86,10 +94,7 @@ class Tgt:
         return [self.process.pid]
 
     def settle(self):
-        # What was just read or written is in the page cache; keep it there.
-        with open(self.image, "rb") as image:
-            while image.read(16 << 20):
-                pass
+        keep_in_page_cache(self.image)
 
     def stop(self):
         self.process.kill()
@@ -107,7 +112,8 @@ class Sluice:
         self.configuration = self.directory / "gateway.yaml"
         self.configuration.write_text(
             f"state: {{directory: state}}\nrun: {{directory: run}}\n"
-            f"journal: {{directories: [journal], size: 64GiB, volume_buffer: 32GiB}}\ncache: {{directories: [cache]}}\n"
+            f"journal: {{directories: [journal], size: {BUFFER_GIB}GiB, volume_buffer: {BUFFER_GIB}GiB}}\n"
+            f"cache: {{directories: [cache]}}\n"
             f"bucket: {{url: \"file://{self.directory}/bucket\"}}\niscsi: {{listen: [\"127.0.0.1:{self.port}\"]}}\n"
             f"exporter: {{listen: \"127.0.0.1:{exporter}\"}}\ncommit: {{interval: 300s}}\n")
         self.log = open(self.directory / "log", "w")
@@ -128,6 +134,9 @@ class Sluice:
     def settle(self):
         # Nothing is left to upload, so that a run measures the journal and not the end of the run before.
         self.cli("volume", "sync", "bench")
+        for segment in (self.directory / "journal").rglob("*"):
+            if segment.is_file():
+                keep_in_page_cache(segment)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -172,9 +181,13 @@ def main():
     results = {name: [] for name, _, _ in WORKLOADS}
     try:
         targets = [Tgt(directory, size), Sluice(directory, size, options.binaries)]
-        for target in targets:  # Every block is written once, so that reads hit data.
-            run("qemu-img", "bench", "-f", "raw", "-t", "none", "-n", "-w", "--pattern=165",
-                "-s", "1048576", "-d", "16", "-c", "1024", target.url)
+        # Every block is written, so that reads hit data, and so often that the journal recycles its segments as it
+        # does for the rest of its life.
+        for target in targets:
+            for _ in range(BUFFER_GIB + 1):
+                run("qemu-img", "bench", "-f", "raw", "-t", "none", "-n", "-w", "--pattern=165",
+                    "-s", "1048576", "-d", "16", "-c", "1024", target.url)
+                target.settle()
         for number in range(options.rounds):
             for name, arguments, unit in WORKLOADS:
                 row = {}

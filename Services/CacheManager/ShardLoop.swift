@@ -47,6 +47,7 @@ final class ShardLoop {
     private var healthTimer: LoopTimer?
     private var uploaders: [ServiceInstance: PeerIdentity] = [:]
     private var unsentBatches: [DataPlaneServer<PeerIdentity>.Batch] = []
+    private var frames: [Frame] = []
     private var hasSent = false
     private var lastDelays: [VolumeID: String] = [:]
     lazy var router = ControlRouter(self)
@@ -276,7 +277,7 @@ final class ShardLoop {
             return refuseIO(message, "the body does not hold whole requests")
         }
         let time = shard.now
-        var nextPayload = 0
+        var cursor = PayloadCursor()
         for offset in stride(from: 0, to: body.count, by: IORequest.byteCount) {
             let slot = unsafe RawSpan(
                 _unsafeBytes: UnsafeRawBufferPointer(rebasing: body[offset..<offset + IORequest.byteCount]))
@@ -295,10 +296,10 @@ final class ShardLoop {
                 unsafe dataPlane.receive(request, payload: nothing, from: peer, at: time)
                 continue
             }
-            guard nextPayload < message.payload.count else { return refuseIO(message, "a payload frame is missing") }
-            let frame = message.payload[nextPayload]
-            nextPayload += 1
-            unsafe dataPlane.receive(request, payload: frame.bytes, from: peer, at: time)
+            guard let payload = cursor.take(Int(request.payloadByteCount), from: message.payload) else {
+                return refuseIO(message, "a payload is missing or too short")
+            }
+            unsafe dataPlane.receive(request, payload: payload.bytes, from: peer, at: time)
         }
     }
 
@@ -309,15 +310,18 @@ final class ShardLoop {
 
     /// Sends what the volumes answered. A frontend that takes nothing now gets it later; one that is gone asks again.
     private func flush() {
-        let earlier = unsentBatches
-        unsentBatches.removeAll(keepingCapacity: true)
-        for batch in earlier { send(batch) }
+        if !unsentBatches.isEmpty {
+            let earlier = unsentBatches
+            unsentBatches = []
+            for batch in earlier { send(batch) }
+        }
         dataPlane.takeBatches { send($0) }
     }
 
     private func send(_ batch: DataPlaneServer<PeerIdentity>.Batch) {
         let byteCount = batch.answers.count * IOReply.byteCount
-        let payload = batch.answers.compactMap { answer in answer.payload.map { Frame(sharing: $0) } }
+        frames.removeAll(keepingCapacity: true)
+        PayloadFrames.carry(batch.answers.compactMap(\.payload), in: &frames)
         let result = unsafe withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 8) { bytes in
             for (index, answer) in batch.answers.enumerated() {
                 let range = index * IOReply.byteCount..<(index + 1) * IOReply.byteCount
@@ -326,8 +330,9 @@ final class ShardLoop {
             }
             let header = MessageSocket.Header(.io, requestID: 0, isReply: true)
             return unsafe socket.send(
-                header, body: RawSpan(_unsafeBytes: UnsafeRawBufferPointer(bytes)), payload: payload, to: batch.peer)
+                header, body: RawSpan(_unsafeBytes: UnsafeRawBufferPointer(bytes)), payload: frames, to: batch.peer)
         }
+        frames.removeAll(keepingCapacity: true)
         switch result {
         case .sent: hasSent = true
         case .full: unsentBatches.append(batch)

@@ -155,10 +155,13 @@ package struct UploadDispatcher {
 
     /// When `advance` is due.
     package var nextDeadline: UInt64? {
-        let silence = uploaders.values.lazy.map { $0.lastHeard + limits.silenceNanoseconds }.min()
-        let timeout = jobs.values.lazy.filter { $0.uploader != nil }.map(\.deadline).min()
-        guard let silence, let timeout else { return silence ?? timeout }
-        return min(silence, timeout)
+        // Asked in every round of the loop: plain walks, because closures would capture a copy of the whole.
+        var earliest: UInt64?
+        for uploader in uploaders.values {
+            earliest = min(earliest ?? .max, uploader.lastHeard + limits.silenceNanoseconds)
+        }
+        for job in jobs.values where job.uploader != nil { earliest = min(earliest ?? .max, job.deadline) }
+        return earliest
     }
 
     package mutating func takeActions(_ taken: inout [Action]) {

@@ -8,7 +8,7 @@ import Wire
 /// What a link tells its owner, on the loop.
 protocol CacheLinkOwner: AnyObject {
     /// - Parameter payload: the data of a read, of the length that the reply says.
-    func link(_ link: CacheLink, answered owner: RequestOwner, _ reply: IOReply, payload: Frame?)
+    func link(_ link: CacheLink, answered owner: RequestOwner, _ reply: IOReply, payload: FrameSlice?)
     func link(_ link: CacheLink, gaveUp owner: RequestOwner, _ operation: IORequest.Operation, wasSent: Bool)
     /// - Parameter askedAt: the list is not older than this.
     func link(_ link: CacheLink, listed volumes: [VolumeDescription], askedAt: MonotonicInstant)
@@ -37,9 +37,11 @@ final class CacheLink {
     private static let deadlineGrace = Duration.milliseconds(100)
 
     weak var owner: (any CacheLinkOwner)?
-    private(set) var outstanding: OutstandingRequests<RequestOwner, Frame>
+    private(set) var outstanding: OutstandingRequests<RequestOwner, IOBuffer>
     let counters: BusCounters
     private let settings: Settings
+    private let holdMilliseconds: Int64
+    private let holdNanoseconds: UInt64
     private let loop: EventLoop
     private let logger: Logger
     private let context: BusContext
@@ -49,8 +51,9 @@ final class CacheLink {
     private var locateAt = MonotonicInstant(nanoseconds: 0)
     private let handshake: ClientHandshake
     private let message = IncomingMessage()
-    private var batch: [OutstandingRequests<RequestOwner, Frame>.Item] = []
+    private var batch: [OutstandingRequests<RequestOwner, IOBuffer>.Item] = []
     private var body: [UInt8] = []
+    private var frames: [Frame] = []
     private var nextMessageID: UInt64 = 1
     /// The cache manager's clock minus ours, milliseconds.
     private var clockOffset: Int64 = 0
@@ -65,6 +68,8 @@ final class CacheLink {
 
     init(_ settings: Settings, loop: EventLoop, context: BusContext, counters: BusCounters, logger: Logger) throws {
         self.settings = settings
+        holdMilliseconds = settings.commandHold.wholeMillisecondsRoundedUp
+        holdNanoseconds = UInt64(max(0, (settings.commandHold + Self.deadlineGrace).wholeNanoseconds))
         self.loop = loop
         self.logger = logger
         self.counters = counters
@@ -99,13 +104,12 @@ final class CacheLink {
     // MARK: Requests
 
     /// A command: given up when the configured time is over.
-    func submit(_ request: IORequest, payload: Frame?, owner: RequestOwner) {
+    func submit(_ request: IORequest, payload: IOBuffer?, owner: RequestOwner) {
         var request = request
         let now = loop.now
-        let hold = settings.commandHold
-        let wall = Int64(WallClock.millisecondsNow()) + clockOffset + hold.wholeMillisecondsRoundedUp
+        let wall = Int64(WallClock.millisecondsNow()) + clockOffset + holdMilliseconds
         request.deadlineMilliseconds = UInt64(max(1, wall))
-        let deadline = now.advanced(by: hold + Self.deadlineGrace).nanoseconds
+        let deadline = now.nanoseconds + holdNanoseconds
         outstanding.submit(request, payload: payload, owner: owner, deadline: deadline)
     }
 
@@ -138,7 +142,7 @@ final class CacheLink {
         guard !isRevoked else { return }
         let now = loop.now
         // The owner may submit more while it is told, so the table is left first.
-        var expired: [OutstandingRequests<RequestOwner, Frame>.Closed] = []
+        var expired: [OutstandingRequests<RequestOwner, IOBuffer>.Closed] = []
         outstanding.advance(to: now.nanoseconds) { expired.append($0) }
         for closed in expired {
             owner?.link(self, gaveUp: closed.owner, closed.request.operation, wasSent: closed.wasSent)
@@ -185,11 +189,12 @@ final class CacheLink {
     }
 
     private func armTimer() {
-        let deadlines = [
-            outstanding.nextDeadline.map { MonotonicInstant(nanoseconds: $0) }, handshake.nextDeadline, greetAt,
-            sendAgainAt, isConnected ? pollAt : locateAt,
-        ]
-        guard let next = deadlines.compactMap({ $0 }).min() else { return timer.cancel() }
+        // In every round, so without an array.
+        var next = isConnected ? pollAt : locateAt
+        if let due = outstanding.nextDeadline { next = min(next, MonotonicInstant(nanoseconds: due)) }
+        if let due = handshake.nextDeadline { next = min(next, due) }
+        if let greetAt { next = min(next, greetAt) }
+        if let sendAgainAt { next = min(next, sendAgainAt) }
         timer.arm(at: next)
     }
 
@@ -293,12 +298,14 @@ final class CacheLink {
                 continue
             }
             encodeBatch()
-            let payload = batch.compactMap(\.payload)
-            let result = socket.send(.init(.io, requestID: takeMessageID()), body: body, payload: payload)
+            frames.removeAll(keepingCapacity: true)
+            PayloadFrames.carry(batch.compactMap(\.payload), in: &frames)
+            let result = socket.send(.init(.io, requestID: takeMessageID()), body: body, payload: frames)
             guard result == .sent else { return false }
             outstanding.batchWasSent(at: now.nanoseconds)
         }
         batch.removeAll(keepingCapacity: true)
+        frames.removeAll(keepingCapacity: true)
         return true
     }
 
@@ -326,25 +333,21 @@ final class CacheLink {
         guard body.count.isMultiple(of: IOReply.byteCount) else {
             return report("the body does not hold whole replies")
         }
-        var nextPayload = 0
+        var cursor = PayloadCursor()
         for offset in stride(from: 0, to: body.count, by: IOReply.byteCount) {
             let slot = unsafe RawSpan(
                 _unsafeBytes: UnsafeRawBufferPointer(rebasing: body[offset..<offset + IOReply.byteCount]))
             guard let reply = try? IOReply(decoding: slot) else { return report("a reply that cannot be read") }
-            var payload: Frame?
+            var payload: FrameSlice?
             if reply.payloadByteCount > 0 {
-                guard nextPayload < message.payload.count else { return report("a payload is missing") }
-                payload = message.payload[nextPayload]
-                nextPayload += 1
-            }
-            guard payload?.byteCount ?? 0 == Int(reply.payloadByteCount) else {
-                return report("a payload of another length")
+                payload = cursor.take(Int(reply.payloadByteCount), from: message.payload)
+                guard payload != nil else { return report("a payload is missing or too short") }
             }
             receive(reply, payload, now)
         }
     }
 
-    private func receive(_ reply: IOReply, _ payload: Frame?, _ now: MonotonicInstant) {
+    private func receive(_ reply: IOReply, _ payload: FrameSlice?, _ now: MonotonicInstant) {
         guard reply.frontend == settings.identity.instance else { return }
         guard reply.status != .helloRequired else {
             // The request stays open; all go out again after the next hello.

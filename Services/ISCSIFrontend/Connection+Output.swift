@@ -5,7 +5,7 @@ import ISCSI
 /// An answer with data that is being sent.
 struct DataInAnswer {
     enum Data {
-        case frame(Frame)
+        case frame(FrameSlice)
         case bytes([UInt8])
     }
     var task: Int
@@ -35,7 +35,7 @@ extension Connection {
                 continue
             }
             switch sending[sendingHead].data {
-            case .frame(let frame): output.append(piece.pdu, frame: frame, range: piece.range)
+            case .frame(let data): output.append(piece.pdu, data, piece.range)
             case .bytes(let bytes): output.append(piece.pdu, bytes: bytes[piece.range])
             }
             if piece.carriesStatus { dropFirstAnswer() }

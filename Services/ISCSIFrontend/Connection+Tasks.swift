@@ -179,12 +179,12 @@ extension Connection {
     // MARK: Answers of the volume
 
     /// - Parameter payload: what a read returns.
-    func volumeAnswered(_ task: Int, _ outcome: MediumOutcome, payload: Frame?) {
+    func volumeAnswered(_ task: Int, _ outcome: MediumOutcome, payload: FrameSlice?) {
         complete(task, outcome, payload)
         carryOutActions()
     }
 
-    private func complete(_ task: Int, _ outcome: MediumOutcome, _ payload: Frame?) {
+    private func complete(_ task: Int, _ outcome: MediumOutcome, _ payload: FrameSlice?) {
         switch slots[task].work {
         case .unmap(let operation): answer(task, operation.result(of: outcome))
         case .mergeTail(let operation, let transfer):
@@ -193,7 +193,7 @@ extension Connection {
                 let buffer = slots[task].buffer
             else { return answer(task, operation.result(of: .refused)) }
             let kept = transfer.partialTailByteCount..<Geometry.sectorByteCount
-            unsafe buffer.copy(UnsafeRawBufferPointer(rebasing: payload.bytes[kept]), to: transfer.byteCount)
+            unsafe buffer.copy(payload.bytes(kept), to: transfer.byteCount)
             slots[task].work = .medium(operation, transfer)
             router.submit(
                 .write, transfer.sectors, of: operation, payload: buffer, owner: .task(id, slot: task))

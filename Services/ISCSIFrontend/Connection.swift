@@ -64,6 +64,7 @@ final class Connection {
     let descriptor: Int32
     let peer: SocketAddress
     let local: SocketAddress
+    private let localAddress: String
     let openedAt: UInt64
     unowned let owner: any ConnectionOwner
     var registration: EventLoop.Registration?
@@ -99,6 +100,7 @@ final class Connection {
         self.descriptor = descriptor
         self.peer = peer
         self.local = local
+        localAddress = local.description
         self.owner = owner
         let configuration = owner.configuration
         openedAt = owner.now
@@ -196,7 +198,7 @@ final class Connection {
         // A discovery session is measured from its last request.
         if session?.identity.isDiscovery == true { phaseStartedAt = owner.now }
         let before = machine?.rejectedCount ?? 0
-        let directory = ConnectionDirectory(table: owner.targets, address: local.description)
+        let directory = ConnectionDirectory(table: owner.targets, address: localAddress)
         unsafe machine?.receive(
             pdu, storage: framer.storage.span.bytes, directory: directory, output: &output.writer, actions: &actions)
         owner.counters.rejectedPDUs += (machine?.rejectedCount ?? 0) - before

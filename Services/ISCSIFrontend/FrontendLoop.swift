@@ -29,6 +29,8 @@ final class FrontendLoop: ConnectionOwner {
     private var control: ControlEndpoint?
     private let isStopRequested: () -> Bool
     private var dirty: [ConnectionID] = []
+    /// Empty between rounds; kept for its memory.
+    private var flushing: [ConnectionID] = []
     private var barriers: [UInt64: () -> Void] = [:]
     private var lastBarrier: UInt64 = 0
     private var holdingLogins: [(ConnectionID, arrivedAt: MonotonicInstant)] = []
@@ -98,26 +100,26 @@ final class FrontendLoop: ConnectionOwner {
     }
 
     private func flushDirty() {
-        let waiting = dirty
-        dirty.removeAll(keepingCapacity: true)
-        for id in waiting {
+        swap(&dirty, &flushing)
+        for id in flushing {
             guard let connection = connections[id] else { continue }
             connection.isDirty = false
             connection.flush()
             interestChanged(connection)
         }
+        flushing.removeAll(keepingCapacity: true)
     }
 
     func hasOutput(_ connection: Connection) {
         guard !connection.isDirty else { return }
         connection.isDirty = true
+        // Every round ends with sending it.
         dirty.append(connection.id)
-        loop.requestIteration()
     }
 
     func interestChanged(_ connection: Connection) {
         guard let registration = connection.registration, !connection.isClosed else { return }
-        var interest: EventLoop.Interest = connection.wantsToRead ? .read : []
+        var interest: EventLoop.Interest = connection.wantsToRead ? .read : .none
         if !connection.output.isEmpty { interest.insert(.write) }
         guard interest != connection.interest else { return }
         do throws(SystemError) {
@@ -191,10 +193,12 @@ final class FrontendLoop: ConnectionOwner {
     }
 
     private func receive(_ ready: EventLoop.Ready, _ connection: Connection) {
-        if ready.contains(.readable) || !ready.intersection([.hangup, .error]).isEmpty { connection.readable() }
+        // No set literals here: each would be built in memory, for every command.
+        let hasEnded = !ready.isDisjoint(with: .ended)
+        if ready.contains(.readable) || hasEnded { connection.readable() }
         if ready.contains(.writable), !connection.isClosed { hasOutput(connection) }
         // A broken connection that is not read now would be reported again and again.
-        if !ready.intersection([.hangup, .error]).isEmpty, !connection.wantsToRead { connection.close(.peerClosed) }
+        if hasEnded, !connection.wantsToRead { connection.close(.peerClosed) }
         interestChanged(connection)
     }
 
@@ -356,7 +360,7 @@ final class FrontendLoop: ConnectionOwner {
 // MARK: - What the link tells
 
 extension FrontendLoop: CacheLinkOwner {
-    func link(_ link: CacheLink, answered owner: RequestOwner, _ reply: IOReply, payload: Frame?) {
+    func link(_ link: CacheLink, answered owner: RequestOwner, _ reply: IOReply, payload: FrameSlice?) {
         switch owner {
         case .task(let id, let slot):
             guard let outcome = MediumOutcome(reply) else { return }

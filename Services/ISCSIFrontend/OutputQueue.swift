@@ -15,7 +15,7 @@ struct OutputQueue {
     private struct Insert {
         /// How much of the linear buffer comes before it.
         var linearOffset: Int
-        var frame: Frame
+        var data: FrameSlice
         var range: Range<Int>
     }
 
@@ -30,12 +30,12 @@ struct OutputQueue {
     var pendingByteCount: Int { writer.bytes.count - sentLinear + insertedByteCount - sentInserted }
     var isEmpty: Bool { pendingByteCount == 0 }
 
-    mutating func append(_ pdu: SCSIDataIn, frame: Frame, range: Range<Int>) {
+    /// - Parameter range: of the data.
+    mutating func append(_ pdu: SCSIDataIn, _ data: FrameSlice, _ range: Range<Int>) {
         writer.append(header: pdu.encoded(dataSegmentByteCount: range.count))
-        let bytes = unsafe UnsafeRawBufferPointer(rebasing: frame.bytes[range])
-        let span = unsafe RawSpan(_unsafeBytes: bytes)
+        let span = unsafe RawSpan(_unsafeBytes: data.bytes(range))
         guard range.count >= Self.copyByteCount else { return writer.append(data: span) }
-        inserts.append(Insert(linearOffset: writer.bytes.count, frame: frame, range: range))
+        inserts.append(Insert(linearOffset: writer.bytes.count, data: data, range: range))
         insertedByteCount += range.count
         writer.appendDataTrailer(of: span)
     }
@@ -71,7 +71,7 @@ struct OutputQueue {
                         offset = insert.linearOffset
                     }
                     let rest = insert.range.lowerBound + skip..<insert.range.upperBound
-                    unsafe parts[count] = UnsafeRawBufferPointer(rebasing: insert.frame.bytes[rest])
+                    unsafe parts[count] = insert.data.bytes(rest)
                     count += 1
                     skip = 0
                 }

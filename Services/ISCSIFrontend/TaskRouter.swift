@@ -19,7 +19,7 @@ struct TaskRouter {
         var flags: IORequest.Flags = []
         if operation.forceUnitAccess { flags.insert(.forceUnitAccess) }
         if operation.disablePageOut { flags.insert(.disablePageOut) }
-        submit(IORequest.Operation(kind), sectors, flags, payload: payload.map { Frame(sharing: $0) }, owner: owner)
+        submit(IORequest.Operation(kind), sectors, flags, payload: payload, owner: owner)
     }
 
     /// 16 bytes per range: start sector (8), sector count (4), zero (4).
@@ -31,11 +31,11 @@ struct TaskRouter {
             payload.store(UInt32(0), at: 16 * index + 12)
         }
         let nothing = SectorRange(start: 0, count: 0)
-        submit(.unmap, nothing, [], payload: Frame(sharing: payload), owner: owner)
+        submit(.unmap, nothing, [], payload: payload, owner: owner)
     }
 
     private func submit(
-        _ operation: IORequest.Operation, _ sectors: SectorRange, _ flags: IORequest.Flags, payload: Frame?,
+        _ operation: IORequest.Operation, _ sectors: SectorRange, _ flags: IORequest.Flags, payload: IOBuffer?,
         owner: RequestOwner
     ) {
         // Identity and deadline are the link's.

@@ -48,6 +48,9 @@ package final class MessageSocket {
     private let trace = MessageTrace.shared
     private var registrations: [EventLoop.Registration] = []
     private weak var loop: EventLoop?
+    /// There may be messages of which ZeroMQ's descriptor does not tell: it has told, or a call since the last drain
+    /// has taken its news. Asking without cause costs system calls in every iteration.
+    private var needsDrain = true
     private var hasSentSinceDrain = false
     private var wasFullSinceDrain = false
     /// Told of each message that was not accepted; a client learns so that its server speaks another version.
@@ -81,7 +84,8 @@ package final class MessageSocket {
     /// first send what waits and then `drain`: ZeroMQ's descriptor tells only of news since the last drained call.
     package func attach(to loop: EventLoop, work: @escaping () -> Void) throws(SystemError) {
         self.loop = loop
-        registrations.append(try loop.register(socket.fileDescriptor, .read) { _ in })
+        registrations.append(
+            try loop.register(socket.fileDescriptor, .read) { [weak self] _ in self?.needsDrain = true })
         if let monitor {
             registrations.append(
                 try loop.register(monitor.fileDescriptor, .read) { [weak self] _ in self?.hasMonitorNews = true })
@@ -97,15 +101,18 @@ package final class MessageSocket {
         into message: IncomingMessage, limit: Int = 256, onConnection: (ConnectionEvent) -> Void = { _ in },
         handler: (IncomingMessage) -> Void
     ) {
+        if hasMonitorNews || loop == nil {
+            hasMonitorNews = false
+            while !isClosed, let event = monitor?.next() { onConnection(event) }
+        }
+        guard needsDrain || loop == nil else { return }
+        needsDrain = false
         var count = 0
         repeat {
             hasSentSinceDrain = false
-            if hasMonitorNews || loop == nil {
-                hasMonitorNews = false
-                while !isClosed, let event = monitor?.next() { onConnection(event) }
-            }
             receiving: while !isClosed {
                 guard count < limit else {
+                    needsDrain = true
                     loop?.requestIteration()
                     return
                 }
@@ -119,7 +126,10 @@ package final class MessageSocket {
         } while hasSentSinceDrain && !isClosed
         // Receiving has processed what makes room for a send that was refused before it; nothing else would wake the
         // loop for that. A server's room is per peer, so its refused sends need a timer or the peer's repeat.
-        if wasFullSinceDrain, !isServer, !isClosed, socket.isWritable { loop?.requestIteration() }
+        if wasFullSinceDrain, !isServer, !isClosed {
+            needsDrain = true
+            if socket.isWritable { loop?.requestIteration() }
+        }
         wasFullSinceDrain = false
     }
 
@@ -145,6 +155,7 @@ package final class MessageSocket {
         precondition(isServer == (peer != nil), "a server names the peer, a client has one")
         precondition(body.byteCount <= MessageLimits.bodyByteCount)
         precondition(payload.count <= MessageLimits.payloadFrameCount)
+        needsDrain = true
         var result = Socket.SendResult.sent
         if let peer { result = socket.send(peer) }
         if result == .sent { result = sendEnvelope(header, body: body) }

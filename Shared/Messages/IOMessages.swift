@@ -2,8 +2,9 @@
 package import Wire
 
 /// What a frontend asks of a volume. Message kind `io`: frame 1 holds n requests of `IORequest.byteCount` bytes each
-/// (fixed layout, little-endian, docs/formats/bus.md), then comes one payload frame for each request whose
-/// `payloadByteCount` is not 0, in their order. Replies travel the same way with `IOReply`.
+/// (fixed layout, little-endian, docs/formats/bus.md), then come payload frames with the data of the requests whose
+/// `payloadByteCount` is not 0, in their order; one frame may hold that of several, one behind the other. Replies
+/// travel the same way with `IOReply`.
 package struct IORequest: Equatable, Sendable, Codable {
     package enum Operation: UInt8, Codable, Sendable, CaseIterable {
         case read = 1

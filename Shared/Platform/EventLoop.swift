@@ -15,6 +15,7 @@ package final class EventLoop: @unchecked Sendable {
         package init(rawValue: UInt8) { self.rawValue = rawValue }
         package static let read = Interest(rawValue: 1)
         package static let write = Interest(rawValue: 2)
+        package static let none = Interest(rawValue: 0)
     }
 
     /// Errors and hang-ups are reported whatever the interest; a read or write then tells more.
@@ -25,6 +26,8 @@ package final class EventLoop: @unchecked Sendable {
         package static let writable = Ready(rawValue: 2)
         package static let hangup = Ready(rawValue: 4)
         package static let error = Ready(rawValue: 8)
+        /// Hung up or broken.
+        package static let ended = Ready(rawValue: 12)
     }
 
     /// Names one registration for ever: a reused slot has another generation.

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Memory for block data, 4 KiB aligned, of a fixed size. Contents start undefined.
+/// Memory for block data of a fixed size. Contents start undefined.
 ///
 /// Owned by whoever holds the reference; it moves between threads only inside a message, and two threads never
 /// use it at once. That is the proof for `@unchecked Sendable`.
 @safe package final class IOBuffer: @unchecked Sendable {
     package let byteCount: Int
     private let memory: UnsafeMutableRawPointer
+    /// From this size on the memory begins on a page, which direct I/O needs. Below it does not: the allocator takes
+    /// several times longer for an aligned block.
+    private static let alignedByteCount = 64 << 10
 
     package init(byteCount: Int) {
         self.byteCount = byteCount
-        unsafe memory = .allocate(byteCount: max(byteCount, 1), alignment: 4096)
+        unsafe memory = .allocate(
+            byteCount: max(byteCount, 1), alignment: byteCount >= Self.alignedByteCount ? 4096 : 16)
     }
 
     package convenience init(copying bytes: UnsafeRawBufferPointer) {

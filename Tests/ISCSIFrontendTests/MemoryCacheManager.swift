@@ -166,14 +166,15 @@ final class MemoryCacheManager: Sendable {
 
         private func receiveIO(_ message: IncomingMessage, from peer: PeerIdentity) {
             let body = message.bodyArray
-            var payloads = message.payload.map(\.array)[...]
+            var data = message.payload.flatMap(\.array)[...]
             for place in stride(from: 0, to: body.count, by: IORequest.byteCount) {
                 let slot = Array(body[place..<place + IORequest.byteCount])
                 guard let request = unsafe try? IORequest(decoding: slot.span.bytes) else {
                     preconditionFailure("a malformed request")
                 }
-                let payload = request.payloadByteCount > 0 ? payloads.removeFirst() : []
+                let payload = Array(data.prefix(Int(request.payloadByteCount)))
                 precondition(payload.count == Int(request.payloadByteCount))
+                data.removeFirst(payload.count)
                 volume.counts.withLock { $0.arrivals[request.number, default: 0] += 1 }
                 if manner.holdsCommands, request.operation != .nexusBarrier { continue }
                 let (reply, data) = volume.execute(request, payload: payload)

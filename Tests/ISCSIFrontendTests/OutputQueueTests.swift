@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import Bus
 import Glibc
 import ISCSI
 import TestSupport
 import Testing
 
 // The queue belongs to this executable alone, so nothing of it is visible from outside.
+@testable import Bus
 @testable import ISCSIFrontend
 
 struct OutputQueueTests {
@@ -33,7 +33,7 @@ struct OutputQueueTests {
                 if random.oneIn(3) {
                     queue.append(pdu, bytes: bytes[5..<5 + count])
                 } else {
-                    queue.append(pdu, frame: Frame(bytes), range: 5..<5 + count)
+                    queue.append(pdu, FrameSlice(frame: Frame(bytes), range: 5..<5 + count), 0..<count)
                 }
                 plain.append(pdu, data: Array(bytes[5..<5 + count]))
                 if random.oneIn(4) { #expect(queue.flush(to: ends[0]) == true) }

@@ -55,8 +55,8 @@ extension Volume {
         guard frozen.isEmpty else { return false }
         if let due = commitDue, due <= time.nanoseconds { return true }
         // Many overwrites fill the journal although little is dirty.
-        let pool = journal.store
-        return active.blockCount >= limits.commitBlockCount || pool.usedByteCount * 2 >= pool.totalByteCount
+        return active.blockCount >= limits.commitBlockCount
+            || journal.store.usedByteCount * 2 >= journal.store.totalByteCount
             || !held.isEmpty || phase == .stopping
     }
 

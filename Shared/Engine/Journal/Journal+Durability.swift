@@ -37,9 +37,8 @@ extension Journal {
     /// Full segments are sealed one after the other, oldest first: data durable, then the index, then the index durable
     /// (STORAGE §4). An index never claims a record that a power cut could take away.
     private mutating func seal(_ effects: inout EffectQueue) {
-        guard syncs.sealing == nil, let position = store.segments.firstIndex(where: { $0.state != .sealed }) else {
-            return
-        }
+        let position = store.sealedCount
+        guard syncs.sealing == nil, position < store.segments.count else { return }
         let segment = store.segments[position]
         guard segment.state == .full, segment.lastSequence <= publishedSequence else { return }
         guard segment.lastSequence <= syncs.syncedSequence else { return wantSync(through: segment.lastSequence) }
@@ -75,7 +74,8 @@ extension Journal {
             failure = failure ?? error
             return true
         }
-        guard let position = store.segments.firstIndex(where: { $0.state != .sealed }) else { return true }
+        let position = store.sealedCount
+        guard position < store.segments.count else { return true }
         if store.segments[position].state == .writingIndex {
             let next = effects.nextToken()
             syncs.sealing = next

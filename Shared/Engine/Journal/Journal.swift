@@ -111,7 +111,8 @@ struct Journal {
         lastOrdinal += 1
         open = OpenRecord(
             kind: .data, ordinal: lastOrdinal, entryByteCount: entryByteCount, dataByteCount: dataByteCount,
-            reusing: spareBuffers.popLast() ?? IOBuffer(byteCount: limits.recordByteCount))
+            reusing: dataByteCount < limits.recordByteCount
+                ? spareBuffers.popLast() ?? IOBuffer(byteCount: limits.recordByteCount) : nil)
     }
 
     private func record(_ kind: RecordKind, words: [UInt64]) -> OpenRecord {

@@ -27,9 +27,9 @@ struct SegmentPool {
     private let recoveredCount: Int
     private var nextID: SegmentID
     /// Committed, and the commit remembered locally: commands up to here are not needed any more.
-    var recyclableSequence = JournalSequence.zero
+    var recyclableSequence = JournalSequence.zero { didSet { recount() } }
     /// Intents up to here are of commits whose outcome is remembered locally.
-    var settledIntentSequence = JournalSequence.zero
+    var settledIntentSequence = JournalSequence.zero { didSet { recount() } }
     /// Why the last segment could not be made; cleared by the next try.
     private(set) var lastFailure: SystemError?
     /// The disk has no room for another file, whatever the upload buffer would allow.
@@ -41,6 +41,7 @@ struct SegmentPool {
         empty = segments.filter(\.isWithoutRecords).map(\.id)
         recoveredCount = segments.count
         nextID = next
+        recount()
     }
 
     /// How many segments the upload buffer holds, the reserve included.
@@ -95,8 +96,15 @@ struct SegmentPool {
 
     // MARK: Space
 
-    /// Segments whose contents are all in the bucket.
-    private var recyclableCount: Int { segments.prefix(while: isRecyclable).count }
+    /// How many of the oldest segments have all their contents in the bucket, and how many are sealed. Every command
+    /// asks for these, and few events change them.
+    private var recyclableCount = 0
+    private(set) var sealedCount = 0
+
+    private mutating func recount() {
+        recyclableCount = segments.prefix(while: isRecyclable).count
+        sealedCount = segments.prefix { $0.state == .sealed }.count
+    }
 
     private func isRecyclable(_ segment: Segment) -> Bool {
         segment.state == .sealed && segment.lastCommandSequence <= recyclableSequence
@@ -147,6 +155,7 @@ struct SegmentPool {
     }
 
     private mutating func prepare(_ id: SegmentID, reusing: SegmentID?, _ effects: inout EffectQueue) {
+        recount()  // The oldest one may have been taken away for it.
         let token = effects.nextToken()
         preparation = .running(token, id, reusing: reusing)
         effects.append(.prepareSegment(token, id, reusing: reusing))
@@ -197,5 +206,8 @@ struct SegmentPool {
         segments[position].readers -= 1
     }
 
-    mutating func update(_ position: Int, _ change: (inout Segment) -> Void) { change(&segments[position]) }
+    mutating func update(_ position: Int, _ change: (inout Segment) -> Void) {
+        change(&segments[position])
+        recount()
+    }
 }
