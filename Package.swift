@@ -48,8 +48,7 @@ let targets: [Target] = [
     shared(
         "ServiceKit",
         [
-            "Bus", "Platform", "Messages", "ObjectStorage", "Wire", "CShims", logging, lifecycle, signals, arguments,
-            yaml,
+            "Bus", "Platform", "Messages", "ObjectStorage", "Wire", logging, lifecycle, signals, arguments, yaml,
         ]),
     service(
         "ISCSIFrontend",

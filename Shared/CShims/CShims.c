@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 
 int sluice_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC); }
@@ -66,5 +65,3 @@ int sluice_allocate(int descriptor, off_t byte_offset, off_t byte_count) {
 }
 
 void sluice_drop_page_cache(int descriptor) { posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED); }
-
-void sluice_signal_when_parent_ends(int signal) { prctl(PR_SET_PDEATHSIG, signal); }

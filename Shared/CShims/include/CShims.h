@@ -39,5 +39,3 @@ int sluice_open_direct_flag(void);
 int sluice_allocate(int descriptor, off_t byte_offset, off_t byte_count);
 /// POSIX_FADV_DONTNEED over the whole file.
 void sluice_drop_page_cache(int descriptor);
-/// prctl(2) PR_SET_PDEATHSIG: the kernel sends this process `signal` when the thread that started it ends.
-void sluice_signal_when_parent_ends(int signal);
