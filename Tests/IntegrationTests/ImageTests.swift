@@ -24,6 +24,7 @@ import Testing
     private func qemu(_ arguments: String...) throws {
         let result = try GatewayUnderTest.run("qemu-img", arguments)
         try #require(result.status == 0, "qemu-img \(arguments): \(result.output)\(result.error)")
+        #expect(result.error.isEmpty, "qemu-img \(arguments) complains: \(result.error)")
     }
 
     @Test(.timeLimit(.minutes(15)))
