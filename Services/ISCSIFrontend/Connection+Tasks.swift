@@ -246,7 +246,7 @@ extension Connection {
         for task in slots.indices where isAbandonable(task) {
             let owner = RequestOwner.task(id, slot: task)
             if self.owner.link.drop(where: { $0 == owner }) > 0 {
-                session?.needsBarrier = true
+                session?.pendingAborts.add()
             } else if slots[task].isUnderBarrier == false {
                 finishAborted(task)
             }

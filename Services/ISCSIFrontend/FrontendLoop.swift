@@ -306,12 +306,14 @@ final class FrontendLoop: ConnectionOwner {
 
     /// Calls when no request of an aborted task of these sessions can be applied any more.
     private func settle(_ sessions: [Session], then done: @escaping () -> Void) {
-        let unsettled = sessions.filter(\.needsBarrier)
+        let unsettled = sessions.filter(\.pendingAborts.needsBarrier)
         var open = unsettled.count
         guard open > 0 else { return done() }
         for session in unsettled {
             guard let target = session.target else { continue }
+            let abortCount = session.pendingAborts.count
             barrier(target, nexus: session.nexus) { [unowned self] in
+                session.pendingAborts.settle(through: abortCount)
                 connections[session.connection]?.releaseAborted()
                 // The barrier took everything of the nexus with it that waited; what was not aborted is sent again.
                 link.repeatNow(nexus: session.nexus)

@@ -171,6 +171,16 @@ import Wire
             while harness.volume.counts.withLock({ $0.arrivals[before + 2] == 1 }) { usleep(1000) }
             usleep(1_300_000)
             #expect(harness.volume.counts.withLock { $0.arrivals[before + 1] } == 1)
+            // Two aborts that were on their way cost a barrier each; a reset that finds nothing costs none.
+            let barriers = harness.volume.counts.withLock { $0.barriers }
+            (abort.initiatorTaskTag, abort.referencedTaskTag) = (4, 2)
+            raw.send(abort)
+            #expect(try TaskManagementResponse(decoding: #require(try raw.receive()).header)?.response == 0)
+            #expect(harness.volume.counts.withLock { $0.barriers } == barriers + 1)
+            (abort.function, abort.initiatorTaskTag, abort.referencedTaskTag) = (5, 5, .max)
+            raw.send(abort)
+            #expect(try TaskManagementResponse(decoding: #require(try raw.receive()).header)?.response == 0)
+            #expect(harness.volume.counts.withLock { $0.barriers } == barriers + 1)
         }
     }
 
