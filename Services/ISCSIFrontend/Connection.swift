@@ -133,6 +133,9 @@ final class Connection {
         if case .closing = phase { true } else { takesPDUs }
     }
 
+    /// What waits for somebody else is not read, but for a peer that has gone there is nothing to wait for.
+    var awaitsOthers: Bool { phase == .holdingLogin || phase == .establishing }
+
     func readable() {
         for _ in 0..<Self.readsPerTurn {
             guard !isClosed else { return }

@@ -184,6 +184,30 @@ import Wire
         }
     }
 
+    /// A login waits for its barrier while the cache manager is away; who has gone meanwhile needs none.
+    @Test func aLoginWhosePeerHasGoneLeavesNoBarrierBehind() async throws {
+        try await FrontendHarness.run { harness in
+            let cache = try harness.cacheManager()
+            _ = try harness.loggedIn(2)
+            cache.die()
+            let barriers = harness.volume.counts.withLock { $0.barriers }
+            for _ in 0..<5 {
+                let raw = try RawInitiator(port: harness.port)
+                let names = [
+                    TextPair("InitiatorName", "iqn.2026-11.com.example:raw"),
+                    TextPair("TargetName", harness.volume.name),
+                ]
+                raw.send(raw.login, data: TextKeys.encode(names))
+                usleep(50_000)
+            }
+            usleep(200_000)
+            let again = try harness.cacheManager()
+            defer { again.die() }
+            _ = try harness.loggedIn(1)
+            #expect(harness.volume.counts.withLock { $0.barriers } == barriers + 1)
+        }
+    }
+
     @Test func aRevokedFrontendComesBackAsANewInstance() async throws {
         try await FrontendHarness.run { harness in
             let cache = try harness.cacheManager()
