@@ -185,6 +185,8 @@ final class ShardLoop {
 
     private func iterate() {
         if isStopRequested(), stage == .serving || stage == .recovering { stop() }
+        // Before anybody is judged by the clock: when this process was paused, others have not been silent.
+        socket.drain(into: message) { message in receive(message) }
         advance()
         repeat {
             hasSent = false
