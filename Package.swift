@@ -104,7 +104,8 @@ let targets: [Target] = [
     tests("ObjectStorageTests", ["ObjectStorage", "ObjectStoreConformance", "Wire", "TestSupport"]),
     tests("EngineTests", ["Engine", "Platform", "Wire", "TestSupport"]),
     tests(
-        "CacheManagerTests", ["CacheManager", "Engine", "Platform", "Messages", "ServiceKit", "Wire", "TestSupport"]),
+        "CacheManagerTests",
+        ["CacheManager", "Engine", "Platform", "Messages", "ServiceKit", "Wire", "TestSupport", logging]),
     .target(
         name: "Simulation", dependencies: ["Engine", "Platform", "Wire", "TestSupport"], path: "Tests/Simulation",
         swiftSettings: settings),

@@ -48,7 +48,7 @@ final class ShardLoop {
     private var uploaders: [ServiceInstance: PeerIdentity] = [:]
     private var unsentBatches: [DataPlaneServer<PeerIdentity>.Batch] = []
     private var hasSent = false
-    private var lastDelays: [VolumeID: String] = [:]
+    private var reportLogs: [VolumeID: EngineReportLog] = [:]
     lazy var router = ControlRouter(self)
 
     /// On the loop's own thread: ZeroMQ sockets belong to the thread that makes them.
@@ -380,6 +380,6 @@ extension ShardLoop: ShardOutlet {
     }
 
     func report(_ report: EngineReport, of hosted: HostedVolume) {
-        EngineReportLog.log(report, of: hosted, lastDelay: &lastDelays[hosted.id], to: parts.logger)
+        reportLogs[hosted.id, default: EngineReportLog()].log(report, of: hosted, to: parts.logger)
     }
 }
