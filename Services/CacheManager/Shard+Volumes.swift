@@ -24,7 +24,7 @@ extension Shard {
         } then: { result in
             switch result {
             case .success(let recovered):
-                hosted.limits.segmentByteCount = recovered.segmentByteCount
+                hosted.limits = recovered.limits
                 for (id, segment) in recovered.segments { hosted.journal.adopt(segment, as: id) }
                 self.open(hosted, .resume(state, recovered.journal))
             case .failure(let error):
