@@ -15,6 +15,7 @@ protocol ConnectionOwner: AnyObject {
     /// Monotonic nanoseconds.
     var now: UInt64 { get }
     var writeBudget: WriteBudget { get set }
+    var readBudget: ReadBudget { get set }
     /// True when the list of targets may be older than this login; `continueLogin` follows once it is not.
     func needsFreshTargets(_ connection: Connection) -> Bool
     /// Answered by `admit` or `refuse`, at once or later.
@@ -90,6 +91,7 @@ final class Connection {
     /// Answers with data, in the order in which they became ready.
     var sending: [DataInAnswer] = []
     var sendingHead = 0
+    var reads = ConnectionReads()
     private var isHandling = false
 
     init(
@@ -233,6 +235,7 @@ final class Connection {
         for index in slots.indices { releaseSlot(index) }
         sending.removeAll()
         owner.writeBudget.forget { $0.connection == id }
+        owner.readBudget.release(reads.takeAll())
         owner.closed(self, reason)
     }
 

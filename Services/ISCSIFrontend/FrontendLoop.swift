@@ -22,6 +22,7 @@ final class FrontendLoop: ConnectionOwner {
     let busCounters = BusCounters()
     private(set) var link: CacheLink
     var writeBudget: WriteBudget
+    var readBudget: ReadBudget
     private(set) var stage = Stage.serving
     private(set) var connections = ConnectionTable()
     let startedAt = Timestamp.now()
@@ -56,6 +57,9 @@ final class FrontendLoop: ConnectionOwner {
         let configuration = parts.configuration
         registry = SessionRegistry(limits: configuration.limits)
         writeBudget = WriteBudget(limit: configuration.limits.writeBufferByteCount)
+        readBudget = ReadBudget(
+            limit: configuration.limits.readByteCount,
+            connectionLimit: configuration.limits.readByteCountPerConnection)
         link = try Self.makeLink(parts, instance: parts.identity.instance, loop: loop, counters: busCounters)
         link.owner = self
         try link.start { [unowned self] in turn() }
@@ -98,9 +102,17 @@ final class FrontendLoop: ConnectionOwner {
             }
         }
         flushDirty()
+        admitReads()
         // Commands that were read now, or memory that became free, are served in another round without waiting.
         if link.outstanding.hasSomethingToSend || !dirty.isEmpty { loop.requestIteration() }
         finishStopping()
+    }
+
+    private func admitReads() {
+        while let waiter = readBudget.admitNext(used: { connections[$0]?.reads.reservedByteCount ?? 0 }) {
+            // One that is gone has left the line.
+            connections[waiter.connection]?.readGranted(waiter)
+        }
     }
 
     private func flushDirty() {
