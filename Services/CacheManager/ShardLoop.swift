@@ -162,17 +162,18 @@ final class ShardLoop {
 
     var readiness: (isReady: Bool, detail: String) {
         switch stage {
-        case .recovering: return (false, "recovering the journals of \(volumesRecovering) volumes")
+        case .recovering: return (false, "recovering the journals of \(volumesRecovering.counted("volume"))")
         case .stopping, .stopped: return (false, "stopping: uploading what is left")
         case .serving: break
         }
         let volumes = shard.volumes.values
         let dirty = volumes.reduce(UInt64(0)) { $0 + ($1.engine?.statistics.dirtyByteCount ?? 0) }
         let broken = volumes.filter { [.failed, .fenced].contains($0.status(bucketProblem: nil).0) }.count
-        var detail = "serving \(volumes.count) volumes, \(dirty >> 20) MiB not in the bucket yet"
+        var detail = "serving \(volumes.count.counted("volume")), \(ByteSize(byteCount: dirty)) not in the bucket yet"
         if broken > 0 { detail += ", \(broken) out of service (see `sluice volume list`)" }
-        if let problem = shard.dispatcher.waitingReason { detail += "; \(problem)" }
-        return (true, detail)
+        // It serves without an uploader, but what it acknowledges stays on this machine.
+        guard let problem = shard.dispatcher.waitingReason else { return (true, detail) }
+        return (false, detail + "; \(problem)")
     }
 
     private func reportHealth() {

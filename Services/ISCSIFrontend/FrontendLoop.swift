@@ -163,7 +163,7 @@ final class FrontendLoop: ConnectionOwner {
 
     var readiness: (isReady: Bool, detail: String) {
         guard stage == .serving else { return (false, "stopping: asking initiators to log out") }
-        let sessions = "\(registry.count) sessions on \(targets.count) targets"
+        let sessions = "\(registry.count.counted("session")) on \(targets.count.counted("target"))"
         guard link.isConnected else {
             return (false, "no cache manager at \(link.endpoint): commands wait (\(sessions))")
         }
