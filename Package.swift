@@ -48,8 +48,7 @@ let targets: [Target] = [
     shared(
         "ServiceKit",
         [
-            "Bus", "Platform", "Messages", "ObjectStorage", "Wire", "CShims", logging, lifecycle, signals, arguments,
-            yaml,
+            "Bus", "Platform", "Messages", "ObjectStorage", "Wire", logging, lifecycle, signals, arguments, yaml,
         ]),
     service(
         "ISCSIFrontend",
@@ -105,7 +104,8 @@ let targets: [Target] = [
     tests("ObjectStorageTests", ["ObjectStorage", "ObjectStoreConformance", "Wire", "TestSupport"]),
     tests("EngineTests", ["Engine", "Platform", "Wire", "TestSupport"]),
     tests(
-        "CacheManagerTests", ["CacheManager", "Engine", "Platform", "Messages", "ServiceKit", "Wire", "TestSupport"]),
+        "CacheManagerTests",
+        ["CacheManager", "Engine", "Platform", "Messages", "ServiceKit", "Wire", "TestSupport", logging]),
     .target(
         name: "Simulation", dependencies: ["Engine", "Platform", "Wire", "TestSupport"], path: "Tests/Simulation",
         swiftSettings: settings),

@@ -22,7 +22,7 @@ IMPORTS = {
     "ObjectStorage": "Wire Platform",
     "Engine": "Wire Platform CZstd DequeModule FoundationEssentials",
     "Bus": "CZeroMQ Platform Messages Wire Logging Foundation",
-    "ServiceKit": "Bus Platform Messages ObjectStorage Wire CShims Logging ServiceLifecycle UnixSignals "
+    "ServiceKit": "Bus Platform Messages ObjectStorage Wire Logging ServiceLifecycle UnixSignals "
     "ArgumentParser Yams",
     "ISCSIFrontend": "Wire Platform SCSI ISCSI Messages Bus ServiceKit Logging ServiceLifecycle ArgumentParser",
     "CacheManager": "Wire Platform Messages Bus Engine ServiceKit Logging ServiceLifecycle ArgumentParser",

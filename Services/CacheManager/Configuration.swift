@@ -15,10 +15,7 @@ package struct CacheManagerConfiguration: Sendable {
         statePath = gateway.stateDirectory.path
         journals = JournalDirectories(gateway.journalDirectories.map(\.path))
         limits = EngineLimits()
-        limits.segmentByteCount = Int(gateway.journalSegmentSize.byteCount)
-        // A command must fit one record and a record one segment, with room for headers and the segment's index.
-        limits.commandByteCount = min(limits.commandByteCount, limits.segmentByteCount / 2)
-        limits.recordByteCount = min(limits.recordByteCount, limits.segmentByteCount / 4)
+        limits.fit(segmentByteCount: Int(gateway.journalSegmentSize.byteCount))
         limits.bufferByteCount = gateway.journalVolumeBuffer.byteCount
         limits.nodeCacheByteCount = Int(gateway.cacheMemory.byteCount / 4)
         limits.frameCacheByteCount = Int(gateway.cacheMemory.byteCount) - limits.nodeCacheByteCount
@@ -27,5 +24,16 @@ package struct CacheManagerConfiguration: Sendable {
             defaultBufferByteCount: gateway.journalVolumeBuffer.byteCount,
             smallestBufferByteCount: max(16 << 20, 4 * gateway.journalSegmentSize.byteCount),
             targetPrefix: gateway.iscsiTargetPrefix)
+    }
+}
+
+extension EngineLimits {
+    /// For segments of this size: a command must fit one record and a record one segment, with room for headers and
+    /// the segment's index. The sizes that can be configured hold the largest command that SCSI promises.
+    package mutating func fit(segmentByteCount: Int) {
+        let usual = EngineLimits()
+        self.segmentByteCount = segmentByteCount
+        commandByteCount = min(usual.commandByteCount, segmentByteCount / 2)
+        recordByteCount = min(usual.recordByteCount, segmentByteCount / 4)
     }
 }

@@ -27,15 +27,14 @@ extension ControlHandler {
         _ request: VolumeAttachRequest, within timeout: Duration, answer: @escaping Answer<VolumeDescription>
     ) {
         attempt(answer) { () throws(BusFault) in
-            if let here = try? volume(request.volume) {
-                throw BusFault(.inUse, "volume \(here.name) (\(here.id)) is attached to this gateway already")
-            }
+            let here = try? volume(request.volume)
+            if let here { try checkReplaceable(here, force: request.force) }
             let finish = call(within: timeout, answer) {
                 "volume \(request.volume.text) is not attached yet"
                     + (self.shard.bucketProblem.map { ": " + $0 } ?? ": the bucket is slow")
                     + "; `sluice volume list` shows whether it still comes"
             }
-            guard let id = VolumeID(request.volume.text) else {
+            guard let id = here?.id ?? VolumeID(request.volume.text) else {
                 return readHeads { result in
                     self.attempt(finish) { () throws(BusFault) in
                         let heads = try result.get().filter { $0.head.name == request.volume.text }
@@ -63,19 +62,61 @@ extension ControlHandler {
     private func takeOver(_ stored: StoredHead, force: Bool, finish: @escaping Answer<VolumeDescription>) {
         attempt(finish) { () throws(BusFault) in
             let head = stored.head
-            guard shard.volumes[head.volume] == nil else {
-                throw BusFault(.inUse, "volume \(head.name) (\(head.volume)) is attached to this gateway already")
-            }
+            let here = shard.volumes[head.volume]
+            if let here { try checkReplaceable(here, force: force) }
             guard head.state == .live else {
                 throw BusFault(
                     .unknownVolume, "volume \(head.name) (\(head.volume)) was deleted; its snapshots may remain")
             }
-            try checkName(head.name)
-            _ = try admission.uploadBuffer(head.uploadBufferByteCount, among: shard.reservations)
+            try checkName(head.name, replacing: head.volume)
+            _ = try admission.uploadBuffer(
+                head.uploadBufferByteCount, among: shard.reservations(except: head.volume))
             // A clean shutdown is no release: the owner may have started again, and needs no bucket to serve.
             if !force { throw ownedElsewhere(head) }
-            open(
-                .takeOver(head, stored.tag, by: shard.settings.gateway), head: head, errand: .none, finish: finish)
+            reservedNames.insert(head.name)
+            shard.setAside(head.volume) { result in
+                self.reservedNames.remove(head.name)
+                switch result {
+                case .success(let places): self.takeOver(stored, keeping: places, finish: finish)
+                case .failure(let error):
+                    finish(
+                        .failure(
+                            BusFault(
+                                .internalError,
+                                "the local files of volume \(head.name) cannot be set aside: \(error); "
+                                    + "move them away, then restart the cache manager")))
+                }
+            }
+        }
+    }
+
+    /// - Parameter places: where its former files are now.
+    private func takeOver(_ stored: StoredHead, keeping places: [String], finish: @escaping Answer<VolumeDescription>) {
+        let head = stored.head
+        let told: Answer<VolumeDescription> = { result in
+            finish(
+                result.map { description in
+                    guard !places.isEmpty else { return description }
+                    var description = description
+                    description.statusReason = "its former journal is kept in " + places.joined(separator: ", ")
+                    return description
+                })
+        }
+        open(.takeOver(head, stored.tag, by: shard.settings.gateway), head: head, errand: .none, finish: told)
+    }
+
+    /// Only a volume that serves nobody any more may be taken from the bucket again.
+    private func checkReplaceable(_ here: HostedVolume, force: Bool) throws(BusFault) {
+        let (status, reason) = here.status(bucketProblem: nil)
+        guard status == .fenced || status == .failed, here.errand == .none else {
+            throw BusFault(.inUse, "volume \(here.name) (\(here.id)) is attached to this gateway already")
+        }
+        guard force else {
+            throw BusFault(
+                .inUse,
+                "volume \(here.name) (\(here.id)) is here and \(status == .fenced ? "fenced" : "failed"): \(reason); "
+                    + "with --force it is opened anew as of its recovery point in the bucket, "
+                    + "and its journal is set aside")
         }
     }
 

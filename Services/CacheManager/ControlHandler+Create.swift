@@ -55,10 +55,10 @@ extension ControlHandler {
     }
 
     /// Unique also among what is on its way.
-    func checkName(_ name: String) throws(BusFault) {
+    func checkName(_ name: String, replacing replaced: VolumeID? = nil) throws(BusFault) {
         try admission.checkName(
             name,
-            among: shard.reservations
+            among: shard.reservations(except: replaced)
                 + reservedNames.map { VolumeAdmission.Existing(name: $0, uploadBufferByteCount: 0) })
     }
 

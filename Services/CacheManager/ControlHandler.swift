@@ -177,7 +177,8 @@ package final class ControlHandler {
             BusFault(
                 .fenced,
                 "volume \(hosted.name) does not belong to this gateway any more: \(reason); its journal is kept in "
-                    + "\(shard.journals.directories.map { "\($0)/\(hosted.id)" }.joined(separator: ", "))")
+                    + "\(shard.journals.directories.map { "\($0)/\(hosted.id)" }.joined(separator: ", ")); "
+                    + "`sluice volume attach \(hosted.name) --force` takes it back, without what only that journal has")
         case .journalFailed(let reason):
             BusFault(
                 .journalFailed,

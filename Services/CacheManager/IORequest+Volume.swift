@@ -17,7 +17,7 @@ extension IORequest {
     /// the engine can rely on them; ranges outside the volume are the engine's to refuse.
     package func intake(payload: UnsafeRawBufferPointer, commandByteCount: Int) -> IOIntake {
         guard payload.count == Int(payloadByteCount) else { return .malformed("payload frame of another length") }
-        guard sectors.byteCount <= commandByteCount || operation == .writeSame else {
+        guard sectors.byteCount <= byteCountLimit(commandByteCount) else {
             return .malformed("more data than one command may have")
         }
         guard sectors.start <= UInt64.max - UInt64(sectors.count) else { return .malformed("sector range wraps") }
@@ -42,6 +42,15 @@ extension IORequest {
             VolumeRequest(
                 origin: RequestOrigin(frontend: frontend, number: number), lowestOpenNumber: lowestOpenNumber,
                 nexus: nexus, command: command))
+    }
+
+    /// What is written has to fit the journal; what is read, a message.
+    private func byteCountLimit(_ commandByteCount: Int) -> Int {
+        switch operation {
+        case .writeSame: .max
+        case .read: MessageLimits.frameByteCount
+        case .write, .unmap, .compareAndWrite, .flush, .nexusBarrier: commandByteCount
+        }
     }
 
     /// More than SCSI's UNMAP parameter list can carry (its length field has 16 bits, 16 bytes a descriptor).

@@ -57,6 +57,19 @@ package struct JournalDirectories: Sendable {
         }
     }
 
+    /// Renames the volume's directories, so that they are nobody's journal any more.
+    /// - Returns: where they are now.
+    package func setAside(_ volume: VolumeID, moment: UInt64) throws(SystemError) -> [String] {
+        var places: [String] = []
+        for directory in directories where Platform.FileSystem.exists("\(directory)/\(volume)") {
+            let place = "\(directory)/\(volume).set-aside-\(moment)"
+            try Platform.FileSystem.rename("\(directory)/\(volume)", to: place)
+            try Platform.FileSystem.syncDirectory(directory)
+            places.append(place)
+        }
+        return places
+    }
+
     /// Volumes that have a journal here and nothing in `known`: their state was lost or moved away.
     package func strangers(known: Set<VolumeID>) throws -> [VolumeID] {
         var strangers: Set<VolumeID> = []

@@ -48,8 +48,8 @@ final class RecoveryFiles: SegmentStore {
 struct RecoveredFiles: Sendable {
     let journal: RecoveredJournal
     let segments: [SegmentID: SegmentFiles.Segment]
-    /// As found: a changed `journal.segment_size` holds for volumes made after it.
-    let segmentByteCount: Int
+    /// For segments as found: a changed `journal.segment_size` holds for volumes made after it.
+    let limits: EngineLimits
 
     /// Blocks: reads indexes and the unsealed tail.
     init(_ state: LocalState, journals: JournalDirectories, limits: EngineLimits) throws {
@@ -57,9 +57,11 @@ struct RecoveredFiles: Sendable {
         try journals.make(for: volume)
         let segments = try SegmentFiles.open(try journals.segments(of: volume))
         var limits = limits
-        if let size = try segments.values.map({ Int(try $0.file.size()) }).max() { limits.segmentByteCount = size }
+        if let size = try segments.values.map({ Int(try $0.file.size()) }).max() {
+            limits.fit(segmentByteCount: size)
+        }
         self.segments = segments
-        segmentByteCount = limits.segmentByteCount
+        self.limits = limits
         journal = try RecoveredJournal.recover(
             volume: volume, committed: state.head.journalSequence, segments: segments.keys.sorted(),
             store: RecoveryFiles(segments: segments), limits: limits)

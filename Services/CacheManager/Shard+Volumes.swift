@@ -10,7 +10,11 @@ extension Shard {
     /// In the order of their names, for lists.
     package var sortedVolumes: [HostedVolume] { volumes.values.sorted { ($0.name, $0.id) < ($1.name, $1.id) } }
 
-    package var reservations: [VolumeAdmission.Existing] { volumes.values.map(\.reservation) }
+    package var reservations: [VolumeAdmission.Existing] { reservations(except: nil) }
+
+    func reservations(except replaced: VolumeID?) -> [VolumeAdmission.Existing] {
+        volumes.values.filter { $0.id != replaced }.map(\.reservation)
+    }
 
     // MARK: Opening
 
@@ -24,7 +28,7 @@ extension Shard {
         } then: { result in
             switch result {
             case .success(let recovered):
-                hosted.limits.segmentByteCount = recovered.segmentByteCount
+                hosted.limits = recovered.limits
                 for (id, segment) in recovered.segments { hosted.journal.adopt(segment, as: id) }
                 self.open(hosted, .resume(state, recovered.journal))
             case .failure(let error):
@@ -75,14 +79,41 @@ extension Shard {
 
     /// Takes the volume out of the shard at once and its files off the disk. Only after its engine has finished.
     package func remove(_ hosted: HostedVolume, then finish: @escaping (Result<Void, any Error>) -> Void) {
+        takeOut(hosted) { self.removeFiles(of: hosted, then: finish) }
+    }
+
+    /// Takes a volume that serves nobody any more out of the shard, and what lies on the disk under its id out of the
+    /// way; nothing is deleted. There need be neither.
+    /// - Parameter finish: hears where the files are now.
+    func setAside(_ volume: VolumeID, then finish: @escaping (Result<[String], any Error>) -> Void) {
+        let (registry, journals, moment) = (registry, journals, now.wallMilliseconds)
+        let move = {
+            self.disk.run { () -> Result<[String], any Error> in
+                Result {
+                    // The journal last: with a state and no journal the volume would serve without what it had written.
+                    try registry.setAside(volume, moment: moment)
+                    return try journals.setAside(volume, moment: moment)
+                }
+            } then: { result in
+                finish(result)
+                self.settle()
+            }
+        }
+        guard let hosted = volumes[volume] else { return move() }
+        takeOut(hosted, then: move)
+    }
+
+    private func takeOut(_ hosted: HostedVolume, then finish: @escaping () -> Void) {
         volumes[hosted.id] = nil
         hosted.engine = nil
+        // Tokens begin again with the next engine of this volume: no result of this one may reach it.
+        dispatcher.forget(of: hosted.id)
+        // A state saved or a segment made after the removal would be there at the next start.
         guard hosted.diskJobCount == 0 else {
-            // A state saved or a segment made after the removal would be there at the next start.
-            hosted.whenIdle = { self.removeFiles(of: hosted, then: finish) }
+            hosted.whenIdle = finish
             return
         }
-        removeFiles(of: hosted, then: finish)
+        finish()
     }
 
     private func removeFiles(of hosted: HostedVolume, then finish: @escaping (Result<Void, any Error>) -> Void) {

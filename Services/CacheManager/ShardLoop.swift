@@ -49,7 +49,7 @@ final class ShardLoop {
     private var unsentBatches: [DataPlaneServer<PeerIdentity>.Batch] = []
     private var frames: [Frame] = []
     private var hasSent = false
-    private var lastDelays: [VolumeID: String] = [:]
+    private var reportLogs: [VolumeID: EngineReportLog] = [:]
     lazy var router = ControlRouter(self)
 
     /// On the loop's own thread: ZeroMQ sockets belong to the thread that makes them.
@@ -163,17 +163,18 @@ final class ShardLoop {
 
     var readiness: (isReady: Bool, detail: String) {
         switch stage {
-        case .recovering: return (false, "recovering the journals of \(volumesRecovering) volumes")
+        case .recovering: return (false, "recovering the journals of \(volumesRecovering.counted("volume"))")
         case .stopping, .stopped: return (false, "stopping: uploading what is left")
         case .serving: break
         }
         let volumes = shard.volumes.values
         let dirty = volumes.reduce(UInt64(0)) { $0 + ($1.engine?.statistics.dirtyByteCount ?? 0) }
         let broken = volumes.filter { [.failed, .fenced].contains($0.status(bucketProblem: nil).0) }.count
-        var detail = "serving \(volumes.count) volumes, \(dirty >> 20) MiB not in the bucket yet"
+        var detail = "serving \(volumes.count.counted("volume")), \(ByteSize(byteCount: dirty)) not in the bucket yet"
         if broken > 0 { detail += ", \(broken) out of service (see `sluice volume list`)" }
-        if let problem = shard.dispatcher.waitingReason { detail += "; \(problem)" }
-        return (true, detail)
+        // It serves without an uploader, but what it acknowledges stays on this machine.
+        guard let problem = shard.dispatcher.waitingReason else { return (true, detail) }
+        return (false, detail + "; \(problem)")
     }
 
     private func reportHealth() {
@@ -186,6 +187,8 @@ final class ShardLoop {
 
     private func iterate() {
         if isStopRequested(), stage == .serving || stage == .recovering { stop() }
+        // Before anybody is judged by the clock: when this process was paused, others have not been silent.
+        socket.drain(into: message) { message in receive(message) }
         advance()
         repeat {
             hasSent = false
@@ -383,6 +386,6 @@ extension ShardLoop: ShardOutlet {
     }
 
     func report(_ report: EngineReport, of hosted: HostedVolume) {
-        EngineReportLog.log(report, of: hosted, lastDelay: &lastDelays[hosted.id], to: parts.logger)
+        reportLogs[hosted.id, default: EngineReportLog()].log(report, of: hosted, to: parts.logger)
     }
 }

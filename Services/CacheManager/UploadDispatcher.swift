@@ -106,6 +106,12 @@ package struct UploadDispatcher {
         }
     }
 
+    package mutating func forget(of volume: VolumeID) {
+        for job in jobs.values {
+            if case .volume(volume, _) = job.owner { forget(job.id) }
+        }
+    }
+
     /// An uploader announced its free slots. What it counted may be older than what was sent to it since, so the
     /// announcement only lowers the estimate while jobs are on their way.
     package mutating func ready(_ announcement: UploaderReady, from instance: ServiceInstance, at now: UInt64) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Messages
+import ServiceKit
 import Wire
 
 /// The rules that a volume must meet to exist in this gateway, each refusal with what to do instead.
@@ -78,6 +79,12 @@ package struct VolumeAdmission: Sendable {
                 "an upload buffer of \(Self.mebibytes(byteCount)) is too small: use at least "
                     + Self.mebibytes(smallestBufferByteCount))
         }
+        guard byteCount <= journalByteCount else {
+            throw BusFault(
+                .invalidArgument,
+                "an upload buffer of \(Self.mebibytes(byteCount)) is larger than journal.size "
+                    + "(\(Self.mebibytes(journalByteCount))); choose a smaller one or raise journal.size")
+        }
         let used = existing.reduce(UInt64(0)) { $0 + $1.uploadBufferByteCount }
         let free = journalByteCount > used ? journalByteCount - used : 0
         guard byteCount <= free else {
@@ -85,7 +92,7 @@ package struct VolumeAdmission: Sendable {
                 .insufficientSpace,
                 "the upload buffer needs \(Self.mebibytes(byteCount)), but of journal.size "
                     + "(\(Self.mebibytes(journalByteCount))) only \(Self.mebibytes(free)) are free "
-                    + "(\(existing.count) volumes reserve \(Self.mebibytes(used))); "
+                    + "(\(existing.count.counted("volume")) reserved \(Self.mebibytes(used))); "
                     + "raise journal.size, choose a smaller upload buffer or delete a volume")
         }
         return byteCount

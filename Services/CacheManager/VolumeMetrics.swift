@@ -48,7 +48,7 @@ package struct VolumeMetrics {
                 samples: volumes.map { .init(labels: Self.labels($0), value: definition.value($0)) })
         }
         families += definitions.compactMap { gatewayFamily($0, volumes) }
-        families.append(percentUsed(volumes))
+        families += percentUsed(volumes)
         families.append(statusFamily(volumes))
         return families
     }
@@ -109,15 +109,24 @@ package struct VolumeMetrics {
             type: definition.type, samples: [.init(value: value)])
     }
 
-    private func percentUsed(_ volumes: [Figures]) -> MetricFamily {
+    /// Of all volumes it is the part of their buffers together, which neither a sum nor the largest would be.
+    private func percentUsed(_ volumes: [Figures]) -> [MetricFamily] {
         let samples = volumes.map { volume in
             MetricFamily.Sample(
                 labels: Self.labels(volume),
                 value: Self.percent(volume.statistics?.bufferUsedByteCount ?? 0, of: volume.uploadBufferByteCount))
         }
-        return MetricFamily(
-            name: "sluice_upload_buffer_percent_used", help: "Percent use of the upload buffer.", type: .gauge,
-            samples: samples)
+        let used = volumes.reduce(UInt64(0)) { $0 + ($1.statistics?.bufferUsedByteCount ?? 0) }
+        let whole = volumes.reduce(UInt64(0)) { $0 + $1.uploadBufferByteCount }
+        return [
+            MetricFamily(
+                name: "sluice_upload_buffer_percent_used", help: "Percent use of the upload buffer.", type: .gauge,
+                samples: samples),
+            MetricFamily(
+                name: "sluice_gateway_upload_buffer_percent_used",
+                help: "Percent use of the upload buffer. All volumes together.", type: .gauge,
+                samples: [.init(value: Self.percent(used, of: whole))]),
+        ]
     }
 
     /// One sample per volume and status, 1 for the one that holds, so that alerts can name a status.

@@ -50,6 +50,13 @@ package struct VolumeRegistry: Sendable {
         try Platform.FileSystem.replaceFile(statePath(state.volume), with: bytes)
     }
 
+    /// The volume is gone from here; its state lies beside, under another name.
+    package func setAside(_ volume: VolumeID, moment: UInt64) throws(SystemError) {
+        guard Platform.FileSystem.exists(directory(volume)) else { return }
+        try Platform.FileSystem.rename(directory(volume), to: directory(volume) + ".set-aside-\(moment)")
+        try Platform.FileSystem.syncDirectory(path)
+    }
+
     /// From here on the volume is gone, whatever happens; what is left of it is removed at the next start at latest.
     package func beginRemoval(of volume: VolumeID) throws(SystemError) {
         guard Platform.FileSystem.exists(directory(volume)) else { return }

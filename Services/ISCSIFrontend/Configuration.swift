@@ -42,5 +42,9 @@ package struct FrontendLimits: Sendable {
     package var outputByteCount = 512 << 10
     /// Data of writes of all connections together.
     package var writeBufferByteCount = 512 << 20
+    /// Data of reads that are on their way from the cache manager or to the initiator, of all connections together
+    /// and of one.
+    package var readByteCount = 256 << 20
+    package var readByteCountPerConnection = 64 << 20
     package init() {}
 }

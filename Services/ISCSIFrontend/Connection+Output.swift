@@ -57,6 +57,7 @@ extension Connection {
             let before = output.pendingByteCount
             guard output.flush(to: descriptor) else { return close(.peerClosed) }
             if output.pendingByteCount < before || before == 0 { outputMovedAt = owner.now }
+            releaseReads()
             if !output.isEmpty || !hasAnswersToSend { break }
         }
         guard !isClosed else { return }

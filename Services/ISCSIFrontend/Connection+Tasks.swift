@@ -166,8 +166,35 @@ extension Connection {
             slots[task].work = .mergeTail(operation, transfer)
             return router.submit(.read, tail, of: operation, payload: nil, owner: caller)
         }
+        guard operation.kind != .read || takeReadBudget(task, transfer.sectors.byteCount) else { return }
         let payload = operation.dataOutByteCount > 0 ? slots[task].buffer : nil
         router.submit(operation.kind, transfer.sectors, of: operation, payload: payload, owner: caller)
+    }
+
+    /// - Returns: false when the read has to wait for others; `readGranted` follows.
+    private func takeReadBudget(_ task: Int, _ byteCount: Int) -> Bool {
+        if reads.waitingCount == 0, owner.readBudget.reserve(byteCount, beside: reads.reservedByteCount) {
+            reads.reserve(byteCount)
+            slots[task].readByteCount = byteCount
+            return true
+        }
+        slots[task].isWaitingToRead = true
+        reads.waitingCount += 1
+        owner.readBudget.wait(.init(connection: id, slot: task, byteCount: byteCount))
+        return false
+    }
+
+    /// What the read waited for is reserved now.
+    func readGranted(_ waiter: ReadBudget.Waiter) {
+        slots[waiter.slot].isWaitingToRead = false
+        slots[waiter.slot].readByteCount = waiter.byteCount
+        reads.waitingCount -= 1
+        reads.reserve(waiter.byteCount)
+        guard case .medium(let operation, let transfer) = slots[waiter.slot].work, let router else {
+            return close(.protocolError)
+        }
+        router.submit(
+            .read, transfer.sectors, of: operation, payload: nil, owner: .task(id, slot: waiter.slot))
     }
 
     private func start(_ task: Int, _ operation: UnmapOperation) {
@@ -225,7 +252,22 @@ extension Connection {
         let reserved = slots[task].reservedByteCount
         if reserved > 0 { owner.writeBudget.release(reserved) }
         if slots[task].isWaitingForMemory { owner.writeBudget.forget { $0.connection == id && $0.slot == task } }
+        if slots[task].isWaitingToRead {
+            owner.readBudget.forget { $0.connection == id && $0.slot == task }
+            reads.waitingCount -= 1
+        }
+        if slots[task].readByteCount > 0 {
+            // Its last data is in the output now, as far as there was any.
+            reads.leave(slots[task].readByteCount, at: output.sentByteCount + UInt64(output.pendingByteCount))
+            releaseReads()
+        }
         slots[task] = TaskSlot()
+    }
+
+    /// Gives back what reads held that are sent.
+    func releaseReads() {
+        let byteCount = reads.takeSent(output.sentByteCount)
+        if byteCount > 0 { owner.readBudget.release(byteCount) }
     }
 
     /// Another session, or a logout, has ended all tasks of this one.
@@ -246,7 +288,7 @@ extension Connection {
         for task in slots.indices where isAbandonable(task) {
             let owner = RequestOwner.task(id, slot: task)
             if self.owner.link.drop(where: { $0 == owner }) > 0 {
-                session?.needsBarrier = true
+                session?.pendingAborts.add()
             } else if slots[task].isUnderBarrier == false {
                 finishAborted(task)
             }

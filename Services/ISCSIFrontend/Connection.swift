@@ -15,6 +15,7 @@ protocol ConnectionOwner: AnyObject {
     /// Monotonic nanoseconds.
     var now: UInt64 { get }
     var writeBudget: WriteBudget { get set }
+    var readBudget: ReadBudget { get set }
     /// True when the list of targets may be older than this login; `continueLogin` follows once it is not.
     func needsFreshTargets(_ connection: Connection) -> Bool
     /// Answered by `admit` or `refuse`, at once or later.
@@ -91,6 +92,7 @@ final class Connection {
     /// Answers with data, in the order in which they became ready.
     var sending: [DataInAnswer] = []
     var sendingHead = 0
+    var reads = ConnectionReads()
     private var isHandling = false
 
     init(
@@ -134,6 +136,9 @@ final class Connection {
     var wantsToRead: Bool {
         if case .closing = phase { true } else { takesPDUs }
     }
+
+    /// What waits for somebody else is not read, but for a peer that has gone there is nothing to wait for.
+    var awaitsOthers: Bool { phase == .holdingLogin || phase == .establishing }
 
     func readable() {
         for _ in 0..<Self.readsPerTurn {
@@ -232,6 +237,7 @@ final class Connection {
         for index in slots.indices { releaseSlot(index) }
         sending.removeAll()
         owner.writeBudget.forget { $0.connection == id }
+        owner.readBudget.release(reads.takeAll())
         owner.closed(self, reason)
     }
 

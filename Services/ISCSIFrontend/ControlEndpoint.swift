@@ -103,6 +103,9 @@ final class ControlEndpoint {
             gauge(
                 "sluice_iscsi_write_buffer_used_bytes", "Memory that data of writes takes.",
                 owner.writeBudget.usedByteCount),
+            gauge(
+                "sluice_iscsi_read_bytes_in_flight", "Data of reads asked for and not sent yet.",
+                owner.readBudget.usedByteCount),
         ]
         return own + owner.counters.families() + owner.busCounters.metricFamilies()
             + ProcessMetrics.families(startedAt: owner.startedAt)

@@ -22,6 +22,7 @@ final class FrontendLoop: ConnectionOwner {
     let busCounters = BusCounters()
     private(set) var link: CacheLink
     var writeBudget: WriteBudget
+    var readBudget: ReadBudget
     private(set) var stage = Stage.serving
     private(set) var connections = ConnectionTable()
     let startedAt = Timestamp.now()
@@ -31,13 +32,19 @@ final class FrontendLoop: ConnectionOwner {
     private var dirty: [ConnectionID] = []
     /// Empty between rounds; kept for its memory.
     private var flushing: [ConnectionID] = []
-    private var barriers: [UInt64: () -> Void] = [:]
+    private var barriers: [UInt64: Barrier] = [:]
     private var lastBarrier: UInt64 = 0
     private var holdingLogins: [(ConnectionID, arrivedAt: MonotonicInstant)] = []
     private var targetsAreFrom = MonotonicInstant(nanoseconds: 0)
     private var stopAt: MonotonicInstant?
     private var requestsBefore = (resent: UInt64(0), expired: UInt64(0))
     private var sweepTimer: LoopTimer?
+
+    private struct Barrier {
+        /// Without this connection nobody waits for it; nil: it is always waited for.
+        var connection: ConnectionID?
+        var done: () -> Void
+    }
 
     /// A login waits this long for a fresh list of targets.
     private static let freshTargetsTimeout = Duration.seconds(1)
@@ -52,6 +59,9 @@ final class FrontendLoop: ConnectionOwner {
         let configuration = parts.configuration
         registry = SessionRegistry(limits: configuration.limits)
         writeBudget = WriteBudget(limit: configuration.limits.writeBufferByteCount)
+        readBudget = ReadBudget(
+            limit: configuration.limits.readByteCount,
+            connectionLimit: configuration.limits.readByteCountPerConnection)
         link = try Self.makeLink(parts, instance: parts.identity.instance, loop: loop, counters: busCounters)
         link.owner = self
         try link.start { [unowned self] in turn() }
@@ -94,9 +104,17 @@ final class FrontendLoop: ConnectionOwner {
             }
         }
         flushDirty()
+        admitReads()
         // Commands that were read now, or memory that became free, are served in another round without waiting.
         if link.outstanding.hasSomethingToSend || !dirty.isEmpty { loop.requestIteration() }
         finishStopping()
+    }
+
+    private func admitReads() {
+        while let waiter = readBudget.admitNext(used: { connections[$0]?.reads.reservedByteCount ?? 0 }) {
+            // One that is gone has left the line.
+            connections[waiter.connection]?.readGranted(waiter)
+        }
     }
 
     private func flushDirty() {
@@ -121,6 +139,7 @@ final class FrontendLoop: ConnectionOwner {
         guard let registration = connection.registration, !connection.isClosed else { return }
         var interest: EventLoop.Interest = connection.wantsToRead ? .read : .none
         if !connection.output.isEmpty { interest.insert(.write) }
+        if connection.awaitsOthers { interest.insert(.end) }
         guard interest != connection.interest else { return }
         do throws(SystemError) {
             try loop.setInterest(interest, for: registration)
@@ -146,7 +165,7 @@ final class FrontendLoop: ConnectionOwner {
 
     var readiness: (isReady: Bool, detail: String) {
         guard stage == .serving else { return (false, "stopping: asking initiators to log out") }
-        let sessions = "\(registry.count) sessions on \(targets.count) targets"
+        let sessions = "\(registry.count.counted("session")) on \(targets.count.counted("target"))"
         guard link.isConnected else {
             return (false, "no cache manager at \(link.endpoint): commands wait (\(sessions))")
         }
@@ -222,8 +241,13 @@ final class FrontendLoop: ConnectionOwner {
         // What was not sent yet is never sent. What was sent may still be applied: the barrier of the next session of
         // this nexus waits for it.
         let id = connection.id
+        let unneeded = barriers.filter { $0.value.connection == id }.keys
+        for barrier in unneeded { barriers[barrier] = nil }
         link.drop { owner in
-            if case .task(let connection, _) = owner { connection == id } else { false }
+            switch owner {
+            case .task(let connection, _): connection == id
+            case .barrier(let barrier): unneeded.contains(barrier)
+            }
         }
     }
 
@@ -257,7 +281,7 @@ final class FrontendLoop: ConnectionOwner {
         guard let target, let session = connection.establishing else { return admit(connection) }
         // Also when no session is known here: another frontend, or this one before it was restarted, may have sent
         // commands of this nexus that are not applied yet.
-        barrier(target, nexus: session.nexus) { [weak self, weak connection] in
+        barrier(target, nexus: session.nexus, for: connection.id) { [weak self, weak connection] in
             if let connection { self?.admit(connection) }
         }
     }
@@ -276,7 +300,7 @@ final class FrontendLoop: ConnectionOwner {
 
     func logOut(_ request: LogoutRequest, for connection: Connection) {
         guard let session = connection.session else { return }
-        settle([session]) { [weak connection] in
+        settle([session], for: connection) { [weak connection] in
             guard let connection, !connection.isClosed else { return }
             self.registry.remove(session)
             connection.machine?.answerLogout(request, response: 0, &connection.output.writer)
@@ -302,20 +326,25 @@ final class FrontendLoop: ConnectionOwner {
                 for every in affected { every.attentions.post(.busDeviceResetFunctionOccurred) }
             }
         }
-        settle(affected) { [weak connection] in
+        settle(affected, for: connection) { [weak connection] in
             guard let connection, !connection.isClosed else { return }
             connection.answer(management)
         }
     }
 
-    /// Calls when no request of an aborted task of these sessions can be applied any more.
-    private func settle(_ sessions: [Session], then done: @escaping () -> Void) {
-        let unsettled = sessions.filter(\.needsBarrier)
+    /// Calls when no request of an aborted task of these sessions can be applied any more, unless `connection`, which
+    /// asked for it, is gone by then.
+    private func settle(_ sessions: [Session], for connection: Connection, then done: @escaping () -> Void) {
+        let unsettled = sessions.filter(\.pendingAborts.needsBarrier)
         var open = unsettled.count
         guard open > 0 else { return done() }
         for session in unsettled {
             guard let target = session.target else { continue }
-            barrier(target, nexus: session.nexus) { [unowned self] in
+            let abortCount = session.pendingAborts.count
+            // Those of other sessions also free their slots, whoever asked for it.
+            let isOwn = session.connection == connection.id
+            barrier(target, nexus: session.nexus, for: isOwn ? connection.id : nil) { [unowned self] in
+                session.pendingAborts.settle(through: abortCount)
                 connections[session.connection]?.releaseAborted()
                 // The barrier took everything of the nexus with it that waited; what was not aborted is sent again.
                 link.repeatNow(nexus: session.nexus)
@@ -325,10 +354,12 @@ final class FrontendLoop: ConnectionOwner {
         }
     }
 
-    private func barrier(_ target: Target, nexus: UInt64, then done: @escaping () -> Void) {
+    private func barrier(
+        _ target: Target, nexus: UInt64, for connection: ConnectionID?, then done: @escaping () -> Void
+    ) {
         lastBarrier += 1
         let id = lastBarrier
-        barriers[id] = done
+        barriers[id] = Barrier(connection: connection, done: done)
         link.submitBarrier(volume: target.volume, nexus: nexus, owner: .barrier(id))
         loop.requestIteration()
     }
@@ -367,7 +398,7 @@ extension FrontendLoop: CacheLinkOwner {
             connections[id]?.volumeAnswered(slot, outcome, payload: payload)
         case .barrier(let id):
             // Whatever the answer is, the request itself has passed everything older of its nexus.
-            barriers.removeValue(forKey: id)?()
+            barriers.removeValue(forKey: id)?.done()
         }
     }
 
@@ -377,7 +408,7 @@ extension FrontendLoop: CacheLinkOwner {
             let outcome = MediumOutcome(expired: operation, wasSent: wasSent)
             connections[id]?.volumeAnswered(slot, outcome, payload: nil)
         case .barrier(let id):
-            barriers.removeValue(forKey: id)?()
+            barriers.removeValue(forKey: id)?.done()
         }
     }
 

@@ -23,7 +23,11 @@ struct ISCSIFrontendMain: ServiceCommand {
         // Before anything is promised to anybody: a port in use ends the start with its reason.
         var listeners: [Int32] = []
         for address in configuration.listen {
-            listeners += try TCPSocket.listen(host: address.host, port: address.port)
+            do throws(SystemError) {
+                listeners += try TCPSocket.listen(host: address.host, port: address.port)
+            } catch {
+                throw ServiceFailure(cannotListen: error, key: "iscsi.listen")
+            }
         }
         for listener in listeners {
             let address = SocketAddress.local(of: listener)?.description ?? "unknown"

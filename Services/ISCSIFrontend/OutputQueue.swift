@@ -26,6 +26,8 @@ struct OutputQueue {
     private var sentOfInsert = 0
     private var sentLinear = 0
     private var sentInserted = 0
+    /// Since the connection began.
+    private(set) var sentByteCount: UInt64 = 0
 
     var pendingByteCount: Int { writer.bytes.count - sentLinear + insertedByteCount - sentInserted }
     var isEmpty: Bool { pendingByteCount == 0 }
@@ -87,6 +89,7 @@ struct OutputQueue {
     }
 
     private mutating func advance(by byteCount: Int) {
+        sentByteCount += UInt64(byteCount)
         var rest = byteCount
         while rest > 0 {
             let nextInsert = firstInsert < inserts.count ? inserts[firstInsert] : nil
@@ -107,7 +110,19 @@ struct OutputQueue {
                 sentOfInsert = 0
             }
         }
-        if isEmpty { reset() }
+        if isEmpty { reset() } else { dropWhatWasSent() }
+    }
+
+    /// A peer that always leaves a little would otherwise make the queue grow for ever.
+    private mutating func dropWhatWasSent() {
+        if firstInsert >= Self.partsPerWrite {
+            inserts.removeFirst(firstInsert)
+            firstInsert = 0
+        }
+        guard sentLinear >= Self.keptCapacity else { return }
+        writer.bytes.removeFirst(sentLinear)
+        for index in inserts.indices { inserts[index].linearOffset -= sentLinear }
+        sentLinear = 0
     }
 
     private mutating func reset() {

@@ -10,8 +10,7 @@ final class Session {
     /// Names the nexus to the cache manager; the same for every session of this identity, through any frontend.
     let nexus: UInt64
     var attentions: UnitAttentionQueue
-    /// Requests of aborted tasks have been on their way: a barrier says when they cannot be applied any more.
-    var needsBarrier = false
+    var pendingAborts = PendingAborts()
     let connection: ConnectionID
     let connectionID: UInt16
 

@@ -21,6 +21,10 @@ struct TaskSlot {
     var reservedByteCount = 0
     /// The command waits for its buffer.
     var isWaitingForMemory = false
+    /// What it takes of the read budget.
+    var readByteCount = 0
+    /// The read waits for its part of the budget.
+    var isWaitingToRead = false
     /// Aborted, and its request was on its way then.
     var isUnderBarrier = false
 }

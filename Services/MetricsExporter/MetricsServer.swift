@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Hummingbird
 import Logging
+import Platform
 import ServiceKit
 import ServiceLifecycle
 import Synchronization
@@ -18,11 +19,14 @@ struct MetricsServer: Service {
         do {
             try await application { isListening.store(true, ordering: .relaxed) }.run()
         } catch  where !isListening.load(ordering: .relaxed) {
-            // "bind(descriptor:ptr:bytes:): Address already in use (errno: 98)": the call means nothing to people.
-            let reason = "\(error)".split(separator: "): ", maxSplits: 1).last.map(String.init) ?? "\(error)"
+            // "bind(descriptor:ptr:bytes:): Address already in use) (errno: 98)": only the number is worth something.
+            let number = "\(error)".firstMatch(of: /errno: ([0-9]+)/).flatMap { Int32($0.output.1) }
+            guard let number else {
+                throw ServiceFailure(.cannotCreate, "exporter.listen: cannot listen on \(address): \(error)")
+            }
             throw ServiceFailure(
-                .cannotCreate,
-                "exporter.listen: cannot listen on \(address): \(reason); stop what uses it or set another address")
+                cannotListen: SystemError(errorNumber: number, call: "cannot listen on", path: "\(address)"),
+                key: "exporter.listen")
         }
     }
 

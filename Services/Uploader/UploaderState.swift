@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Messages
+import ServiceKit
 import Synchronization
 
 /// What the uploader's tasks know of each other: is it stopping, how many jobs run, how the bucket answers. Any thread.
@@ -71,10 +72,11 @@ package final class UploaderState: Sendable {
     /// For health: can it work, and what does it do?
     package var report: (isReady: Bool, detail: String) {
         let values = values.withLock { $0 }
-        if values.isStopping { return (false, "stopping after \(values.jobCount) jobs") }
+        if values.isStopping { return (false, "stopping after \(values.jobCount.counted("job"))") }
         if let problem = values.bucketProblem { return (false, "the last job failed: \(problem)") }
-        let managers = values.connected.count == 1 ? "1 cache manager" : "\(values.connected.count) cache managers"
-        return (true, "\(values.jobCount) jobs running for \(managers)")
+        return (
+            true, "\(values.jobCount.counted("job")) running for \(values.connected.count.counted("cache manager"))"
+        )
     }
 
     package var metricFamilies: [MetricFamily] {

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 
 int sluice_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC); }
@@ -27,8 +26,11 @@ void sluice_tune_malloc(void) {
 int sluice_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
 int sluice_epoll_control(
-    int epoll, enum sluice_epoll_change change, int descriptor, bool read, bool write, uint64_t data) {
-    struct epoll_event event = {.events = (read ? EPOLLIN : 0u) | (write ? EPOLLOUT : 0u), .data.u64 = data};
+    int epoll, enum sluice_epoll_change change, int descriptor, bool read, bool write, bool end, uint64_t data) {
+    struct epoll_event event = {
+        .events = (read ? EPOLLIN : 0u) | (write ? EPOLLOUT : 0u) | (end ? EPOLLRDHUP : 0u),
+        .data.u64 = data,
+    };
     int operation = change == SLUICE_EPOLL_ADD ? EPOLL_CTL_ADD
         : change == SLUICE_EPOLL_CHANGE ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
     return epoll_ctl(epoll, operation, descriptor, &event);
@@ -43,7 +45,7 @@ int sluice_epoll_wait(int epoll, struct sluice_ready *ready, int capacity, int t
             .data = events[index].data.u64,
             .readable = bits & EPOLLIN,
             .writable = bits & EPOLLOUT,
-            .hangup = bits & EPOLLHUP,
+            .hangup = bits & (EPOLLHUP | EPOLLRDHUP),
             .error = bits & EPOLLERR,
         };
     }
@@ -66,5 +68,3 @@ int sluice_allocate(int descriptor, off_t byte_offset, off_t byte_count) {
 }
 
 void sluice_drop_page_cache(int descriptor) { posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED); }
-
-void sluice_signal_when_parent_ends(int signal) { prctl(PR_SET_PDEATHSIG, signal); }

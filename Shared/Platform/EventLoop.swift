@@ -16,6 +16,8 @@ package final class EventLoop: @unchecked Sendable {
         package static let read = Interest(rawValue: 1)
         package static let write = Interest(rawValue: 2)
         package static let none = Interest(rawValue: 0)
+        /// The peer will send nothing more: reported as a hang-up, for a socket that is not read now.
+        package static let end = Interest(rawValue: 4)
     }
 
     /// Errors and hang-ups are reported whatever the interest; a read or write then tells more.
@@ -66,7 +68,8 @@ package final class EventLoop: @unchecked Sendable {
         ready = Array(repeating: sluice_ready(), count: Self.eventsPerWait)
         now = MonotonicClock.now()
         guard
-            sluice_epoll_control(epoll, SLUICE_EPOLL_ADD, wakeup.fileDescriptor, true, false, Self.wakeupData) == 0
+            sluice_epoll_control(epoll, SLUICE_EPOLL_ADD, wakeup.fileDescriptor, true, false, false, Self.wakeupData)
+                == 0
         else {
             let error = SystemError.last("epoll_ctl")
             _ = close(epoll)
@@ -225,7 +228,8 @@ package final class EventLoop: @unchecked Sendable {
     ) -> Int32 {
         let data = UInt64(registration.generation) << 32 | UInt64(registration.slot)
         return sluice_epoll_control(
-            epoll, change, descriptor, interest.contains(.read), interest.contains(.write), data)
+            epoll, change, descriptor, interest.contains(.read), interest.contains(.write), interest.contains(.end),
+            data)
     }
 
     fileprivate func arm(_ timer: LoopTimer, at deadline: MonotonicInstant) { timers.insert(timer, deadline) }

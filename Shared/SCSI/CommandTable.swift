@@ -25,6 +25,9 @@ package enum CommandTable {
         entry(
             .readCapacity16, 0x9E10_0000_0000_0000, 0x0000_FFFF_FFFF_0004, 16, .needsReadyUnit,
             serviceAction: ReadCapacity16CDB.serviceAction),
+        entry(
+            .getLBAStatus, 0x9E12_FFFF_FFFF_FFFF, 0xFFFF_FFFF_FFFF_0004, 16, .needsReadyUnit,
+            serviceAction: GetLBAStatusCDB.serviceAction),
         entry(.reportLUNs, 0xA000_FF00_0000_FFFF, 0xFFFF_0004_0000_0000, 12, .passesUnitAttention),
         entry(.read12, 0xA8F8_FFFF_FFFF_FFFF, 0xFFFF_0004_0000_0000, 12, .needsReadyUnit),
         entry(.write12, 0xAAF8_FFFF_FFFF_FFFF, 0xFFFF_0004_0000_0000, 12, [.needsReadyUnit, .writes]),

@@ -1,8 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import Wire
 
-/// UNMAP and WRITE SAME: the commands whose data-out decides what happens.
+/// UNMAP and WRITE SAME, the commands whose data-out decides what happens, and GET LBA STATUS.
 extension DeviceServer {
+    /// "Mapped or unknown" from there to the end, which is always true: what is mapped stands in the volume's map, and
+    /// initiators ask only to save themselves reads.
+    func lbaStatus(_ fields: GetLBAStatusCDB) throws(SCSIError) -> CommandResult {
+        guard unit.contains(fields.address, count: 0) else { throw .logicalBlockAddressOutOfRange }
+        var data: [UInt8] = []
+        data.appendBigEndian(UInt32(4 + 16))  // What follows: four reserved bytes and one descriptor.
+        data.appendZeros(4)
+        data.appendBigEndian(fields.address)
+        data.appendBigEndian(UInt32(clamping: unit.sectorCount - fields.address))
+        data.appendZeros(4)  // Provisioning status 0.
+        return CommandResult(dataIn: data, allocationLength: fields.allocationLength)
+    }
+
     func beginUnmap(_ fields: UnmapCDB) throws(SCSIError) -> CommandDisposition {
         if fields.anchor { throw .invalidFieldInCDB(byte: 1, bit: 0) }
         guard fields.parameterListLength > 0 else { return .complete(.good) }

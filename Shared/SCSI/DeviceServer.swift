@@ -63,6 +63,7 @@ package struct DeviceServer: Sendable {
         case .modeSense6, .modeSense10: return .complete(try modeSense(ModeSenseCDB(cdb)))
         case .readCapacity10: return .complete(readCapacity10())
         case .readCapacity16: return .complete(readCapacity16(ReadCapacity16CDB(cdb)))
+        case .getLBAStatus: return .complete(try lbaStatus(GetLBAStatusCDB(cdb)))
         case .reportLUNs: return .complete(try reportLUNs(ReportLUNsCDB(cdb), attentions: &attentions))
         }
     }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import ArgumentParser
 import Bus
-import CShims
-import Glibc
 import Logging
 package import Messages
 import Platform
@@ -40,7 +38,9 @@ extension ServiceCommand {
     }
 
     package mutating func run() async throws {
-        await ServiceProcess.prepare()
+        Signals.ignoreBrokenPipes()
+        // Before anything that may wait: a gateway without its supervisor would be in the way of the next one.
+        try SupervisorWatch.begin()
         ProcessMemory.keepFreedBuffers()
         let configuration = try options.loader.load()
         try configuration.checkDirectories([.run] + Self.directories)
@@ -71,15 +71,6 @@ extension ServiceCommand {
 private enum ServiceProcess {
     /// Less than the supervisor's patience, so that a service that cannot drain says so itself.
     static let drainTime = Duration.seconds(20)
-
-    /// On the main thread: the kernel ties the signal to the thread that asks for it, and this one stays.
-    @MainActor static func prepare() {
-        Signals.ignoreBrokenPipes()
-        guard let supervisor = ProcessEnvironment.current["SLUICE_SUPERVISOR"].flatMap(Int32.init) else { return }
-        // A gateway without its supervisor would be in the way of the next one.
-        sluice_signal_when_parent_ends(SIGTERM)
-        if getppid() != supervisor { exit(ServiceExitCode.temporaryFailure.rawValue) }
-    }
 
     static func run(_ command: some ServiceCommand, _ context: ServiceContext) async throws {
         let (bus, health, startedAt) = (context.bus, context.health, context.startedAt)

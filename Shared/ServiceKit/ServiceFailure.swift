@@ -3,7 +3,7 @@ import Bus
 import Glibc
 import Messages
 import ObjectStorage
-import Platform
+package import Platform
 
 /// Why a process ends, for its last line and its exit status. `message` says what is wrong and what to do.
 package struct ServiceFailure: Error, Equatable, Sendable, CustomStringConvertible {
@@ -26,6 +26,17 @@ package struct ServiceFailure: Error, Equatable, Sendable, CustomStringConvertib
         case let error as ObjectStoreError: self.init(Self.exitCode(for: error), error.description)
         default: self.init(.software, String(describing: error))
         }
+    }
+
+    /// A port that cannot be had, with the key that named it.
+    package init(cannotListen error: SystemError, key: String) {
+        let remedy =
+            switch error.errorNumber {
+            case EADDRINUSE: "stop what uses it, or set \(key) to another address"
+            case EACCES, EPERM: "ports below 1024 need privileges; set \(key) to another address"
+            default: "set \(key) to an address of this machine"
+            }
+        self.init(Self.exitCode(for: error), "\(key): \(error.description); \(remedy)")
     }
 
     private static func exitCode(for error: SystemError) -> ServiceExitCode {

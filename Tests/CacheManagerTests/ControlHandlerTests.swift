@@ -223,6 +223,35 @@ struct ControlHandlerTests {
         #expect(try second.bucket.head(volume.id)?.state == .live)
     }
 
+    @Test func aFencedVolumeIsTakenBackByForceAndItsJournalSetAside() throws {
+        let first = try GatewayHarness(gateway: 1)
+        let volume = try first.create()
+        try first.write(pattern(12, 4096), to: volume.id, sector: 0)
+        _ = try first.sync("db")
+        let second = try GatewayHarness(bucket: first.bucket, gateway: 2)
+        _ = try second.attach("db", force: true)
+        try second.write(pattern(13, 4096), to: volume.id, sector: 8)
+        _ = try second.sync("db")
+        try first.write(pattern(14, 4096), to: volume.id, sector: 16)
+        _ = try? first.sync("db")
+        #expect(first.control.list().volumes[0].status == .fenced)
+
+        let refusal = try first.fault { _ = try first.attach("db") }
+        #expect(refusal.code == .inUse && refusal.message.contains("--force"))
+        let back = try first.attach("db", force: true)
+        #expect(back.status == .available && back.generation == volume.generation + 2)
+        let kept = try FileManager.default.contentsOfDirectory(atPath: first.directory + "/journal-a")
+        #expect(kept.contains { $0.hasPrefix("\(volume.id).set-aside-") })
+        #expect(back.statusReason.contains(first.directory + "/journal-a/\(volume.id).set-aside-"))
+        #expect(try first.read(volume.id, sector: 0, count: 8) == pattern(12, 4096))
+        #expect(try first.read(volume.id, sector: 8, count: 8) == pattern(13, 4096))
+        #expect(try first.read(volume.id, sector: 16, count: 8).allSatisfy { $0 == 0 })
+        try first.write(pattern(15, 4096), to: volume.id, sector: 16)
+        try first.restart()
+        #expect(first.control.list().volumes.map(\.status) == [.available])
+        #expect(try first.read(volume.id, sector: 16, count: 8) == pattern(15, 4096))
+    }
+
     @Test func stoppingDoesNotWaitForABucketThatIsAway() throws {
         let gateway = try GatewayHarness()
         let volume = try gateway.create()

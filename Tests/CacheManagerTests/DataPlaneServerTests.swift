@@ -54,6 +54,25 @@ struct DataPlaneServerTests {
         #expect(gateway.server.counters.malformed == 1)
     }
 
+    /// What a command may write follows from the segments that its volume has; reads go by messages alone.
+    @Test func limitsFollowTheSegmentsThatAreThere() throws {
+        let gateway = try GatewayHarness()
+        let volume = try gateway.create().id
+        #expect(try gateway.read(volume, sector: 0, count: 2048).count == 1 << 20)
+        try gateway.write([UInt8](repeating: 1, count: 4096), to: volume, sector: 0)
+        try gateway.restart()
+        var limits = EngineLimits()
+        limits.fit(segmentByteCount: 1 << 20)
+        let found = try #require(gateway.shard.volumes[volume]?.limits)
+        #expect(found.commandByteCount == 512 << 10 && found.recordByteCount == 256 << 10)
+        #expect(found.commandByteCount == limits.commandByteCount && found.recordByteCount == limits.recordByteCount)
+        let bytes = [UInt8](repeating: 2, count: found.commandByteCount)
+        try gateway.write(bytes, to: volume, sector: 8)
+        #expect(try gateway.read(volume, sector: 8, count: UInt32(bytes.count / 512)) == bytes)
+        limits.fit(segmentByteCount: 32 << 20)
+        #expect(limits.commandByteCount == 16 << 20)
+    }
+
     @Test func aRepeatedWriteIsAnsweredAndNotDoneAgain() throws {
         let gateway = try GatewayHarness()
         let volume = try gateway.create().id

@@ -52,6 +52,13 @@ struct VolumeAdmissionTests {
         #expect(fault?.code == .invalidArgument)
     }
 
+    /// However many volumes are deleted: trying again later is no use.
+    @Test func aBufferLargerThanTheJournalIsRefusedForGood() {
+        let fault = #expect(throws: BusFault.self) { try admission.uploadBuffer(1 << 50, among: []) }
+        #expect(fault?.code == .invalidArgument)
+        #expect(fault?.message.contains("journal.size") == true)
+    }
+
     @Test func settingsHaveLimits() throws {
         try admission.checkSettings(compression: .none, commitIntervalSeconds: 2)
         try admission.checkSettings(compression: CompressionLevel(rawValue: 9), commitIntervalSeconds: 300)

@@ -16,7 +16,7 @@ struct VolumeMetricsTests {
     @Test func figuresFollowTheVolumes() throws {
         let gateway = try GatewayHarness()
         let first = try gateway.create("one")
-        try gateway.create("two")
+        let second = try gateway.create("two")
         try gateway.write([UInt8](repeating: 1, count: 8192), to: first.id, sector: 0)
         _ = try gateway.read(first.id, sector: 0, count: 8)
         var families = families(gateway)
@@ -33,6 +33,10 @@ struct VolumeMetricsTests {
         #expect(used > 0 && used + free == Double(16 << 20))
         let percent = families["sluice_upload_buffer_percent_used"]?.value(labels)
         #expect(percent == 100 * used / Double(16 << 20))
+        let other = ["volume": second.id.description, "name": "two"]
+        let usedByAll = used + (families["sluice_upload_buffer_used_bytes"]?.value(other) ?? 0)
+        let percentOfAll = families["sluice_gateway_upload_buffer_percent_used"]?.value([:])
+        #expect(percentOfAll == 100 * usedByAll / Double(32 << 20))
 
         _ = try gateway.sync("one")
         gateway.pass(5)

@@ -140,6 +140,14 @@ package final class GatewayUnderTest: @unchecked Sendable {
         supervisor = nil
     }
 
+    /// SIGKILL to the supervisor alone.
+    package func killSupervisor() {
+        guard let process = supervisor else { return }
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+        supervisor = nil
+    }
+
     /// Ends everything and removes the directory.
     package func tearDown() {
         killAll()

@@ -171,6 +171,40 @@ import Wire
             while harness.volume.counts.withLock({ $0.arrivals[before + 2] == 1 }) { usleep(1000) }
             usleep(1_300_000)
             #expect(harness.volume.counts.withLock { $0.arrivals[before + 1] } == 1)
+            // Two aborts that were on their way cost a barrier each; a reset that finds nothing costs none.
+            let barriers = harness.volume.counts.withLock { $0.barriers }
+            (abort.initiatorTaskTag, abort.referencedTaskTag) = (4, 2)
+            raw.send(abort)
+            #expect(try TaskManagementResponse(decoding: #require(try raw.receive()).header)?.response == 0)
+            #expect(harness.volume.counts.withLock { $0.barriers } == barriers + 1)
+            (abort.function, abort.initiatorTaskTag, abort.referencedTaskTag) = (5, 5, .max)
+            raw.send(abort)
+            #expect(try TaskManagementResponse(decoding: #require(try raw.receive()).header)?.response == 0)
+            #expect(harness.volume.counts.withLock { $0.barriers } == barriers + 1)
+        }
+    }
+
+    /// A login waits for its barrier while the cache manager is away; who has gone meanwhile needs none.
+    @Test func aLoginWhosePeerHasGoneLeavesNoBarrierBehind() async throws {
+        try await FrontendHarness.run { harness in
+            let cache = try harness.cacheManager()
+            _ = try harness.loggedIn(2)
+            cache.die()
+            let barriers = harness.volume.counts.withLock { $0.barriers }
+            for _ in 0..<5 {
+                let raw = try RawInitiator(port: harness.port)
+                let names = [
+                    TextPair("InitiatorName", "iqn.2026-11.com.example:raw"),
+                    TextPair("TargetName", harness.volume.name),
+                ]
+                raw.send(raw.login, data: TextKeys.encode(names))
+                usleep(50_000)
+            }
+            usleep(200_000)
+            let again = try harness.cacheManager()
+            defer { again.die() }
+            _ = try harness.loggedIn(1)
+            #expect(harness.volume.counts.withLock { $0.barriers } == barriers + 1)
         }
     }
 

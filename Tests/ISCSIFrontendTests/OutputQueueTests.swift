@@ -25,7 +25,7 @@ struct OutputQueueTests {
             queue.writer.digests = DigestSettings(header: random.oneIn(2), data: random.oneIn(2))
             plain.digests = queue.writer.digests
             var received: [UInt8] = []
-            for _ in 0..<150 {
+            for _ in 0..<400 {
                 let count = [3, 100, 5000, 8192, 8193, 40_000][random.below(6)]
                 let bytes = random.bytes(count + 10)
                 var pdu = SCSIDataIn()

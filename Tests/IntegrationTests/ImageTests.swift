@@ -24,6 +24,7 @@ import Testing
     private func qemu(_ arguments: String...) throws {
         let result = try GatewayUnderTest.run("qemu-img", arguments)
         try #require(result.status == 0, "qemu-img \(arguments): \(result.output)\(result.error)")
+        #expect(result.error.isEmpty, "qemu-img \(arguments) complains: \(result.error)")
     }
 
     @Test(.timeLimit(.minutes(15)))
@@ -81,6 +82,14 @@ import Testing
         try gateway.sluice("snapshot", "delete", String(id))
         #expect(try !gateway.sluice("snapshot", "list").contains(id))
         try io("read -P 0x44 4M 1M", "read -P 0x11 0 4M", on: gateway.url("copy"))
+        try gateway.sluice("volume", "delete", "copy", "--yes")
+        for what in [["--snapshot", String(id)], ["--volume", "copy"]] {
+            let refusal = #expect(throws: GatewayUnderTest.CommandFailure.self) {
+                try gateway.sluice(
+                    ["export", "--bucket", "file://\(gateway.path("bucket").path)", "--output", exported] + what)
+            }
+            #expect(refusal?.status == 65 && refusal?.error.contains("was deleted") == true, "\(what)")
+        }
     }
 
     private func io(_ commands: String..., on url: String) throws {

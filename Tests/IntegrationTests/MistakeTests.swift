@@ -81,7 +81,20 @@ import Testing
         let listener = try Listener(port: gateway.portal)
         let result = try up(gateway)
         #expect(result.status == 73, "\(result.error)")
-        #expect(result.error.contains("cannot listen on 127.0.0.1:\(gateway.portal)"))
+        let complaint = "cannot listen on 127.0.0.1:\(gateway.portal): Address already in use; stop what uses it"
+        #expect(result.error.contains("iscsi.listen: " + complaint), "\(result.error)")
+        withExtendedLifetime(listener) {}
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func aPortOfTheExporterInUseIsNamed() throws {
+        let gateway = try GatewayUnderTest()
+        defer { gateway.tearDown() }
+        let listener = try Listener(port: gateway.exporterPort)
+        let result = try up(gateway)
+        #expect(result.status == 73, "\(result.error)")
+        let complaint = "cannot listen on 127.0.0.1:\(gateway.exporterPort): Address already in use; stop what uses it"
+        #expect(result.error.contains("exporter.listen: " + complaint), "\(result.error)")
         withExtendedLifetime(listener) {}
     }
 
@@ -99,6 +112,7 @@ import Testing
             (["volume", "create", "a", "--size", "65TiB"], 64, "size not allowed"),
             (["volume", "create", "a", "--size", "ten"], 64, "invalid"),
             (["volume", "create", "a"], 64, "give --size"),
+            (["volume", "create", "a", "--size", "1GiB", "--upload-buffer", "9GiB"], 64, "larger than journal.size"),
             (["volume", "create", "a", "--snapshot", "snap-00000000000000001"], 65, "no snapshot"),
             (["volume", "sync", "nobody"], 65, "no volume"),
             (["volume", "show", "nobody"], 65, "no volume"),
@@ -117,6 +131,12 @@ import Testing
             #expect(result.error.contains(mistake.message), "\(mistake.arguments): \(result.error)")
         }
         #expect(try gateway.sluice("volume", "list").contains("disk"), "nothing was harmed")
+    }
+
+    @Test func helpNamesTheWordsThatOptionsTake() throws {
+        let help = try sluice("volume", "create", "--help").output
+        let words = help.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        #expect(words.contains("(values: on-flush, always; default: on-flush)"), "\(help)")
     }
 
     @Test func commandsWithoutAGatewaySayHowToStartOne() throws {

@@ -32,8 +32,8 @@ import Testing
         return second
     }
 
-    @Test(.timeLimit(.minutes(3)))
-    func forcedAttachFencesTheOldOwner() throws {
+    @Test(.timeLimit(.minutes(4)))
+    func forcedAttachFencesTheOldOwnerAndMovesTheVolumeBack() throws {
         let first = try GatewayUnderTest(settings: "commit: {interval: 2s}")
         defer { first.tearDown() }
         let second = try neighbour(of: first)
@@ -70,6 +70,22 @@ import Testing
         try first.wait("the restarted gateway says so", seconds: 20) {
             (try? first.sluice("volume", "show", "shared").contains("owns the volume now")) ?? false
         }
+
+        // It is moved back by force, as of what the bucket has; what only the old journal has stays there.
+        second.stop()
+        #expect(try first.sluice("volume", "discover").contains("fenced"))
+        let hint = #expect(throws: GatewayUnderTest.CommandFailure.self) {
+            try first.sluice("volume", "attach", "shared")
+        }
+        #expect(hint?.error.contains("--force") == true, "\(hint.map(String.init(describing:)) ?? "")")
+        let attached = try first.sluice("volume", "attach", "shared", "--force")
+        let place = try #require(attached.firstMatch(of: /kept in (\S+set-aside-[0-9]+)/)).output.1
+        #expect(try FileManager.default.contentsOfDirectory(atPath: String(place)).contains { $0.hasSuffix(".seg") })
+        try first.waitForTarget("shared")
+        #expect(try read(lba: 0, through: first) == [UInt8](repeating: 0x11, count: 4096))
+        #expect(try read(lba: 8, through: first) == [UInt8](repeating: 0x22, count: 4096))
+        #expect(try write(0x55, lba: 0, through: first).isGood)
+        try first.sluice("volume", "sync", "shared")
     }
 
     @Test(.timeLimit(.minutes(3)))

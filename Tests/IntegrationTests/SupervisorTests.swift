@@ -123,6 +123,19 @@ import Testing
         }
     }
 
+    /// Long after the start, because threads of the beginning may be gone by then.
+    @Test(.timeLimit(.minutes(2)))
+    func allServicesEndSoonAfterTheSupervisorWasKilled() throws {
+        let gateway = try GatewayUnderTest()
+        defer { gateway.tearDown() }
+        try gateway.start()
+        sleep(13)
+        #expect(gateway.serviceProcessIDs.count == 5)
+        gateway.killSupervisor()
+        try gateway.wait("all services end", seconds: 25) { gateway.serviceProcessIDs.isEmpty }
+        try gateway.start()
+    }
+
     @Test(.timeLimit(.minutes(1)))
     func refusesToRunTwiceInOneDirectory() throws {
         let stage = try Stage()

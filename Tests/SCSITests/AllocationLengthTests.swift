@@ -26,6 +26,9 @@ import Testing
         Reply(testDescription: "READ CAPACITY(16)", largest: 65535) {
             [0x9E, 0x10, 0, 0, 0, 0, 0, 0, 0, 0] + UInt32($0).bytes + [0, 0]
         },
+        Reply(testDescription: "GET LBA STATUS", largest: 65535) {
+            [0x9E, 0x12, 0, 0, 0, 0, 0, 0, 0, 0] + UInt32($0).bytes + [0, 0]
+        },
         Reply(testDescription: "REPORT LUNS", largest: 65535) {
             [0xA0, 0, 0, 0, 0, 0] + UInt32($0).bytes + [0, 0]
         },

@@ -40,7 +40,7 @@ import Testing
     @Test func theOpcodeIsJudgedBeforeTheUnitAttention() {
         let server = TestUnit.server()
         var attentions = UnitAttentionQueue()
-        for cdb in [CDB(opcode: 0xFF), CDB([0x9E, 0x12])] {
+        for cdb in [CDB(opcode: 0xFF), CDB([0x9E, 0x11])] {
             let disposition = server.begin(
                 cdb, lun: .zero, expectedDataOutByteCount: 0, attentions: &attentions)
             #expect(disposition.sense?.key == .illegalRequest)

@@ -24,6 +24,22 @@ import Testing
         #expect(server.begin(CDB(block: 0x28, at: TestUnit.sectorCount, count: 1)).operation != nil)
     }
 
+    @Test func oneDescriptorTellsTheStatusUpToTheEnd() throws {
+        func ask(_ server: DeviceServer, _ address: UInt64) -> CommandDisposition {
+            server.begin([0x9E, 0x12] + address.bytes + UInt32(64).bytes + [0, 0])
+        }
+        let server = TestUnit.server()
+        for address in [0, 1, 4096, TestUnit.sectorCount - 1] {
+            let rest = UInt32(TestUnit.sectorCount - address)
+            let expected = UInt32(20).bytes + [0, 0, 0, 0] + address.bytes + rest.bytes + [0, 0, 0, 0]
+            #expect(ask(server, address).dataIn == expected)
+        }
+        for address in [TestUnit.sectorCount, .max] { #expect(ask(server, address).isOutOfRange) }
+        // As many as the field can say; the initiator asks again from there.
+        let large = TestUnit.server { $0.sectorCount = TestUnit.largestSectorCount }
+        #expect(ask(large, 5).dataIn?[16..<20] == [0xFF, 0xFF, 0xFF, 0xFF])
+    }
+
     @Test func oneUnitIsReported() throws {
         for (select, name) in [(0, "report-luns"), (2, "report-luns"), (1, "report-luns-well-known")]
             as [(UInt8, String)]

@@ -124,7 +124,7 @@ struct ConfigurationLoaderTests {
         ("journal.size: {a: 1}", "takes a value, not further keys"),
         ("journal.directories: [/a, /b/../a]", "is in the list twice"),
         ("iscsi.target_prefix: IQN.2026-11.io", "is not like iqn"),
-        ("journal.segment_size: 3MiB", "is not a power of two"),
+        ("journal.segment_size: 16MiB", "16MiB is neither 32MiB nor 64MiB"),
         ("uploader.write_slots: 65", "is not between 1 and 64"),
         ("journal.size: 1GiB\njournal.volume_buffer: 2GiB", "is more than journal.size"),
         ("bucket.prefix: a//b", "cannot"),

@@ -56,7 +56,7 @@ struct GatewayClient {
             let process = entry.processID.map { " (process \($0))" } ?? ""
             throw ServiceFailure(
                 .temporaryFailure,
-                "\(entry.name)\(process) did not answer within \(timeout.configurationText): \(error.message); "
+                "\(entry.name)\(process): not done within \(timeout.configurationText): \(error.message); "
                     + "`sluice status` shows what each service does")
         }
     }

@@ -28,8 +28,24 @@ struct SnapshotCreate: AsyncParsableCommand {
     func run() async throws {
         let client = try GatewayClient(gateway)
         let request = SnapshotCreateRequest(volume: VolumeReference(volume), description: description)
-        let snapshot = try await client.ask(.snapshotter, request, timeout: patience.timeout.duration)
+        let snapshot: SnapshotDescription
+        do {
+            snapshot = try await client.ask(.snapshotter, request, timeout: patience.timeout.duration)
+        } catch let failure as ServiceFailure where failure.exitCode == .temporaryFailure {
+            throw ServiceFailure(
+                .temporaryFailure,
+                "\(failure.message)\(await reason(client)). The snapshot may still be made: "
+                    + "`sluice snapshot list` shows it then")
+        }
         try output.show(SnapshotOutput(snapshot), or: "\(snapshot.id) of \(snapshot.volumeName)\n")
+    }
+
+    /// What keeps the volume from being committed, as its cache manager sees it.
+    private func reason(_ client: GatewayClient) async -> String {
+        let reply = try? await client.ask(.cache, VolumeListRequest(), timeout: .seconds(2))
+        let found = reply?.volumes.first { $0.id.description == volume || $0.name == volume }
+        guard let found, !found.statusReason.isEmpty else { return "" }
+        return ". Volume \(found.name) is \(found.status.word): \(found.statusReason)"
     }
 }
 

@@ -49,7 +49,7 @@ struct Up: ParsableCommand {
         }
         let supervised = { try run.entries().filter { $0.isRunning && $0.kind != .cli } }
         // Services of a supervisor that was killed are stopping at this moment.
-        for _ in 0..<100 where try !supervised().isEmpty { usleep(100_000) }
+        for _ in 0..<300 where try !supervised().isEmpty { usleep(100_000) }
         let left = try supervised()
         guard left.isEmpty else {
             let names = left.map { "\($0.name) (process \($0.processID.map(String.init) ?? "?"))" }

@@ -23,7 +23,7 @@ struct VolumeCreate: AsyncParsableCommand {
         name: .long,
         help: "When a write is acknowledged: on-flush (once the kernel has it; durable at a flush) or always (durable)."
     )
-    var durability = Durability.onFlush
+    var durability = DurabilityArgument(.onFlush)
     @Option(name: .long, help: "none, or zstd's level, 1 to 9.") var compression = CompressionLevel.standard
     @Option(name: .long, help: "How often dirty data is committed, 2s to 5m (default: commit.interval).")
     var commitInterval: DurationArgument?
@@ -46,7 +46,7 @@ struct VolumeCreate: AsyncParsableCommand {
         let client = try GatewayClient(gateway)
         let interval = commitInterval?.duration ?? client.configuration.commitInterval
         let request = VolumeCreateRequest(
-            name: name, byteCount: size?.byteCount, snapshot: snapshot, durability: durability,
+            name: name, byteCount: size?.byteCount, snapshot: snapshot, durability: durability.durability,
             compression: compression, commitIntervalSeconds: UInt32(interval.components.seconds),
             uploadBufferByteCount: uploadBuffer?.byteCount)
         let volume = try await client.ask(.cache, request, timeout: patience.timeout.duration)
@@ -62,10 +62,16 @@ extension SnapshotID: ExpressibleByArgument {
     package init?(argument: String) { self.init(argument) }
 }
 
-extension Durability: ExpressibleByArgument {
-    package init?(argument: String) { self.init(word: argument) }
-    package var defaultValueDescription: String { word }
-    package static var allValueStrings: [String] { allCases.map(\.word) }
+/// A type of its own: ArgumentParser describes an enum with raw values by these.
+struct DurabilityArgument: ExpressibleByArgument {
+    let durability: Durability
+    init(_ durability: Durability) { self.durability = durability }
+    init?(argument: String) {
+        guard let durability = Durability(word: argument) else { return nil }
+        self.durability = durability
+    }
+    var defaultValueDescription: String { durability.word }
+    static var allValueStrings: [String] { Durability.allCases.map(\.word) }
 }
 
 extension CompressionLevel: ExpressibleByArgument {

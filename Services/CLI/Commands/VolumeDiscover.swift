@@ -24,9 +24,11 @@ struct VolumeDiscover: AsyncParsableCommand {
         var recoveryPoint: String?
         var owner: String
         var attachedHere: Bool
+        /// Of the volume in this gateway; nil when it is not here.
+        var statusHere: String?
         var deleted: Bool
 
-        init(_ found: VolumeDiscoverRequest.Found) {
+        init(_ found: VolumeDiscoverRequest.Found, statusHere: VolumeStatus?) {
             id = found.id.description
             name = found.name
             sizeBytes = found.byteCount
@@ -37,6 +39,7 @@ struct VolumeDiscover: AsyncParsableCommand {
                 ? nil : Timestamp(milliseconds: found.recoveryPointMilliseconds).iso8601
             owner = found.owner.description
             attachedHere = found.isAttachedHere
+            self.statusHere = statusHere?.word
             deleted = found.isDeleted
         }
     }
@@ -45,20 +48,33 @@ struct VolumeDiscover: AsyncParsableCommand {
         let client = try GatewayClient(gateway)
         let reply = try await client.ask(.cache, VolumeDiscoverRequest(), timeout: patience.timeout.duration)
         let volumes = reply.volumes.filter { deleted || !$0.isDeleted }
-        try output.show(volumes.map(Record.init), or: Self.table(volumes))
+        let here = try await client.ask(.cache, VolumeListRequest()).volumes
+        let statuses = Dictionary(here.map { ($0.id, $0.status) }) { first, _ in first }
+        try output.show(
+            volumes.map { Record($0, statusHere: statuses[$0.id]) }, or: Self.table(volumes, statusesHere: statuses))
     }
 
-    private static func table(_ volumes: [VolumeDiscoverRequest.Found]) -> String {
+    private static func table(
+        _ volumes: [VolumeDiscoverRequest.Found], statusesHere: [VolumeID: VolumeStatus]
+    ) -> String {
         var table = Table(["NAME", "ID", "SIZE", "RECOVERY POINT", "COMMITS", "GENERATION", "OWNER", "HERE"])
         for volume in volumes {
             table.add([
                 volume.name, volume.id.description, ByteSize(byteCount: volume.byteCount).description,
                 HumanText.ago(milliseconds: volume.recoveryPointMilliseconds), String(volume.commitNumber),
                 String(volume.generation), volume.owner.description,
-                volume.isDeleted ? "deleted" : volume.isAttachedHere ? "attached" : "no",
+                volume.isDeleted ? "deleted" : here(statusesHere[volume.id]),
             ])
         }
         return table.render()
+    }
+
+    private static func here(_ status: VolumeStatus?) -> String {
+        switch status {
+        case nil: "no"
+        case .fenced, .failed: status?.word ?? ""
+        case .creating, .opening, .available, .uploadStalled, .deleting: "attached"
+        }
     }
 }
 
@@ -68,7 +84,8 @@ struct VolumeAttach: AsyncParsableCommand {
         abstract: "Open a volume of the bucket on this gateway.",
         discussion: """
             A volume that another gateway owns needs --force, after that gateway was cut off: it is fenced then, and \
-            what it had acknowledged but not committed stays in its journal.
+            what it had acknowledged but not committed stays in its journal. So does a volume that is fenced or failed \
+            here: it is opened anew as of its recovery point in the bucket, and its old journal is set aside.
 
             Example: sluice volume attach db --force
             """)
@@ -86,6 +103,8 @@ struct VolumeAttach: AsyncParsableCommand {
         try output.show(
             record,
             or: "\(attached.name) (\(attached.id)), \(attached.status.word), recovery point "
-                + "\(record.recoveryPoint ?? "none")\n" + record.urls.map { $0 + "\n" }.joined())
+                + "\(record.recoveryPoint ?? "none")\n"
+                + (attached.statusReason.isEmpty ? "" : attached.statusReason + "\n")
+                + record.urls.map { $0 + "\n" }.joined())
     }
 }

@@ -45,6 +45,10 @@ struct ExportSource: Sendable {
     static func snapshot(_ id: SnapshotID, in store: any ObjectStore) async throws -> ExportSource {
         do {
             let record = try SnapshotFormat.decode(try await store.get(BucketLayout.snapshot(id)).bytes)
+            guard record.state == .completed else {
+                let state = record.state == .deleting ? "was deleted" : "is not complete (\(record.state.rawValue))"
+                throw ServiceFailure(.badData, "snapshot \(id) of \(record.volumeName) \(state)")
+            }
             return ExportSource(title: "snapshot \(id) of \(record.volumeName)", head: record.head)
         } catch ObjectStoreError.notFound {
             throw ServiceFailure(.badData, "\(store.location) holds no snapshot \(id)")
@@ -58,15 +62,17 @@ struct ExportSource: Sendable {
             guard let head = try await head(of: id, in: store) else {
                 throw ServiceFailure(.badData, "\(store.location) holds no volume \(id)")
             }
+            guard head.state == .live else { throw deleted([head]) }
             return ExportSource(title: "volume \(head.name) (\(id))", head: head)
         }
         let all = try await volumes(in: store)
         let named = all.filter { $0.name == reference }
         // A name may come again after its volume was deleted; the one that lives is meant.
-        let living = named.filter { $0.state == .live }
-        let candidates = living.isEmpty ? named : living
+        let candidates = named.filter { $0.state == .live }
+        if candidates.isEmpty, !named.isEmpty { throw deleted(named) }
         guard let found = candidates.first else {
-            let names = all.map { "\($0.name) (\($0.volume))" }.sorted().joined(separator: ", ")
+            let names = all.filter { $0.state == .live }.map { "\($0.name) (\($0.volume))" }.sorted().joined(
+                separator: ", ")
             throw ServiceFailure(
                 .badData,
                 "\(store.location) holds no volume \"\(reference)\"; it has \(names.isEmpty ? "none" : names)")
@@ -96,6 +102,12 @@ struct ExportSource: Sendable {
         } catch let error as EngineError {
             throw damaged("HEAD of volume \(id)", error)
         }
+    }
+
+    /// Its data goes with the next reclaim, so what can still be read of it may have holes.
+    private static func deleted(_ heads: [Head]) -> ServiceFailure {
+        let names = heads.map { "\($0.name) (\($0.volume))" }.joined(separator: ", ")
+        return ServiceFailure(.badData, "volume \(names) was deleted; snapshots of it can be exported with --snapshot")
     }
 
     private static func damaged(_ what: String, _ error: EngineError) -> ServiceFailure {

@@ -8,12 +8,11 @@ struct ChildProcess {
     /// Non-blocking; closed by `closeOutput`.
     let output: Int32
 
-    /// Starts a program with its standard output and error joined in one pipe, its input empty and its signals as the
-    /// system gives them. It gets its own process group, so that Ctrl-C reaches the supervisor alone and the order of
-    /// stopping stays ours.
-    static func start(_ program: String, _ arguments: [String], environment: [String]) throws(SystemError)
-        -> ChildProcess
-    {
+    /// Starts a program with its standard output and error joined in one pipe and its signals as the system gives them.
+    /// It gets its own process group, so that Ctrl-C reaches the supervisor alone and the order of stopping stays ours.
+    static func start(
+        _ program: String, _ arguments: [String], environment: [String], input: Int32
+    ) throws(SystemError) -> ChildProcess {
         var ends: [Int32] = [-1, -1]
         guard unsafe pipe(&ends) == 0 else { throw .last("pipe", path: program) }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
@@ -23,7 +22,7 @@ struct ChildProcess {
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-        unsafe posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        unsafe posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO)
         unsafe posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO)
         unsafe posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO)
 

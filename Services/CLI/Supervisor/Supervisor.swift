@@ -8,7 +8,8 @@ import ServiceKit
 /// Runs all services of one machine, brings back those that die, and stops them in reverse order.
 ///
 /// One thread, one poll(2): signals, the children's output and the clock are all it waits for. It holds no data and
-/// does no I/O for volumes; the gateway goes on while it is stopped, and if it dies the services stop themselves.
+/// does no I/O for volumes; the gateway goes on while it is stopped, and if it dies the services stop themselves
+/// (`SupervisorWatch`).
 struct Supervisor {
     private let configurationPath: String
     private let overrides: [String]
@@ -16,6 +17,7 @@ struct Supervisor {
     private let logger: Logger
     private var services: [SupervisedService]
     private let signals: SignalPipe
+    private let lifeline: Lifeline
     private let clock = ContinuousClock()
     /// Set once, by a signal or by a service that cannot be started.
     private var ending: Ending?
@@ -49,6 +51,7 @@ struct Supervisor {
                 .unavailable, "no services beside this program in \(programDirectory); build all of them (make build)")
         }
         signals = try SignalPipe([SIGTERM, SIGINT, SIGHUP, SIGCHLD])
+        lifeline = try Lifeline()
     }
 
     /// Returns when every service has ended because somebody asked for it; throws when one could not be started.
@@ -71,7 +74,8 @@ struct Supervisor {
         for override in overrides { arguments += ["--set", override] }
         do {
             let child = try ChildProcess.start(
-                service.program, arguments, environment: Self.environment + ["SLUICE_SUPERVISOR=\(getpid())"])
+                service.program, arguments, environment: Self.environment + ["\(SupervisorWatch.variable)=\(getpid())"],
+                input: lifeline.readingEnd)
             services[index].phase = .running(child, since: clock.now)
             services[index].lines = LineBuffer()
             services[index].lastLines = []
@@ -214,6 +218,7 @@ struct Supervisor {
     }
 
     private static var environment: [String] {
-        ProcessEnvironment.current.filter { $0.key != "SLUICE_SUPERVISOR" }.map { "\($0.key)=\($0.value)" }.sorted()
+        ProcessEnvironment.current.filter { $0.key != SupervisorWatch.variable }.map { "\($0.key)=\($0.value)" }
+            .sorted()
     }
 }

@@ -24,9 +24,9 @@ struct sluice_ready {
 enum sluice_epoll_change { SLUICE_EPOLL_ADD, SLUICE_EPOLL_CHANGE, SLUICE_EPOLL_REMOVE };
 
 int sluice_epoll_create(void);
-/// Level-triggered. Returns 0, or -1 with errno.
+/// Level-triggered. `end`: the peer's end of sending counts as a hang-up. Returns 0, or -1 with errno.
 int sluice_epoll_control(
-    int epoll, enum sluice_epoll_change change, int descriptor, bool read, bool write, uint64_t data);
+    int epoll, enum sluice_epoll_change change, int descriptor, bool read, bool write, bool end, uint64_t data);
 /// At most 256 entries a call. Returns their number, or -1 with errno.
 int sluice_epoll_wait(int epoll, struct sluice_ready *ready, int capacity, int timeout_milliseconds);
 /// eventfd(2), non-blocking and close-on-exec.
@@ -39,5 +39,3 @@ int sluice_open_direct_flag(void);
 int sluice_allocate(int descriptor, off_t byte_offset, off_t byte_count);
 /// POSIX_FADV_DONTNEED over the whole file.
 void sluice_drop_page_cache(int descriptor);
-/// prctl(2) PR_SET_PDEATHSIG: the kernel sends this process `signal` when the thread that started it ends.
-void sluice_signal_when_parent_ends(int signal);

@@ -83,7 +83,9 @@ package struct Negotiation {
         case "TaskReporting":
             // The others promise clearing semantics across sessions that nobody here asked for.
             return TextValue.list(offer.value).contains("RFC3720") ? "RFC3720" : "Reject"
-        case "iSCSIProtocolLevel": return number(offer.value, in: 0...31) == nil ? "Reject" : "1"
+        case "iSCSIProtocolLevel":
+            // The smaller of both sides' levels (RFC 7144 §3.1.1); ours is 1.
+            return number(offer.value, in: 0...31).map { String(min($0, 1)) } ?? "Reject"
         case "InitiatorAlias": return nil
         case "TargetAddress", "TargetAlias", "TargetPortalGroupTag", "SendTargets":
             throw .initiatorError  // Only a target declares these, and SendTargets belongs to the full feature phase.

@@ -44,8 +44,8 @@ package struct GatewayConfiguration: Equatable, Sendable {
             "Upload buffer of all volumes together."),
         .value(
             "journal.segment_size", \.journalSegmentSize, check: checkSegmentSize,
-            rangeText: "1MiB … 64MiB, a power of two",
-            "Size of one journal file."),
+            rangeText: "32MiB or 64MiB",
+            "Size of one journal file of volumes made or attached from now on."),
         .value(
             "journal.volume_buffer", \.journalVolumeBuffer, in: .mebibytes(16)...(.tebibytes(64)),
             "Upload buffer of a volume that was created without one of its own."),
@@ -102,9 +102,10 @@ extension GatewayConfiguration {
         }
     }
 
+    /// A segment has to hold the largest command, 16 MiB, and one that is much larger only takes longer to make.
     @Sendable private static func checkSegmentSize(_ size: ByteSize) throws(ValueRefusal) {
-        guard size >= .mebibytes(1), size <= .mebibytes(64), size.byteCount.nonzeroBitCount == 1 else {
-            throw ValueRefusal("\(size.configurationText) is not a power of two between 1MiB and 64MiB")
+        guard size == .mebibytes(32) || size == .mebibytes(64) else {
+            throw ValueRefusal("\(size.configurationText) is neither 32MiB nor 64MiB")
         }
     }
 

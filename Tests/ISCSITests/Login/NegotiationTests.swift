@@ -29,7 +29,8 @@ struct NegotiationTests {
             ("DataPDUInOrder", "No", "Yes"), ("DataSequenceInOrder", "Yes", "Yes"),
             ("IFMarker", "No", "No"), ("OFMarker", "Yes", "No"), ("IFMarkInt", "1~2048", "Irrelevant"),
             ("TaskReporting", "FastAbort,RFC3720", "RFC3720"), ("TaskReporting", "FastAbort", "Reject"),
-            ("iSCSIProtocolLevel", "2", "1"), ("X-com.example.key", "1", "NotUnderstood"),
+            ("iSCSIProtocolLevel", "2", "1"), ("iSCSIProtocolLevel", "0", "0"), ("iSCSIProtocolLevel", "32", "Reject"),
+            ("X-com.example.key", "1", "NotUnderstood"),
             ("RDMAExtensions", "Yes", "NotUnderstood"),
         ]
         for (key, offer, expected) in table {

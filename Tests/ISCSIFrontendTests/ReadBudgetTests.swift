@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import ISCSI
+import SCSI
+import Synchronization
+import TestInitiator
+import Testing
+import Wire
+
+// The budget belongs to this executable alone, so nothing of it is visible from outside.
+@testable import ISCSIFrontend
+
+@Suite(.serialized) struct ReadBudgetTests {
+    private let first = ConnectionID(index: 0, generation: 1)
+    private let second = ConnectionID(index: 1, generation: 2)
+
+    @Test func aConnectionThatHasItsShareDoesNotHoldUpOthers() {
+        var budget = ReadBudget(limit: 100, connectionLimit: 50)
+        let reserved = [budget.reserve(40, beside: 0), budget.reserve(20, beside: 40)]
+        #expect(reserved == [true, false])
+        let waiting = [
+            ReadBudget.Waiter(connection: first, slot: 1, byteCount: 20),
+            ReadBudget.Waiter(connection: first, slot: 2, byteCount: 1),
+            ReadBudget.Waiter(connection: second, slot: 0, byteCount: 30),
+        ]
+        for waiter in waiting { budget.wait(waiter) }
+        var used = [first: 40, second: 0]
+        func admit() -> ReadBudget.Waiter? {
+            let admitted = budget.admitNext { used[$0] ?? 0 }
+            if let admitted { used[admitted.connection, default: 0] += admitted.byteCount }
+            return admitted
+        }
+        #expect(admit() == nil, "nothing has changed")
+        budget.forget { _ in false }
+        #expect(admit() == waiting[2])
+        #expect(admit() == nil, "the small one stays behind the large one")
+        budget.release(40)
+        used[first] = 0
+        #expect(admit() == waiting[0])
+        #expect(admit() == waiting[1])
+        #expect(budget.usedByteCount == 51)
+    }
+
+    @Test func oneReadAloneAlwaysPasses() {
+        var budget = ReadBudget(limit: 10, connectionLimit: 5)
+        var reserved = [budget.reserve(100, beside: 0), budget.reserve(1, beside: 0)]
+        budget.release(100)
+        reserved.append(budget.reserve(1, beside: 0))
+        #expect(reserved == [true, false, true])
+    }
+
+    @Test func readsHoldTheirPartUntilTheyAreSent() {
+        var reads = ConnectionReads()
+        for byteCount in [10, 20, 30] { reads.reserve(byteCount) }
+        reads.leave(10, at: 100)
+        reads.leave(20, at: 300)
+        var freed = [reads.takeSent(99), reads.takeSent(100)]
+        #expect(reads.reservedByteCount == 50)
+        freed += [reads.takeSent(1000), reads.takeAll()]
+        #expect(freed == [0, 10, 20, 30])
+        #expect(reads.reservedByteCount == 0)
+    }
+
+    /// What the sockets' own buffers take is beyond our reach; the rest stays in the cache manager.
+    @Test func aPeerThatTakesNothingGetsNoMoreThanItsShare() async throws {
+        try await FrontendHarness.run { limits in
+            limits.stopSeconds = 0
+            limits.readByteCountPerConnection = 4 << 20
+        } _: { harness in
+            let cache = try harness.cacheManager()
+            defer { cache.die() }
+            let decent = try harness.loggedIn(2)
+            _ = try decent.execute([.testUnitReady])
+            let raw = try RawInitiator(port: harness.port)
+            let keys = [TextPair("MaxRecvDataSegmentLength", "262144")]
+            #expect(try raw.logIn(harness.volume.name, keys).0.status == 0)
+            var read = SCSICommand()
+            (read.isRead, read.expectedDataTransferLength) = (true, 2 << 20)
+            read.cdb = CDB(rawValue: UInt128(0x88) << 120 | UInt128(4096) << 16)
+            raw.send(read)
+            #expect(try SCSIResponse(decoding: #require(try raw.receive()).header)?.status == 2)
+            let before = harness.volume.counts.withLock { $0.executed }
+            for tag in UInt32(1)...48 {
+                (read.initiatorTaskTag, read.cmdSN) = (tag, SerialNumber(tag))
+                raw.send(read)
+            }
+            usleep(500_000)
+            #expect(harness.volume.counts.withLock { $0.executed } <= before + 16)
+            #expect(try decent.execute([.read(lba: 0, sectors: 8)])[0].isGood)
+            var byteCount = 0
+            while byteCount < 48 * 2 << 20 {
+                let (header, data) = try #require(try raw.receive())
+                try #require(SCSIDataIn(decoding: header) != nil)
+                byteCount += data.count
+            }
+            #expect(harness.volume.counts.withLock { $0.repeated } == 0)
+        }
+    }
+}
