@@ -39,16 +39,17 @@ SEEDS ?= 0..<10000
 KILLS ?= 200
 
 .PHONY: test
-test: setup-test tidy lint test-build unit integration ## Everything that CI runs
+test: setup-test tidy lint test-build unit integration crash-short sim-short ## Everything that CI runs
 
 .PHONY: test-build
 test-build: setup-test
 	$(TEST_BUILD) --build-tests
 	$(TEST_BUILD)
 
+# One test at a time: many wait for threads and sockets with a deadline, which two cores full of other tests would miss.
 .PHONY: unit
 unit: test-build ## Unit and property tests
-	$(TEST) --skip IntegrationTests
+	$(TEST) --skip IntegrationTests --no-parallel
 
 .PHONY: integration
 integration: test-build ## A real gateway with real initiators, one test at a time
@@ -59,6 +60,17 @@ sim: setup ## Simulate the storage engine (SEEDS='0..<10000', or SEED=1 TRACE=--
 	swift build --configuration release --product sluice-sim
 	$$(swift build --configuration release --show-bin-path)/sluice-sim \
 		$(if $(SEED),--seed $(SEED) $(TRACE),--seeds '$(SEEDS)')
+
+.PHONY: sim-short
+sim-short: setup ## A few minutes of simulation, and every broken rule must be caught
+	swift build --scratch-path .build-sim --configuration release --product sluice-sim
+	$$(swift build --scratch-path .build-sim --configuration release --show-bin-path)/sluice-sim --seeds '0..<1000'
+	$$(swift build --scratch-path .build-sim --configuration release --show-bin-path)/sluice-sim --seeds '0..<200' \
+		--mutants
+
+.PHONY: crash-short
+crash-short: test-build ## Forty kills
+	$(TEST_BINARIES)/sluice-crash --kills 40
 
 .PHONY: crash
 crash: setup-test ## Kill services under load and compare with what was acknowledged (KILLS=200 SEED=)
@@ -85,4 +97,4 @@ tidy: ## Check imports, sizes and banned spellings
 
 .PHONY: clean
 clean: ## Remove what was built; ./run-data stays
-	rm -rf .build .build-test
+	rm -rf .build .build-test .build-sim

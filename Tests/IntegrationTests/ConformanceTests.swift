@@ -62,6 +62,25 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(3)))
+    func theToolsOfLibiscsiAndQEMURunClean() throws {
+        let gateway = try GatewayUnderTest()
+        defer { gateway.tearDown() }
+        try gateway.start()
+        try gateway.sluice("volume", "create", "disk", "--size", "1GiB")
+        try gateway.waitForTarget("disk")
+        let url = gateway.url("disk")
+        let write = try GatewayUnderTest.run(
+            "qemu-io", ["-f", "raw", "-c", "write -P 0x5a 1M 64M", "-c", "flush", "-c", "read -P 0x5a 1M 64M", url])
+        #expect(write.status == 0 && write.error.isEmpty && !write.output.contains("failed"), "\(write)")
+        for arguments in [["-m", "16", "-b", "8"], ["-m", "16", "-b", "8", "--random"]] {
+            let load = try GatewayUnderTest.run("iscsi-perf", ["-t", "3"] + arguments + [url])
+            #expect(load.status == 0 && load.output.contains("iops average"), "\(load)")
+        }
+        let inquiry = try GatewayUnderTest.run("iscsi-inq", [url])
+        #expect(inquiry.status == 0, "\(inquiry)")
+    }
+
+    @Test(.timeLimit(.minutes(3)))
     func theMetricsAreValid() throws {
         let gateway = try GatewayUnderTest()
         defer { gateway.tearDown() }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import Glibc
 import Simulation
 
 /// `sluice-sim`: runs seeds of the storage engine's simulation and says which ones break an invariant.
@@ -12,6 +13,7 @@ struct SimulationRunnerMain: ParsableCommand {
             sluice-sim --seed 4711 --trace          one seed, step by step
             sluice-sim --seeds 0..<10000            many seeds, ends with what they met
             sluice-sim --seeds 0..<50 --mutant skipIntentSync
+            sluice-sim --seeds 0..<200 --mutants            each broken rule must be caught by its invariant
             """)
 
     @Option(help: "Run this seed.")
@@ -26,6 +28,9 @@ struct SimulationRunnerMain: ParsableCommand {
     @Option(help: "Break this rule on purpose.")
     var mutant: SimulationMutant?
 
+    @Flag(help: "Break each rule on purpose, one after the other; none may get through all the seeds.")
+    var mutants = false
+
     @Flag(help: "Print every step.")
     var trace = false
 
@@ -38,6 +43,9 @@ struct SimulationRunnerMain: ParsableCommand {
     }
 
     func run() throws {
+        // A line is seen as soon as it is printed, wherever it goes.
+        unsafe setvbuf(stdout, nil, _IOLBF, 0)
+        if mutants { return try checkMutants() }
         var options = Simulation.Options()
         options.operations = operations
         options.mutants = mutant?.mutants ?? []
@@ -63,6 +71,26 @@ struct SimulationRunnerMain: ParsableCommand {
             }
             throw ExitCode.failure
         }
+    }
+
+    private func checkMutants() throws {
+        var isCaught = true
+        for mutant in SimulationMutant.allCases {
+            var options = Simulation.Options()
+            options.operations = operations
+            options.mutants = mutant.mutants
+            options.mutantName = mutant.rawValue
+            let outcome = (seeds?.range ?? 0..<0).lazy
+                .map { Simulation(seed: $0, options: options).run() }
+                .first { $0.violation?.invariant == mutant.invariant }
+            if let outcome {
+                print("\(mutant.rawValue): caught by \(mutant.invariant.rawValue) in seed \(outcome.seed)")
+            } else {
+                print("\(mutant.rawValue): not caught by \(mutant.invariant.rawValue)")
+                isCaught = false
+            }
+        }
+        guard isCaught else { throw ExitCode.failure }
     }
 }
 
