@@ -8,7 +8,7 @@ struct BusJob: Sendable {
     var body: [UInt8]
     var peer: BusPeer
     var number: UInt64
-    /// Called once, from any thread, with the reply or a fault.
+    /// Called once, from any thread, with the reply or a fault; not at all if the server stops first.
     var answer: @Sendable (Result<[UInt8], BusFault>) -> Void
 }
 

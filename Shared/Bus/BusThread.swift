@@ -137,7 +137,7 @@ package final class BusThread: Sendable {
         } catch let error as MessageError {
             job.answer(.failure(BusFault(refusing: error)))
         } catch is CancellationError {
-            job.answer(.failure(BusFault(.notReady, "\(identity.service) is shutting down")))
+            // The server stops. Without an answer the request is sent again, to the one that comes after it.
         } catch {
             core.logger.error("bus request failed", metadata: ["kind": "\(job.kind)", "error": "\(error)"])
             job.answer(.failure(BusFault(.internalError, "\(job.kind): \(error)")))

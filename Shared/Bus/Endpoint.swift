@@ -25,7 +25,7 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     package var description: String { Self.scheme + path }
 
     /// Does a process listen here now? A path that a killed process left behind does not count.
-    func isServed() -> Bool {
+    package func isServed() -> Bool {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { return false }
         defer { _ = close(descriptor) }

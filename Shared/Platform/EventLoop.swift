@@ -164,7 +164,7 @@ package final class EventLoop: @unchecked Sendable {
     /// Handlers hold their owners, and these often the loop: after the last iteration the cycle is cut here.
     private func releaseHandlers() {
         for index in slots.indices { slots[index].handler = nil }
-        timers = TimerHeap()
+        timers.removeAll()
         inboxes = []
         endOfIterationHooks = []
     }

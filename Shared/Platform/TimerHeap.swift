@@ -34,6 +34,11 @@ struct TimerHeap {
         siftDown(last.timer.heapIndex)
     }
 
+    mutating func removeAll() {
+        for entry in entries { entry.timer.heapIndex = -1 }
+        entries = []
+    }
+
     mutating func popDue(_ now: MonotonicInstant) -> LoopTimer? {
         guard let first = entries.first, first.deadline <= now else { return nil }
         remove(first.timer)

@@ -131,6 +131,18 @@ import Testing
         }
     }
 
+    @Test func aTimerLeftArmedCanBeCancelledAfterTheLoopHasStopped() throws {
+        let loop = try EventLoop()
+        let timers = (0..<3).map { _ in loop.makeTimer {} }
+        for timer in timers { timer.arm(after: .seconds(60)) }
+        loop.stop()
+        try loop.run()
+        for timer in timers {
+            #expect(!timer.isArmed)
+            timer.cancel()
+        }
+    }
+
     @Test func waitsForATimerAndNotLonger() throws {
         let loop = try EventLoop()
         var isDue = false

@@ -56,6 +56,7 @@ extension Simulation {
         guard !gateway.oracle.isJournalFailed else {
             throw Violation(.journalFailureIsFinal, "#\(number) is acknowledged after the journal failed")
         }
+        if gateway.isRestoredCopy, headWriter != gateway.index { rare.add(.oldStateServedUntilFenced) }
         switch command.command {
         case .read: throw Violation(.effectsAreWellFormed, "#\(number) is a read without data")
         case .flush:

@@ -227,6 +227,11 @@ extension Simulation {
         // With no commit since the copy was made nothing tells the copy from the original.
         if try decode(object.bytes).commit == backup.headCommit { headWriter = gateway.index }
         trace.line(now, "g\(gateway.index) is a copy of g\(original.index)")
+        if random.oneIn(4) {
+            // It cannot learn that it is old, and serves.
+            rare.add(.outage)
+            faults.beginOutage(until: now + UInt64(spread(400_000_000)))
+        }
         for _ in 0..<settings.frontendCount { addFrontend(gateway: gateway.index) }
         try start(gateway)
     }
