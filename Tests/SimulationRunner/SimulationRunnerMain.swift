@@ -43,8 +43,6 @@ struct SimulationRunnerMain: ParsableCommand {
     }
 
     func run() throws {
-        // A line is seen as soon as it is printed, wherever it goes.
-        unsafe setvbuf(stdout, nil, _IOLBF, 0)
         if mutants { return try checkMutants() }
         var options = Simulation.Options()
         options.operations = operations
@@ -56,6 +54,7 @@ struct SimulationRunnerMain: ParsableCommand {
             let outcome = run.run(seed: number, options: options)
             if let violation = outcome.violation {
                 print("seed \(number): \(violation)")
+                unsafe fflush(nil)  // Seen at once, wherever it goes.
                 if !keepGoing { throw ExitCode.failure }
             }
         }
