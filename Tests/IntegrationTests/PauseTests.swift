@@ -22,8 +22,12 @@ import Testing
         #expect(try initiator.execute([.write(lba: 0, bytes)]).first?.isGood == true)
         let cache = try #require(gateway.serviceProcessIDs["cache-0"])
         kill(cache, SIGSTOP)
-        // Longer than a frontend may be silent.
-        sleep(32)
+        // Longer than a frontend may be silent. The initiator goes on answering pings, or it would be cut off itself.
+        let inquiry = InitiatorCommand(cdb: [0x12, 0, 0, 0, 36, 0], dataInByteCount: 36)
+        for _ in 0..<16 {
+            sleep(2)
+            #expect(try initiator.execute([inquiry]).first?.isGood == true)
+        }
         kill(cache, SIGCONT)
         #expect(try initiator.execute([.read(lba: 0, sectors: 8)]).first?.data == bytes)
         #expect(try !String(contentsOf: gateway.logFile, encoding: .utf8).contains("revoked"))

@@ -31,7 +31,8 @@ extension Volume {
                         sectors: SectorRange(start: block.rawValue * 8, count: 8),
                         deadline: .max), at: time)
             } else if let last = reads.last, last.segment == entry.segment,
-                last.byteOffset + last.byteCount == entry.byteOffset
+                last.byteOffset + last.byteCount == entry.byteOffset,
+                last.bufferOffset + last.byteCount == bufferOffset  // No partly written block in between.
             {
                 reads[reads.count - 1].byteCount += Geometry.blockByteCount
             } else {
