@@ -32,8 +32,8 @@ run: build ## Start a gateway in ./run-data with one volume; Ctrl-C stops it (DI
 	@scripts/run.sh "$(BINARIES)" "$(DIRECTORY)"
 
 # The builds of `make test` and `make run` differ in their flags, so they have directories of their own.
-TEST_BUILD = swift build --scratch-path .build-test
-TEST = swift test --scratch-path .build-test --skip-build
+TEST_BUILD = SLUICE_WARNINGS_AS_ERRORS=1 swift build --scratch-path .build-test
+TEST = SLUICE_WARNINGS_AS_ERRORS=1 swift test --scratch-path .build-test --skip-build
 TEST_BINARIES = $$($(TEST_BUILD) --show-bin-path)
 SEEDS ?= 0..<10000
 KILLS ?= 200
@@ -55,18 +55,19 @@ unit: test-build ## Unit and property tests
 integration: test-build ## A real gateway with real initiators, one test at a time
 	$(TEST) --filter IntegrationTests --no-parallel
 
+SIM_BUILD = swift build --configuration release --product sluice-sim
+SIM = $$($(SIM_BUILD) --show-bin-path)/sluice-sim
+
 .PHONY: sim
 sim: setup ## Simulate the storage engine (SEEDS='0..<10000', or SEED=1 TRACE=--trace)
-	swift build --configuration release --product sluice-sim
-	$$(swift build --configuration release --show-bin-path)/sluice-sim \
-		$(if $(SEED),--seed $(SEED) $(TRACE),--seeds '$(SEEDS)')
+	$(SIM_BUILD)
+	$(SIM) $(if $(SEED),--seed $(SEED) $(TRACE),--seeds '$(SEEDS)')
 
 .PHONY: sim-short
 sim-short: setup ## A few minutes of simulation, and every broken rule must be caught
-	swift build --scratch-path .build-sim --configuration release --product sluice-sim
-	$$(swift build --scratch-path .build-sim --configuration release --show-bin-path)/sluice-sim --seeds '0..<1000'
-	$$(swift build --scratch-path .build-sim --configuration release --show-bin-path)/sluice-sim --seeds '0..<200' \
-		--mutants
+	$(SIM_BUILD)
+	$(SIM) --seeds '0..<1000'
+	$(SIM) --seeds '0..<300' --mutants
 
 .PHONY: crash-short
 crash-short: test-build ## Forty kills
@@ -97,4 +98,4 @@ tidy: ## Check imports, sizes and banned spellings
 
 .PHONY: clean
 clean: ## Remove what was built; ./run-data stays
-	rm -rf .build .build-test .build-sim
+	rm -rf .build .build-test

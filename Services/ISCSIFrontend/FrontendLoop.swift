@@ -137,7 +137,7 @@ final class FrontendLoop: ConnectionOwner {
 
     func interestChanged(_ connection: Connection) {
         guard let registration = connection.registration, !connection.isClosed else { return }
-        var interest: EventLoop.Interest = connection.wantsToRead ? .read : .none
+        var interest: EventLoop.Interest = connection.wantsToRead ? .read : []
         if !connection.output.isEmpty { interest.insert(.write) }
         if connection.awaitsOthers { interest.insert(.end) }
         guard interest != connection.interest else { return }

@@ -15,7 +15,6 @@ package final class EventLoop: @unchecked Sendable {
         package init(rawValue: UInt8) { self.rawValue = rawValue }
         package static let read = Interest(rawValue: 1)
         package static let write = Interest(rawValue: 2)
-        package static let none = Interest(rawValue: 0)
         /// The peer will send nothing more: reported as a hang-up, for a socket that is not read now.
         package static let end = Interest(rawValue: 4)
     }

@@ -54,7 +54,7 @@ struct SimulationRunnerMain: ParsableCommand {
             let outcome = run.run(seed: number, options: options)
             if let violation = outcome.violation {
                 print("seed \(number): \(violation)")
-                unsafe fflush(nil)  // Seen at once, wherever it goes.
+                fflush(nil)  // Seen at once, wherever it goes.
                 if !keepGoing { throw ExitCode.failure }
             }
         }

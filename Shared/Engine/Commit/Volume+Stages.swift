@@ -32,7 +32,8 @@ extension Volume {
                 ?? build.name.map {
                     // Only a broken rule gets here: the pack is named before it is stored.
                     PackReference(
-                        owner: head.volume, name: $0, byteCount: 0, directoryOffset: 0, directoryByteCount: 0)
+                        owner: head.volume, name: $0, byteCount: UInt64(PackFooter.byteCount) + 64, directoryOffset: 0,
+                        directoryByteCount: 64)
                 }
         }
     }
