@@ -62,7 +62,12 @@ private struct JournalRecovery<Store: SegmentStore> {
                 try adopt(footer)
                 tail = chain
             } else {
-                unsealed.append((id, try walk(id, &tail)))
+                // Segments are begun in order: nothing is the first record if a segment before it has lost its own.
+                let hasLostBeginning = tail == nil && !unsealed.isEmpty
+                var end = tail
+                let candidates = try walk(id, &end)
+                unsealed.append((id, hasLostBeginning ? [] : candidates))
+                if !hasLostBeginning { tail = end }
             }
         }
         // Its index may be no further than the page cache; those before it were synced before it was begun.
