@@ -74,6 +74,8 @@ final class SimulatedGateway {
     var foldedSequence = JournalSequence.zero
     var foldNumber: UInt64 = 0
     var isDiskFull = false
+    /// Its disk, be it a copy, has room for more than these.
+    let segmentCountAtBirth: Int
     /// The local state that the engine saved last named this HEAD.
     var savedCommit: CommitID?
     var putsPack = false
@@ -81,6 +83,7 @@ final class SimulatedGateway {
     init(index: Int, id: GatewayID, disk: SimulatedDisk, oracle: GatewayOracle) {
         self.index = index
         self.id = id
+        segmentCountAtBirth = disk.segmentIDs.count
         self.disk = disk
         self.oracle = oracle
     }

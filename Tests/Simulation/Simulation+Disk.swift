@@ -99,7 +99,10 @@ extension Simulation {
             var result = Result<Void, SystemError>.failure(SystemError(errorNumber: ENOSPC, call: "fallocate"))
             let isNew = reusing == nil && !gateway.disk.segmentIDs.contains(segment)
             // A restart may find even the reserve used up; then somebody makes a little room.
-            let limit = settings.diskSegmentCount.map { $0 + gateway.life } ?? .max
+            let limit =
+                settings.diskSegmentCount.map {
+                    max($0, gateway.segmentCountAtBirth + 1) + gateway.life
+                } ?? .max
             if isNew, gateway.isDiskFull || gateway.disk.segmentIDs.count >= limit {
                 rare.add(.diskFull)
             } else {
