@@ -66,6 +66,9 @@ package final class DataPlaneServer<Peer: Equatable> {
         return silent
     }
 
+    /// After this process stood still.
+    package func excuseSilence() { frontends.excuseSilence(at: shard.now.nanoseconds) }
+
     package var nextDeadline: UInt64? { frontends.nextDeadline }
 
     // MARK: Requests

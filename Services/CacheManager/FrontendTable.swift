@@ -90,6 +90,11 @@ package struct FrontendTable<Peer: Equatable> {
         return silent
     }
 
+    /// What frontends said while this process stood still may not have reached it yet: their time starts again.
+    package mutating func excuseSilence(at now: UInt64) {
+        for index in entries.values.indices { entries.values[index].lastHeard = now }
+    }
+
     /// When `revokeSilent` is due.
     package var nextDeadline: UInt64? { entries.values.lazy.map { $0.lastHeard + silenceNanoseconds }.min() }
 

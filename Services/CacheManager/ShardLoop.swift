@@ -29,6 +29,8 @@ final class ShardLoop {
     private static let stopTime = Duration.seconds(17)
     /// Without any uploader there is nothing to wait for, but one may just be starting again.
     private static let lonelyStopTime = Duration.seconds(3)
+    /// Health makes a round each second; when this long passes without one, the process stood still.
+    private static let standstill = Duration.seconds(5)
 
     private enum Stage { case recovering, serving, stopping, stopped }
 
@@ -49,6 +51,7 @@ final class ShardLoop {
     private var unsentBatches: [DataPlaneServer<PeerIdentity>.Batch] = []
     private var frames: [Frame] = []
     private var hasSent = false
+    private var lastRound = MonotonicClock.now()
     private var reportLogs: [VolumeID: EngineReportLog] = [:]
     lazy var router = ControlRouter(self)
 
@@ -187,8 +190,6 @@ final class ShardLoop {
 
     private func iterate() {
         if isStopRequested(), stage == .serving || stage == .recovering { stop() }
-        // Before anybody is judged by the clock: when this process was paused, others have not been silent.
-        socket.drain(into: message) { message in receive(message) }
         advance()
         repeat {
             hasSent = false
@@ -201,7 +202,10 @@ final class ShardLoop {
     }
 
     private func advance() {
-        let now = MonotonicClock.now().nanoseconds
+        let round = MonotonicClock.now()
+        if round.duration(since: lastRound) > Self.standstill { dataPlane.excuseSilence() }
+        lastRound = round
+        let now = round.nanoseconds
         if let deadline = shard.nextDeadline, deadline <= now { shard.advance() }
         if let deadline = control.nextDeadline, deadline <= now { control.advance() }
         if let deadline = dataPlane.nextDeadline, deadline <= now {

@@ -44,6 +44,16 @@ struct FrontendTableTests {
         #expect(routeThen == "b")
     }
 
+    @Test func silenceWhileThisProcessStoodStillIsExcused() {
+        var table = FrontendTable<String>(silenceNanoseconds: 30)
+        _ = table.hello(frontend, at: 0)
+        table.excuseSilence(at: 40)
+        let revoked = table.revokeSilent(at: 69)
+        #expect(revoked.isEmpty)
+        let revokedThen = table.revokeSilent(at: 70)
+        #expect(revokedThen == [frontend])
+    }
+
     @Test func aSilentFrontendIsRevokedForGood() {
         var table = FrontendTable<String>(silenceNanoseconds: 30)
         _ = table.hello(frontend, at: 0)

@@ -95,7 +95,8 @@ extension Simulation {
             let isNewer =
                 head.generation > state.head.generation
                 || (head.generation == state.head.generation && head.commitNumber > state.head.commitNumber)
-            if isNewer {
+            // What the machine sent before it was copied is its own past, not its successor.
+            if isNewer, !gateway.oracle.hasDurableIntent(head.commit) {
                 gateway.knowsSuccessor = true
                 trace.line(now, "g\(gateway.index) is shown its successor")
             }
