@@ -30,6 +30,11 @@ let arguments = package("ArgumentParser", "swift-argument-parser")
 let yaml = package("Yams", "Yams")
 let http = package("Hummingbird", "hummingbird")
 let deque = package("DequeModule", "swift-collections")
+let s3Client = [
+    package("AsyncHTTPClient", "async-http-client"), package("Crypto", "swift-crypto"),
+    package("NIOCore", "swift-nio"), package("NIOPosix", "swift-nio"), package("NIOHTTP1", "swift-nio"),
+    package("NIOSSL", "swift-nio-ssl"),
+]
 
 let targets: [Target] = [
     .systemLibrary(name: "CISAL", path: "Shared/CISAL", providers: [.apt(["libisal-dev"])]),
@@ -43,6 +48,7 @@ let targets: [Target] = [
     shared("ISCSI", ["Wire", "SCSI"]),
     shared("Messages", ["Wire"]),
     shared("ObjectStorage", ["Wire", "Platform"]),
+    shared("S3", ["ObjectStorage", "Wire", "Platform"] + s3Client),
     shared("Engine", ["Wire", "Platform", "CZstd", deque]),
     shared("Bus", ["CZeroMQ", "Platform", "Messages", "Wire", logging]),
     shared(
@@ -58,13 +64,13 @@ let targets: [Target] = [
     service(
         "Uploader",
         [
-            "Wire", "Platform", "Messages", "Bus", "Engine", "ObjectStorage", "ServiceKit", logging, lifecycle,
+            "Wire", "Platform", "Messages", "Bus", "Engine", "ObjectStorage", "S3", "ServiceKit", logging, lifecycle,
             arguments,
         ]),
     service(
         "Snapshotter",
         [
-            "Wire", "Platform", "Messages", "Bus", "Engine", "ObjectStorage", "ServiceKit", logging, lifecycle,
+            "Wire", "Platform", "Messages", "Bus", "Engine", "ObjectStorage", "S3", "ServiceKit", logging, lifecycle,
             arguments,
         ]),
     service(
@@ -72,7 +78,7 @@ let targets: [Target] = [
     service(
         "CLI",
         [
-            "Wire", "Platform", "Messages", "Bus", "Engine", "ObjectStorage", "ServiceKit", logging, lifecycle,
+            "Wire", "Platform", "Messages", "Bus", "Engine", "ObjectStorage", "S3", "ServiceKit", logging, lifecycle,
             arguments,
         ]),
     .target(
@@ -102,6 +108,7 @@ let targets: [Target] = [
         "SnapshotterTests",
         ["Snapshotter", "ServiceKit", "Engine", "ObjectStorage", "Messages", "Platform", "Wire", "TestSupport"]),
     tests("ObjectStorageTests", ["ObjectStorage", "ObjectStoreConformance", "Wire", "TestSupport"]),
+    tests("S3Tests", ["S3", "ObjectStorage", "Wire", "TestSupport", package("NIOHTTP1", "swift-nio")]),
     tests("EngineTests", ["Engine", "Platform", "Wire", "TestSupport"]),
     tests(
         "CacheManagerTests",
@@ -146,6 +153,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
     ],
     targets: targets

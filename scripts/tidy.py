@@ -20,18 +20,19 @@ IMPORTS = {
     "ISCSI": "Wire SCSI",
     "Messages": "Wire",
     "ObjectStorage": "Wire Platform",
+    "S3": "Wire Platform ObjectStorage AsyncHTTPClient Crypto Foundation FoundationXML NIOCore NIOHTTP1 NIOPosix NIOSSL",
     "Engine": "Wire Platform CZstd DequeModule FoundationEssentials",
     "Bus": "CZeroMQ Platform Messages Wire Logging Foundation",
     "ServiceKit": "Bus Platform Messages ObjectStorage Wire Logging ServiceLifecycle UnixSignals "
     "ArgumentParser Yams",
     "ISCSIFrontend": "Wire Platform SCSI ISCSI Messages Bus ServiceKit Logging ServiceLifecycle ArgumentParser",
     "CacheManager": "Wire Platform Messages Bus Engine ServiceKit Logging ServiceLifecycle ArgumentParser",
-    "Uploader": "Wire Platform Messages Bus Engine ObjectStorage ServiceKit Logging ServiceLifecycle ArgumentParser",
-    "Snapshotter": "Wire Platform Messages Bus Engine ObjectStorage ServiceKit Logging ServiceLifecycle "
+    "Uploader": "Wire Platform Messages Bus Engine ObjectStorage S3 ServiceKit Logging ServiceLifecycle ArgumentParser",
+    "Snapshotter": "Wire Platform Messages Bus Engine ObjectStorage S3 ServiceKit Logging ServiceLifecycle "
     "ArgumentParser FoundationEssentials",
     "MetricsExporter": "Wire Platform Messages Bus ServiceKit Logging ServiceLifecycle ArgumentParser Hummingbird "
     "HTTPTypes NIOCore ServiceContextModule",
-    "CLI": "Wire Platform Messages Bus Engine ObjectStorage ServiceKit CShims Logging ServiceLifecycle "
+    "CLI": "Wire Platform Messages Bus Engine ObjectStorage S3 ServiceKit CShims Logging ServiceLifecycle "
     "ArgumentParser FoundationEssentials",
 }
 SYSTEM = {"Glibc", "Synchronization", "_StringProcessing"}

@@ -5,6 +5,7 @@ import Engine
 import Messages
 import ObjectStorage
 import Platform
+import S3
 import ServiceKit
 import ServiceLifecycle
 
@@ -18,9 +19,9 @@ struct SnapshotterMain: ServiceCommand {
 
     func makeServices(_ context: ServiceContext) async throws -> [any Service] {
         guard context.slot.number == 0 else { throw Self.alreadyRunning(context) }
-        let url = try context.configuration.bucket()
+        let bucket = try context.configuration.bucket()
         let meter = RequestMeter()
-        let store = MeteredObjectStore(try url.open(), meter: meter)
+        let store = MeteredObjectStore(try bucket.open(environment: ProcessEnvironment.current), meter: meter)
         try await Self.checkFormat(store)
 
         let managers = CacheManagerDirectory(runDirectory: context.runDirectory, caller: context.caller)

@@ -5,6 +5,7 @@ import Glibc
 import Messages
 import ObjectStorage
 import Platform
+import S3
 import ServiceKit
 import ServiceLifecycle
 import Wire
@@ -19,11 +20,11 @@ struct UploaderMain: ServiceCommand {
     @OptionGroup var options: ConfigurationOptions
 
     func makeServices(_ context: ServiceContext) async throws -> [any Service] {
-        let url = try context.configuration.bucket()
+        let bucket = try context.configuration.bucket()
         let meter = RequestMeter()
-        let store = MeteredObjectStore(try url.open(), meter: meter)
-        context.health.set(ready: false, "looking whether \(url) can be relied on")
-        try await Self.open(store, url, context)
+        let store = MeteredObjectStore(try bucket.open(environment: ProcessEnvironment.current), meter: meter)
+        context.health.set(ready: false, "looking whether \(bucket) can be relied on")
+        try await Self.open(store, bucket, context)
 
         let threads = try BlockingThreads(name: "pack", count: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         let runner = JobRunner(
@@ -34,10 +35,10 @@ struct UploaderMain: ServiceCommand {
         return [UploadService(context, runner: runner, state: state)]
     }
 
-    private static func open(_ store: any ObjectStore, _ url: BucketURL, _ context: ServiceContext) async throws {
+    private static func open(_ store: any ObjectStore, _ bucket: BucketSettings, _ context: ServiceContext) async throws {
         let now = WallClock.millisecondsNow()
         let opening = BucketOpening(store, wallMilliseconds: now)
-        let memory = ProbeMemory(runDirectory: context.configuration.runDirectory, bucket: url.description)
+        let memory = ProbeMemory(runDirectory: context.configuration.runDirectory, bucket: bucket.description)
         do throws(ObjectStoreError) {
             try await opening.claimFormat()
             if !memory.hasPassed(now: now) {
@@ -47,7 +48,7 @@ struct UploaderMain: ServiceCommand {
         } catch {
             // What may pass by itself is left to whoever starts services again.
             guard error.disposition == .retry || error.disposition == .resolve else { throw error }
-            throw ServiceFailure(.temporaryFailure, "\(url): \(error)")
+            throw ServiceFailure(.temporaryFailure, "\(bucket): \(error)")
         }
     }
 }

@@ -26,6 +26,9 @@ extension ObjectStoreError.Cause: CustomStringConvertible {
         case .timedOut(let milliseconds): "no answer within \(milliseconds) ms"
         case .replyLost: "the connection ended before the answer came"
         case .overloaded: "the store asked for fewer requests"
+        case .unreachable(let reason): "no connection: \(reason)"
+        case .noAnswer(let reason): "no answer in time: \(reason)"
+        case .serverFailed(let status, let code): "the store failed with \(status) \(code)"
         }
     }
 }
@@ -35,6 +38,10 @@ extension ObjectStoreError.Damage: CustomStringConvertible {
         switch self {
         case .short(let expected, let found): "only \(found) of \(expected) bytes came back"
         case .unreadable(let error): "cannot be read: \(error)"
+        case .checksum: "what came back does not have the checksum that the store sent along"
+        case .otherRange(let range): "the store sent another range than asked for: \(range)"
+        case .noEntityTag: "the store sent no ETag"
+        case .noLength: "the store sent no Content-Length"
         }
     }
 }
@@ -45,6 +52,7 @@ extension ObjectStoreError.Refusal: CustomStringConvertible {
         case .unsupportedURL(let text, let fault): "bucket '\(text)': \(fault)"
         case .bucketMissing(let path):
             "the bucket directory \(path) does not exist; create it, or mount the disk that holds it"
+        case .noSuchBucket: "the bucket does not exist; create it, or correct bucket.url, bucket.endpoint or bucket.region"
         case .notADirectory(let path): "the bucket \(path) is not a directory"
         case .noPermission(let error):
             "no permission in the bucket: \(error); let the service's user read and write it"
@@ -60,6 +68,23 @@ extension ObjectStoreError.Refusal: CustomStringConvertible {
         case .unreliable(let findings):
             "the store does not keep the promises that Sluice rests on: "
                 + findings.map(\.description).joined(separator: "; ")
+        case .noCredentials:
+            "no credentials for the bucket: set bucket.credentials_file, or AWS_ACCESS_KEY_ID and "
+                + "AWS_SECRET_ACCESS_KEY in the environment"
+        case .badCredentialsFile(let path, let reason): "the credentials file \(path): \(reason)"
+        case .badAuthorityFile(let path, let reason): "the certificates in \(path) cannot be used: \(reason)"
+        case .denied(let code, let message):
+            "the store denies access (\(code)\(message.isEmpty ? "" : ": " + message)); check the credentials and "
+                + "what they are allowed to do in the bucket"
+        case .elsewhere(let region):
+            "the bucket is in another region\(region.map { ", \($0)" } ?? ""); set bucket.region"
+        case .clockSkew: "this machine's clock differs from the store's by too much; set it, and keep it set by NTP"
+        case .untrustedServer(let reason):
+            "the store's certificate is not trusted (\(reason)); name its authority in bucket.authority_file"
+        case .notImplemented(let feature):
+            "the store does not implement \(feature), on which Sluice rests; use another store"
+        case .answered(let status, let code, let message):
+            "the store answered \(status) \(code)\(message.isEmpty ? "" : ": " + message)"
         }
     }
 }
@@ -67,15 +92,18 @@ extension ObjectStoreError.Refusal: CustomStringConvertible {
 extension ObjectStoreError.URLFault: CustomStringConvertible {
     package var description: String {
         switch self {
-        case .noScheme: "not a URL; write file:///absolute/directory"
-        case .unknownScheme(let scheme): "\(scheme):// is not a kind of bucket; write file:///absolute/directory"
-        case .notBuiltIn(let scheme):
-            "\(scheme):// buckets are not part of this version; write file:///absolute/directory"
+        case .noScheme: "not a URL; write s3://bucket or file:///absolute/directory"
+        case .unknownScheme(let scheme):
+            "\(scheme):// is not a kind of bucket; write s3://bucket or file:///absolute/directory"
         case .hostInFileURL(let host):
             "'\(host)' stands where a host would; write file:///absolute/directory with three slashes"
         case .relativePath: "the path must be absolute: file:///absolute/directory"
         case .badEscape: "a % must be followed by two hexadecimal digits and give UTF-8 text without NUL"
         case .badPrefix(let fault): "the prefix cannot be used: \(fault)"
+        case .badBucketName(let name):
+            "'\(name)' cannot name a bucket; 3 to 63 lower-case letters, digits, dots and hyphens can"
+        case .keyInS3URL(let rest): "only the bucket's name is allowed; write '\(rest)' as the prefix"
+        case .badEndpoint(let text): "'\(text)' is not an endpoint; write https://host or https://host:port"
         }
     }
 }

@@ -28,16 +28,28 @@ package enum ObjectStoreError: Error, Equatable, Sendable {
         case replyLost
         /// The store asked for fewer requests (429, 503).
         case overloaded
+        /// No connection to the store.
+        case unreachable(String)
+        /// The store took the request and did not answer in time.
+        case noAnswer(String)
+        /// The store says that something is wrong with itself, or with what reached it.
+        case serverFailed(status: Int, code: String)
     }
 
     package enum Damage: Equatable, Sendable {
         case short(expected: UInt64, found: UInt64)
         case unreadable(SystemError)
+        case checksum
+        /// The store sent other bytes than those asked for, by its own account.
+        case otherRange(String)
+        case noEntityTag
+        case noLength
     }
 
     package enum Refusal: Equatable, Sendable {
         case unsupportedURL(String, URLFault)
         case bucketMissing(String)
+        case noSuchBucket
         case notADirectory(String)
         case noPermission(SystemError)
         /// The file system cannot do what the store rests on (hard links, one file system per bucket).
@@ -46,16 +58,27 @@ package enum ObjectStoreError: Error, Equatable, Sendable {
         case newerFormat(found: Int, supported: Int)
         case unreadableFormat(ObjectKey)
         case unreliable([ConsistencyProbe.Finding])
+        case noCredentials
+        case badCredentialsFile(String, reason: String)
+        case badAuthorityFile(String, reason: String)
+        case denied(code: String, message: String)
+        case elsewhere(region: String?)
+        case clockSkew
+        case untrustedServer(String)
+        case notImplemented(feature: String)
+        case answered(status: Int, code: String, message: String)
     }
 
     package enum URLFault: Error, Equatable, Sendable {
         case noScheme
         case unknownScheme(String)
-        case notBuiltIn(String)
         case hostInFileURL(String)
         case relativePath
         case badEscape
         case badPrefix(KeyFault)
+        case badBucketName(String)
+        case keyInS3URL(String)
+        case badEndpoint(String)
     }
 
     package enum KeyFault: Equatable, Sendable {

@@ -4,26 +4,6 @@ package import Platform
 
 /// What services and commands need outside the data plane, where nothing has to be durable.
 extension FileSystem {
-    /// Reads a whole small file, also one of /proc, which has no size.
-    package static func read(_ path: String, atMost limit: Int) throws(SystemError) -> [UInt8] {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .last("open", path: path) }
-        defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: limit + 1)
-        var count = 0
-        while count < bytes.count {
-            let got = unsafe bytes.withUnsafeMutableBytes { buffer in
-                unsafe Glibc.read(descriptor, buffer.baseAddress?.advanced(by: count), buffer.count - count)
-            }
-            if got < 0 && errno == EINTR { continue }
-            guard got >= 0 else { throw .last("read", path: path) }
-            if got == 0 { break }
-            count += got
-        }
-        guard count <= limit else { throw SystemError(errorNumber: EFBIG, call: "read", path: path) }
-        return Array(bytes[..<count])
-    }
-
     /// Replaces a file in one step, so that no reader sees half of it. Not durable: for pid files and the like.
     package static func replace(_ path: String, with text: String) throws(SystemError) {
         let temporary = "\(path).\(getpid()).new"
@@ -69,9 +49,4 @@ extension FileSystem {
         }
         return nil
     }
-}
-
-extension SystemError {
-    /// The kernel's words alone, for messages that name the path themselves.
-    package var reason: String { unsafe String(cString: strerror(errorNumber)) }
 }

@@ -15,7 +15,7 @@ struct EmbeddedDirectoryTests {
             path: embedded.configurationPath, environment: [:], overrides: [], workingDirectory: "/"
         ).load()
         try configuration.checkDirectories(DirectoryUse.allCases)
-        #expect(try configuration.bucket().directory == directory.path + "/a/gate way/bucket")
+        #expect(try configuration.bucket().url.place == .directory(directory.path + "/a/gate way/bucket"))
         #expect(configuration.stateDirectory.path == directory.path + "/a/gate way/state")
     }
 

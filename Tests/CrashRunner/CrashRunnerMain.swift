@@ -55,10 +55,9 @@ struct CrashRunnerMain: ParsableCommand {
     private func check(_ gateway: GatewayUnderTest, _ loads: [StampedLoad]) throws {
         try complain(loads, "after the kills")
         try gateway.sluice("volume", "sync", "stamped")
-        let bucket = "file://\(gateway.path("bucket").path)"
         let live = gateway.path("live.img").path
         let exported = gateway.path("exported.img").path
-        try gateway.sluice("export", "--bucket", bucket, "--volume", "stamped", "--output", exported)
+        try gateway.sluice(["export", "--volume", "stamped", "--output", exported] + gateway.bucketArguments)
         try convert(gateway.url("stamped"), live)
         try compare(live, exported, "the volume and its export")
         gateway.killAll()

@@ -15,16 +15,38 @@ package final class GatewayUnderTest: @unchecked Sendable {
         }
     }
 
+    /// A bucket of an S3 server that somebody else runs.
+    package struct S3Bucket {
+        package var endpoint: String
+        package var name: String
+        package var prefix: String
+        package var accessKey: String
+        package var secretKey: String
+        package init(endpoint: String, name: String, prefix: String, accessKey: String, secretKey: String) {
+            self.endpoint = endpoint
+            self.name = name
+            self.prefix = prefix
+            self.accessKey = accessKey
+            self.secretKey = secretKey
+        }
+    }
+
     package let directory: URL
     package let binaries: URL
+    /// nil: a directory beside the others.
+    private let s3: S3Bucket?
     package let portal: UInt16
     package let exporterPort: UInt16
     /// Written by `start` and `stop`, which the owning test calls from one thread: the proof for `Sendable`.
     private var supervisor: Process?
 
     /// - Parameter settings: YAML that is appended to the gateway's configuration.
-    package init(binaries: URL = GatewayUnderTest.builtBinaries, in parent: URL? = nil, settings: String = "") throws {
+    package init(
+        binaries: URL = GatewayUnderTest.builtBinaries, in parent: URL? = nil, s3: S3Bucket? = nil,
+        settings: String = ""
+    ) throws {
         self.binaries = binaries
+        self.s3 = s3
         directory = (parent ?? FileManager.default.temporaryDirectory)
             .appendingPathComponent("sluice-\(UInt32.random(in: 0 ... .max))")
         portal = Self.freePort()
@@ -38,12 +60,31 @@ package final class GatewayUnderTest: @unchecked Sendable {
             run: {directory: run}
             journal: {directories: [journal], size: 8GiB, volume_buffer: 1GiB}
             cache: {directories: [cache]}
-            bucket: {url: "file://\(directory.path)/bucket"}
+            bucket: {\(bucketSettings)}
             iscsi: {listen: ["127.0.0.1:\(portal)"]}
             exporter: {listen: "127.0.0.1:\(exporterPort)"}
             \(settings)
             """
         try configuration.write(to: configurationFile, atomically: true, encoding: .utf8)
+        guard let s3 else { return }
+        let credentials =
+            "[default]\naws_access_key_id = \(s3.accessKey)\naws_secret_access_key = \(s3.secretKey)\n"
+        try credentials.write(to: path("credentials"), atomically: true, encoding: .utf8)
+    }
+
+    private var bucketSettings: String {
+        guard let s3 else { return "url: \"file://\(directory.path)/bucket\"" }
+        return "url: \"s3://\(s3.name)\", prefix: \"\(s3.prefix)\", endpoint: \"\(s3.endpoint)\", "
+            + "credentials_file: credentials"
+    }
+
+    /// The bucket for commands that need no gateway.
+    package var bucketArguments: [String] {
+        guard let s3 else { return ["--bucket", "file://\(directory.path)/bucket"] }
+        return [
+            "--bucket", "s3://\(s3.name)", "--prefix", s3.prefix, "--endpoint", s3.endpoint, "--credentials-file",
+            path("credentials").path,
+        ]
     }
 
     package var configurationFile: URL { directory.appendingPathComponent("gateway.yaml") }

@@ -51,8 +51,7 @@ import Testing
         try qemu("compare", "-f", "raw", "-F", "raw", image.path, gateway.url("disk"))
 
         let exported = gateway.path("exported.img").path
-        try gateway.sluice(
-            "export", "--bucket", "file://\(gateway.path("bucket").path)", "--volume", "disk", "--output", exported)
+        try gateway.sluice(["export", "--volume", "disk", "--output", exported] + gateway.bucketArguments)
         #expect(try GatewayUnderTest.run("cmp", [image.path, exported]).status == 0)
         let check = try GatewayUnderTest.run("e2fsck", ["-fn", exported])
         #expect(check.status == 0, "\(check.output)")
@@ -75,9 +74,7 @@ import Testing
         try io("read -P 0x33 0 4M", "read -P 0x11 4M 4M", on: gateway.url("origin"))
         #expect(try gateway.sluice("snapshot", "list").contains(id))
         let exported = gateway.path("snapshot.img").path
-        try gateway.sluice(
-            "export", "--bucket", "file://\(gateway.path("bucket").path)", "--snapshot", String(id), "--output",
-            exported)
+        try gateway.sluice(["export", "--snapshot", String(id), "--output", exported] + gateway.bucketArguments)
         try io("read -P 0x11 0 8M", "read -P 0x22 100M 1M", on: exported)
         try gateway.sluice("snapshot", "delete", String(id))
         #expect(try !gateway.sluice("snapshot", "list").contains(id))
@@ -85,8 +82,7 @@ import Testing
         try gateway.sluice("volume", "delete", "copy", "--yes")
         for what in [["--snapshot", String(id)], ["--volume", "copy"]] {
             let refusal = #expect(throws: GatewayUnderTest.CommandFailure.self) {
-                try gateway.sluice(
-                    ["export", "--bucket", "file://\(gateway.path("bucket").path)", "--output", exported] + what)
+                try gateway.sluice(["export", "--output", exported] + gateway.bucketArguments + what)
             }
             #expect(refusal?.status == 65 && refusal?.error.contains("was deleted") == true, "\(what)")
         }

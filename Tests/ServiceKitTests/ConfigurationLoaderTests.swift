@@ -54,8 +54,8 @@ struct ConfigurationLoaderTests {
         #expect(configuration.commitInterval == .seconds(30))
         #expect(configuration.iscsiListen == [ListenAddress(host: "10.0.0.1", port: 3260)])
         #expect(configuration.uploaderWriteSlots == 9)
-        #expect(try configuration.bucket().directory == "/srv/bucket one")
-        #expect(try configuration.bucket().prefix == "a/b")
+        #expect(try configuration.bucket().url.place == .directory("/srv/bucket one"))
+        #expect(try configuration.bucket().url.prefix == "a/b")
         #expect(configuration.logLevel == .debug)
         #expect(configuration.logFormat == .json)
     }
@@ -110,7 +110,7 @@ struct ConfigurationLoaderTests {
             commit.interval: 1s
             iscsi.listen: [3260]
             log.level: loud
-            bucket.url: s3://bucket
+            bucket.url: s3://Bucket
             cache.directories: []
             uploader.read_slots: many
             """)

@@ -19,10 +19,10 @@ struct ExportCommand: AsyncParsableCommand {
             Examples:
               sluice export --bucket file:///data/bucket --volume db -o db.img
               sluice export --bucket file:///data/bucket --snapshot snap-0123456789abcdef0 > db.img
+              sluice export --bucket s3://backups --region eu-central-1 --volume db -o db.img
             """)
 
-    @Option(name: .long, help: "The bucket: file:///path of a directory.") var bucket: String
-    @Option(name: .long, help: "Where in the bucket the gateway's objects start (bucket.prefix).") var prefix = ""
+    @OptionGroup var bucket: BucketOptions
     @Option(name: .long, help: "Name or id of a volume: its newest recovery point.") var volume: String?
     @Option(name: .long, help: "The id of a snapshot.") var snapshot: SnapshotID?
     @Option(name: .shortAndLong, help: "The file to write (default: standard output).") var output: String?
@@ -38,7 +38,7 @@ struct ExportCommand: AsyncParsableCommand {
 
     func run() async throws {
         Signals.ignoreBrokenPipes()
-        let store = try BucketURL(bucket, prefix: prefix).open(.readOnly)
+        let store = try bucket.open(.readOnly)
         try await ExportSource.check(store)
         let source: ExportSource
         if let snapshot {

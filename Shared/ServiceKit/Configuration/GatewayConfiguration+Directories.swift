@@ -20,7 +20,11 @@ extension GatewayConfiguration {
         case .journal: journalDirectories.map { Place(key: "journal.directories", directory: $0) }
         case .cache: cacheDirectories.map { Place(key: "cache.directories", directory: $0) }
         case .bucket:
-            (try? bucket()).map { [Place(key: "bucket.url", directory: DirectoryPath($0.directory))] } ?? []
+            if case .directory(let path) = (try? bucket())?.url.place {
+                [Place(key: "bucket.url", directory: DirectoryPath(path))]
+            } else {
+                []
+            }
         }
     }
 

@@ -18,6 +18,12 @@ package struct GatewayConfiguration: Equatable, Sendable {
     /// Empty until configured, because no default place would be right.
     package var bucketURL = ""
     package var bucketPrefix = ""
+    package var bucketEndpoint = BucketEndpoint()
+    package var bucketRegion = S3Settings().region
+    package var bucketAddressing = S3Settings.Addressing.automatic
+    package var bucketCredentialsFile = FilePath()
+    package var bucketCredentialsProfile = S3Settings().credentialsProfile
+    package var bucketAuthorityFile = FilePath()
     package var iscsiListen = [ListenAddress(host: "0.0.0.0", port: 3260)]
     package var iscsiTargetPrefix = "iqn.2026-11.io.sluice"
     package var iscsiCommandHold = Duration.seconds(20)
@@ -54,11 +60,26 @@ package struct GatewayConfiguration: Equatable, Sendable {
             "cache.memory", \.cacheMemory, in: .mebibytes(16)...(.tebibytes(1)),
             "Memory for map nodes and blocks that were read."),
         .value(
-            "bucket.url", \.bucketURL, check: checkBucketURL, rangeText: "file:///path",
-            "Where the data lives: a directory that exists. Required."),
+            "bucket.url", \.bucketURL, check: checkBucketURL, rangeText: "s3://bucket or file:///path",
+            "Where the data lives: a bucket or a directory, which must exist. Required."),
         .value(
             "bucket.prefix", \.bucketPrefix, check: checkPrefix, rangeText: "names of A-Z a-z 0-9 . _ - joined by /",
             "Where in the bucket this gateway's objects start, so that several can share one."),
+        .value(
+            "bucket.endpoint", \.bucketEndpoint,
+            "The S3 store, such as https://s3.example.org:9000. Without it AWS in bucket.region."),
+        .value("bucket.region", \.bucketRegion, check: checkRegion, "Region for which requests are signed."),
+        .value(
+            "bucket.addressing", \.bucketAddressing,
+            "Where the bucket's name stands in a request; automatic: path with an endpoint, else virtual-host."),
+        .value(
+            "bucket.credentials_file", \.bucketCredentialsFile,
+            "Access key as the AWS tools keep it; read again when the store refuses it. Without it the environment: "
+                + "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, or AWS_SHARED_CREDENTIALS_FILE."),
+        .value("bucket.credentials_profile", \.bucketCredentialsProfile, "Section of the credentials file."),
+        .value(
+            "bucket.authority_file", \.bucketAuthorityFile,
+            "PEM certificates of further authorities that may vouch for the store."),
         .list("iscsi.listen", \.iscsiListen, "Addresses that iSCSI initiators connect to."),
         .value(
             "iscsi.target_prefix", \.iscsiTargetPrefix, check: checkTargetPrefix, rangeText: "iqn.YYYY-MM.domain",
@@ -77,13 +98,13 @@ package struct GatewayConfiguration: Equatable, Sendable {
     ]
 
     /// The bucket that the settings name; it need not exist.
-    package func bucket() throws(ConfigurationError) -> BucketURL {
+    package func bucket() throws(ConfigurationError) -> BucketSettings {
         guard !bucketURL.isEmpty else {
             throw ConfigurationError(
-                place: "", key: "bucket.url", reason: "is not set; give the bucket as file:///path/of/a/directory")
+                place: "", key: "bucket.url", reason: "is not set; give the bucket as s3://bucket or file:///path/of/a/directory")
         }
         do {
-            return try BucketURL(bucketURL, prefix: bucketPrefix)
+            return BucketSettings(url: try BucketURL(bucketURL, prefix: bucketPrefix), s3: s3Settings)
         } catch {
             throw ConfigurationError(place: "", key: "bucket.url", reason: error.description)
         }
@@ -117,6 +138,13 @@ extension GatewayConfiguration {
 
     @Sendable private static func checkBucketURL(_ text: String) throws(ValueRefusal) {
         do { _ = try BucketURL(text) } catch { throw ValueRefusal(error.description) }
+    }
+
+    /// It stands in a host name and in the signature's scope.
+    @Sendable private static func checkRegion(_ region: String) throws(ValueRefusal) {
+        guard region.wholeMatch(of: /[A-Za-z0-9-]{1,64}/) != nil else {
+            throw ValueRefusal("“\(region)” is not a region, such as eu-central-1")
+        }
     }
 
     @Sendable private static func checkPrefix(_ prefix: String) throws(ValueRefusal) {

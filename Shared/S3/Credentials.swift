@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+package import ObjectStorage
+import Platform
+import Synchronization
+
+/// An access key. Never printed: the secret would be in a log.
+package struct Credentials: Equatable, Sendable, CustomStringConvertible {
+    package var accessKeyID: String
+    package var secretAccessKey: String
+    package var sessionToken: String?
+    package init(accessKeyID: String, secretAccessKey: String, sessionToken: String? = nil) {
+        self.accessKeyID = accessKeyID
+        self.secretAccessKey = secretAccessKey
+        self.sessionToken = sessionToken
+    }
+
+    package var description: String { "access key \(accessKeyID)" }
+}
+
+/// Where credentials come from: a file if one is named, else the environment. The file is read again when the store
+/// refuses what it held, so that keys can be exchanged without a restart.
+package final class CredentialsSource: Sendable {
+    /// No larger file holds keys only.
+    private static let fileByteLimit = 1 << 20
+
+    private let file: String?
+    private let profile: String
+    private let environment: Credentials?
+    private let current: Mutex<Credentials?>
+
+    package init(settings: S3Settings, environment: [String: String]) throws(ObjectStoreError) {
+        profile = settings.credentialsProfile
+        if let keyID = environment["AWS_ACCESS_KEY_ID"], let secret = environment["AWS_SECRET_ACCESS_KEY"],
+            !keyID.isEmpty, !secret.isEmpty
+        {
+            let token = environment["AWS_SESSION_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
+            self.environment = Credentials(accessKeyID: keyID, secretAccessKey: secret, sessionToken: token)
+        } else {
+            self.environment = nil
+        }
+        // What the environment says directly is for this very program; a file it names may be everybody's.
+        let shared = self.environment == nil ? environment["AWS_SHARED_CREDENTIALS_FILE"] : nil
+        file = settings.credentialsFile ?? shared
+        current = Mutex(nil)
+        let found = try load()
+        current.withLock { $0 = found }
+    }
+
+    /// - Returns: nil if the store is to be asked without a signature; never, for now: `init` refuses it.
+    package func credentials() throws(ObjectStoreError) -> Credentials {
+        guard let credentials = current.withLock({ $0 }) else { throw .refused(.noCredentials) }
+        return credentials
+    }
+
+    /// Looks again after the store refused `used`.
+    /// - Returns: other credentials that may be tried, or nil.
+    package func renewed(after used: Credentials) -> Credentials? {
+        guard let found = try? load(), found != used else { return nil }
+        current.withLock { $0 = found }
+        return found
+    }
+
+    private func load() throws(ObjectStoreError) -> Credentials {
+        guard let file else {
+            guard let environment else { throw .refused(.noCredentials) }
+            return environment
+        }
+        let bytes: [UInt8]
+        do {
+            bytes = try FileSystem.read(file, atMost: Self.fileByteLimit)
+        } catch {
+            throw .refused(.badCredentialsFile(file, reason: error.reason))
+        }
+        let values = CredentialsFile.values(ofProfile: profile, in: String(decoding: bytes, as: UTF8.self))
+        guard let values else {
+            throw .refused(.badCredentialsFile(file, reason: "it has no section [\(profile)]"))
+        }
+        guard let keyID = values["aws_access_key_id"], let secret = values["aws_secret_access_key"] else {
+            throw .refused(
+                .badCredentialsFile(
+                    file, reason: "section [\(profile)] needs aws_access_key_id and aws_secret_access_key"))
+        }
+        return Credentials(
+            accessKeyID: keyID, secretAccessKey: secret, sessionToken: values["aws_session_token"])
+    }
+}
+
+/// The AWS tools' file of credentials: `[profile]` sections with `name = value` lines, `#` and `;` for comments.
+enum CredentialsFile {
+    /// - Returns: names in lower case; nil if there is no such section.
+    static func values(ofProfile profile: String, in text: String) -> [String: String]? {
+        var values: [String: String]?
+        var isInside = false
+        for line in text.split(whereSeparator: \.isNewline) {
+            let line = trimmed(line)
+            if line.isEmpty || line.hasPrefix("#") || line.hasPrefix(";") { continue }
+            if line.hasPrefix("["), line.hasSuffix("]") {
+                isInside = trimmed(line.dropFirst().dropLast()) == profile
+                if isInside { values = values ?? [:] }
+            } else if isInside, let equals = line.firstIndex(of: "=") {
+                let value = trimmed(line[line.index(after: equals)...])
+                if !value.isEmpty { values?[trimmed(line[..<equals]).lowercased()] = String(value) }
+            }
+        }
+        return values
+    }
+
+    private static func trimmed(_ text: Substring) -> Substring {
+        var text = text.drop(while: \.isWhitespace)
+        while text.last?.isWhitespace == true { text.removeLast() }
+        return text
+    }
+}

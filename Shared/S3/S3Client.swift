@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+import AsyncHTTPClient
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+import ObjectStorage
+import Platform
+
+/// Signs requests, sends them, and says what an answer or the lack of one means. Safe to use from any task.
+final class S3Client: Sendable {
+    /// What one attempt may take: a fixed part, and a part for its body at a rate below which a link is of no use.
+    private static let attemptTime = TimeAmount.seconds(20)
+    private static let leastBytesPerSecond = 512 << 10
+    /// Nothing came or went for this long: the other end hangs.
+    private static let idleTime = TimeAmount.seconds(15)
+    private static let connectTime = TimeAmount.seconds(5)
+    /// Shorter than servers keep a connection, so that few requests meet one that is just being closed.
+    private static let poolTime = TimeAmount.seconds(10)
+    /// More than any program here asks for at once, so that a read never waits for a write's connection.
+    private static let connectionLimit = 192
+    private static let errorByteLimit = 64 << 10
+
+    private let endpoint: S3Endpoint
+    private let signature: SignatureV4
+    private let credentials: CredentialsSource
+    private let http: HTTPClient
+
+    init(_ endpoint: S3Endpoint, settings: S3Settings, credentials: CredentialsSource) throws(ObjectStoreError) {
+        self.endpoint = endpoint
+        self.credentials = credentials
+        signature = SignatureV4(region: settings.region)
+        var configuration = HTTPClient.Configuration(
+            tlsConfiguration: try Self.trust(settings.authorityFile), redirectConfiguration: .disallow,
+            timeout: .init(connect: Self.connectTime, read: Self.idleTime, write: Self.idleTime),
+            connectionPool: .init(
+                idleTimeout: Self.poolTime, concurrentHTTP1ConnectionsPerHostSoftLimit: Self.connectionLimit),
+            decompression: .disabled)
+        configuration.httpVersion = .http1Only
+        http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
+
+    deinit {
+        // It insists on being shut down, and keeps itself until that is done.
+        http.shutdown { [http] _ in withExtendedLifetime(http) {} }
+    }
+
+    private static func trust(_ authorityFile: String?) throws(ObjectStoreError) -> TLSConfiguration {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        guard let authorityFile else { return configuration }
+        do {
+            configuration.additionalTrustRoots = [
+                .certificates(try NIOSSLCertificate.fromPEMFile(authorityFile))
+            ]
+        } catch {
+            throw .refused(.badAuthorityFile(authorityFile, reason: "\(error)"))
+        }
+        return configuration
+    }
+
+    /// - Throws: unless the store says that it did what was asked (2xx).
+    func send(_ request: S3Request) async throws(ObjectStoreError) -> S3Response {
+        let used = try credentials.credentials()
+        do {
+            return try await attempt(request, used)
+        } catch {
+            // Keys may have been exchanged. A refused request did nothing, so it may go out again.
+            guard case .refused(.denied) = error, let others = credentials.renewed(after: used) else { throw error }
+            return try await attempt(request, others)
+        }
+    }
+
+    private func attempt(
+        _ request: S3Request, _ credentials: Credentials
+    ) async throws(ObjectStoreError) -> S3Response {
+        let response: S3Response
+        do {
+            response = try await exchange(request, credentials)
+        } catch {
+            throw ObjectStoreError(losing: request, error)
+        }
+        guard (200..<300).contains(response.status.code) else { throw ObjectStoreError(answering: request, response) }
+        return response
+    }
+
+    private func exchange(_ request: S3Request, _ credentials: Credentials) async throws -> S3Response {
+        var signed = SignatureV4.Request(
+            method: request.method.rawValue, path: request.path, query: request.query,
+            headers: [("host", endpoint.authority)] + request.headers,
+            payloadHash: SignatureV4.payloadHash(of: request.body))
+        signature.sign(
+            &signed, with: credentials,
+            at: SignatureV4.Time(millisecondsSince1970: WallClock.millisecondsNow()))
+        let query = request.query.isEmpty ? "" : "?" + SignatureV4.canonicalQuery(request.query)
+        var message = HTTPClientRequest(url: endpoint.description + request.path + query)
+        message.method = request.method
+        for (name, value) in signed.headers { message.headers.add(name: name, value: value) }
+        if request.method == .PUT { message.body = .bytes(ByteBuffer(bytes: request.body)) }
+        let bodyTime = TimeAmount.seconds(Int64(request.body.count / Self.leastBytesPerSecond))
+        let response = try await http.execute(message, deadline: .now() + Self.attemptTime + bodyTime)
+        return S3Response(
+            status: response.status, headers: response.headers, body: try await Self.body(of: response))
+    }
+
+    /// What is longer than announced or ends before it makes the HTTP client throw.
+    private static func body(of response: HTTPClientResponse) async throws -> [UInt8] {
+        let isError = !(200..<300).contains(response.status.code)
+        var bytes: [UInt8] = []
+        if let length = response.headers.first(name: "content-length").flatMap({ Int($0) }), length > 0 {
+            bytes.reserveCapacity(min(length, isError ? errorByteLimit : 64 << 20))
+        }
+        for try await part in response.body {
+            bytes.append(contentsOf: part.readableBytesView)
+            if isError, bytes.count > errorByteLimit { break }
+        }
+        return bytes
+    }
+}
