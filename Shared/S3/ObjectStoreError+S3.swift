@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import AsyncHTTPClient
+import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -45,6 +46,8 @@ extension ObjectStoreError {
         switch error {
         // Nothing was sent.
         case let error as NIOConnectionError: self = .unavailable(.unreachable("\(error)"))
+        case let error as IOError where Self.connectFailures.contains(error.errnoCode):
+            self = .unavailable(.unreachable(error.description))
         case let error as NIOSSLError where Self.isTrustFailure(error):
             self = .refused(.untrustedServer("\(error)"))
         case let error as NIOSSLExtraError: self = .refused(.untrustedServer("\(error)"))
@@ -61,6 +64,11 @@ extension ObjectStoreError {
         default: self = Self.lost(request, .replyLost)
         }
     }
+
+    /// What connect(2) gives and a connection that stands never does.
+    private static let connectFailures: Set<Int32> = [
+        ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ENETDOWN, EHOSTDOWN, EADDRNOTAVAIL,
+    ]
 
     private static func isTrustFailure(_ error: NIOSSLError) -> Bool {
         guard case .handshakeFailed(let cause) = error else { return false }
