@@ -157,6 +157,7 @@ package enum EngineReport: Sendable, Equatable {
     /// A dirty block that the journal's disk has lost: no commit goes out any more.
     case dirtyBlockLost(BlockIndex)
     case folded(number: UInt64)
+    case foldDelayed(String)
     case fenced(String)
     case journalFailed(String)
     /// No room for another segment on the journal's disk; writes wait.

@@ -99,6 +99,7 @@ extension Volume {
         dropAll(.writeError)
         commitCallers.failAll(.journalFailed(reason), &effects)
         commit = nil
+        foldRun = nil
         publication = nil
     }
 
@@ -110,6 +111,7 @@ extension Volume {
         dropAll(.fenced)
         commitCallers.failAll(.fenced(reason), &effects)
         commit = nil
+        foldRun = nil
         publication = nil
     }
 

@@ -77,6 +77,13 @@ package final class Volume {
     var publication: HeadPublication?
     var packReads: [EffectToken: PackBuild] = [:]
     var packPuts: [EffectToken: PackBuild] = [:]
+    var foldRun: FoldRun?
+    /// Why folding does not get on, for people.
+    var foldProblem: String?
+    /// A fold failed and is tried again later.
+    var isFoldDelayed = false
+    /// Since when there are packs that no fold has begun to take in.
+    var unfoldedSince: UInt64
     /// When the active layer got its first record.
     var activeSince: UInt64 = 0
     /// The HEAD that ends this run is in the bucket.
@@ -128,6 +135,7 @@ package final class Volume {
             volume: head.volume, generation: head.generation, limits: limits, recovered: recovered,
             above: head.journalSequence)
         journal.store.recyclableSequence = head.journalSequence
+        unfoldedSince = time.nanoseconds
         cleanThrough = head.journalSequence
         settledIntent = firstOpenIntent.map { JournalSequence($0.rawValue - 1) } ?? journal.publishedSequence
         journal.mutants = mutants
@@ -160,6 +168,10 @@ package final class Volume {
             consider(first.submittedAt + limits.holdNanoseconds)
         }
         consider(commitDue)
+        consider(foldDue)
+        if foldRun != nil, let ending = commitCallers.ending, ending.foldDeadline > 0 {
+            consider(ending.foldDeadline)
+        }
         consider(opening.deadline)
         return due
     }
@@ -169,6 +181,9 @@ package final class Volume {
         retries.removeAll { $0.due <= time.nanoseconds }
         for (_, action) in due { retry(action, at: time) }
         expireOpening(at: time)
+        if let ending = commitCallers.ending, ending.foldDeadline <= time.nanoseconds {
+            commitCallers.ending?.foldDeadline = 0
+        }
         pump(time)
     }
 
@@ -226,7 +241,7 @@ package final class Volume {
         switch phase {
         case .opening: .opening
         case .serving:
-            (journal.store.lastFailure.map { "\($0)" } ?? commit?.delayReason ?? opening.delayReason)
+            (journal.store.lastFailure.map { "\($0)" } ?? commit?.delayReason ?? foldProblem ?? opening.delayReason)
                 .map { .stalled($0) } ?? .serving
         case .stopping: .stopping
         case .stopped: .stopped

@@ -81,7 +81,7 @@ extension Simulation {
         gateway.committedSequence = max(gateway.committedSequence, head.journalSequence)
         if head.foldNumber > gateway.foldNumber {
             gateway.foldNumber = head.foldNumber
-            // Everything but the packs that are still listed is in the tree.
+            // Beside the packs that are still listed, which are of later commits, everything is in the tree.
             gateway.foldedSequence = head.root.packs.isEmpty ? head.journalSequence : gateway.foldedSequence
         }
     }
