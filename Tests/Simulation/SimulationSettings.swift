@@ -68,6 +68,9 @@ package struct SimulationSettings {
         limits.commitBlockCount = [16, 64, 256][random.below(3)]
         limits.foldPackCount = [3, 8, 24][random.below(3)]
         limits.foldCommitCount = [2, 4, 8][random.below(3)]
+        limits.foldBlockCount = [100, 1 << 20][random.below(2)]
+        limits.foldIntervalNanoseconds = [100_000_000, 900_000_000_000][random.below(2)]
+        limits.stopFoldNanoseconds = [0, 20_000_000, 1_000_000_000][random.below(3)]
         limits.frameCacheByteCount = [0, 64, 1024][random.below(3)] << 10
         limits.nodeCacheByteCount = [0, 32, 1024][random.below(3)] << 10
         limits.mapPackByteCount = [8, 64][random.below(2)] << 10
