@@ -116,6 +116,7 @@ extension Volume {
     }
 
     private func dropAll(_ answer: VolumeReply) {
+        dropLease(answering: answer)
         for waiting in waitingForOpen { reply(waiting.request.origin, answer) }
         waitingForOpen = []
         // Flushes wait for durability without being in progress in the request table's sense.

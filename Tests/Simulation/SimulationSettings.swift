@@ -31,6 +31,8 @@ package struct SimulationSettings {
     package var diskSegmentCount: Int?
     package var storeRates = StoreFaults.Rates()
     package var storeSlowestNanoseconds: UInt64 = 8_000_000
+    /// The volume is owned by lease.
+    package var leaseMilliseconds: UInt64?
     package var tagStyle = SimulatedStore.TagStyle.numbered
     /// Commands between two things that happen to the gateway, on average.
     package var chaosInterval = 60
@@ -51,6 +53,9 @@ package struct SimulationSettings {
         tagStyle = random.oneIn(2) ? .numbered : .hashed
         chaosInterval = [25, 60, 150, 400][random.below(4)]
         chooseFaults(&random)
+        if random.oneIn(4) {
+            leaseMilliseconds = storeSlowestNanoseconds / 1_000_000 * UInt64([8, 30][random.below(2)])
+        }
         if random.oneIn(8) { diskSegmentCount = 4 + random.below(3) }
     }
 

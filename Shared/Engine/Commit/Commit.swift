@@ -56,7 +56,6 @@ struct Commit {
     var intentSequence = JournalSequence.zero
     var inFlight = 0
     var stored: [Int: StoredPack] = [:]
-    var newHead: Head?
     /// Why it does not get on, for people.
     var delayReason: String?
 

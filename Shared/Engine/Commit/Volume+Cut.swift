@@ -97,7 +97,9 @@ extension Volume {
             return begin(.tombstone, builds: [], at: time)
         }
         if let layer = frozen.first { return begin(.epoch, builds: builds(of: layer), at: time) }
-        if active.isEmpty, !opening.lateCommits.isEmpty { return begin(.settling, builds: [], at: time) }
+        if active.isEmpty || lease != nil, !opening.lateCommits.isEmpty {
+            return begin(.settling, builds: [], at: time)
+        }
         if active.isEmpty, foldRun?.root != nil, commitCallers.ending == nil {
             return begin(.fold, builds: [], at: time)
         }

@@ -19,7 +19,8 @@ extension Volume {
             }
             declareIntent()
         case .intent(let sequence?) where sequence <= journal.syncedSequence || mutants.contains(.skipIntentSync):
-            publishHead(at: time)
+            // A renewal of the lease may be on its way; its version is what this HEAD replaces.
+            if publication == nil { publishHead(at: time) }
         case .intent, .head: return
         }
     }
@@ -72,15 +73,15 @@ extension Volume {
             new.foldNumber += 1
         }
         new.root.packs += references
-        self.commit?.newHead = new
         self.commit?.stage = .head
-        publish(new, under: .matches(headTag), at: time)
+        publish(new, as: .commit, under: .matches(headTag), at: time)
     }
 
     /// HEAD names the commit: what was frozen is clean.
-    func commitPublished(_ tag: EntityTag, at time: EngineTime) {
-        guard let commit, let new = commit.newHead else { return }
+    func commitPublished(_ new: Head, _ tag: EntityTag, at time: EngineTime) {
+        guard let commit else { return }
         headTag = tag
+        lease?.formerRuns = []
         head = new
         if new.foldNumber > map.foldNumber, let folded = foldRun?.root {
             map.install(folded, foldNumber: new.foldNumber)
