@@ -51,6 +51,9 @@ package struct EngineReportLog {
         case .fenced(let reason):
             add(["reason": "\(reason)"])
             logger.error("Volume fenced: it refuses everything and keeps its journal", metadata: metadata)
+        case .leaseLapsed:
+            logger.warning(
+                "The lease has lapsed: nothing is acknowledged until the bucket takes HEAD", metadata: metadata)
         case .journalFailed(let reason):
             add(["reason": "\(reason)"])
             logger.critical("Journal failed: nothing more is acknowledged for the volume", metadata: metadata)

@@ -165,6 +165,8 @@ package enum EngineReport: Sendable, Equatable {
     case folded(number: UInt64)
     case foldDelayed(String)
     case fenced(String)
+    /// Nothing is acknowledged until HEAD can be written again.
+    case leaseLapsed
     case journalFailed(String)
     /// No room for another segment on the journal's disk; writes wait.
     case journalSpaceMissing(String)

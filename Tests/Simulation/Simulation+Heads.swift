@@ -127,6 +127,7 @@ extension Simulation {
                 .action(gateway: gateway.index, life: gateway.life, .crash(random.oneIn(3) ? .power : .process)),
                 after: spread(20_000_000))
         case .badBlock: rare.add(.bitRotFound)
+        case .leaseLapsed: rare.add(.leaseLapsed)
         case .dirtyBlockLost:
             // Nothing heals it: somebody goes back to the last recovery point, on another machine.
             rare.add(.dirtyBlockLost)

@@ -60,7 +60,9 @@ extension Volume {
     /// Called before anything is answered.
     func updateLease(at time: EngineTime) {
         guard var lease else { return }
-        lease.isLapsed = lease.validUntil <= time.nanoseconds
+        let isLapsed = lease.validUntil <= time.nanoseconds
+        if isLapsed, !lease.isLapsed, phase == .serving { effects.append(.report(.leaseLapsed)) }
+        lease.isLapsed = isLapsed
         if !lease.isLapsed, !lease.withheld.isEmpty {
             for (origin, answer) in lease.withheld { effects.append(.reply(origin, answer)) }
             lease.withheld = [:]

@@ -14,7 +14,7 @@ extension CommittedMap {
         beginUse()
         var resolver = Resolver(map: self, extents: extents)
         extents = []  // One owner while it grows.
-        try resolver.resolve(range, in: map.delta, above: map.folding)
+        try resolver.resolve(range, in: delta, above: folding)
         extents = resolver.extents
         return resolver.missing
     }
