@@ -7,7 +7,7 @@ import Wire
 package struct EngineReportLog {
     /// Troubles that are reported with each attempt, each with a new text perhaps. One that goes on is told once, until
     /// a commit shows that it is over; `sluice status` has the reason of the moment.
-    private enum Trouble { case commitDelayed, journalSpaceMissing }
+    private enum Trouble { case commitDelayed, foldDelayed, journalSpaceMissing }
     private var troubles: Set<Trouble> = []
 
     package init() {}
@@ -44,9 +44,16 @@ package struct EngineReportLog {
         case .folded(let number):
             add(["fold": "\(number)"])
             logger.debug("Folded", metadata: metadata)
+        case .foldDelayed(let reason):
+            guard troubles.insert(.foldDelayed).inserted else { return }
+            add(["reason": "\(reason)"])
+            logger.warning("Folding the map is delayed; commits go on", metadata: metadata)
         case .fenced(let reason):
             add(["reason": "\(reason)"])
             logger.error("Volume fenced: it refuses everything and keeps its journal", metadata: metadata)
+        case .leaseLapsed:
+            logger.warning(
+                "The lease has lapsed: nothing is acknowledged until the bucket takes HEAD", metadata: metadata)
         case .journalFailed(let reason):
             add(["reason": "\(reason)"])
             logger.critical("Journal failed: nothing more is acknowledged for the volume", metadata: metadata)

@@ -138,12 +138,18 @@ package struct LocalState: Equatable, Sendable, Codable {
     /// The newest HEAD known to be ours, and its version in the store. nil: the volume is being created.
     package var head: Head
     package var headTag: EntityTag?
-    package init(formatVersion: Int = 1, volume: VolumeID, start: UInt32, head: Head, headTag: EntityTag?) {
+    /// Of a lease: the runs of this machine whose renewals may still land.
+    package var leaseRuns: [UInt64]?
+    package init(
+        formatVersion: Int = 1, volume: VolumeID, start: UInt32, head: Head, headTag: EntityTag?,
+        leaseRuns: [UInt64]? = nil
+    ) {
         self.formatVersion = formatVersion
         self.volume = volume
         self.start = start
         self.head = head
         self.headTag = headTag
+        self.leaseRuns = leaseRuns
     }
 }
 
@@ -157,7 +163,10 @@ package enum EngineReport: Sendable, Equatable {
     /// A dirty block that the journal's disk has lost: no commit goes out any more.
     case dirtyBlockLost(BlockIndex)
     case folded(number: UInt64)
+    case foldDelayed(String)
     case fenced(String)
+    /// Nothing is acknowledged until HEAD can be written again.
+    case leaseLapsed
     case journalFailed(String)
     /// No room for another segment on the journal's disk; writes wait.
     case journalSpaceMissing(String)

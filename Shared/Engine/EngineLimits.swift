@@ -18,9 +18,15 @@ package struct EngineLimits: Sendable, Equatable {
     package var contiguousFrameBlockCount = 16
     /// Distinct dirty blocks that force a commit: 256 MiB.
     package var commitBlockCount = 65_536
-    /// A fold is due at this many packs or commits since the last one.
+    /// A fold is due at this many packs or commits since the last one; at four times the packs commits wait for it.
     package var foldPackCount = 256
     package var foldCommitCount = 64
+    /// At this many blocks in the packs since the last fold.
+    package var foldBlockCount = 1 << 20
+    /// At this age of the oldest of them.
+    package var foldIntervalNanoseconds: UInt64 = 900_000_000_000
+    /// How long a clean stop waits for the fold with which it ends.
+    package var stopFoldNanoseconds: UInt64 = 8_000_000_000
     /// Decoded frames and map nodes kept in memory.
     package var frameCacheByteCount = 256 << 20
     package var nodeCacheByteCount = 64 << 20

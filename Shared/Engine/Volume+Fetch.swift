@@ -100,7 +100,7 @@ extension Volume {
             case .node(let node):
                 try map.supply(node: bytes, at: node)
                 nodeArrived(node, at: time)
-            case .foldNode(let node): try supplyFold(bytes, at: node)
+            case .foldNode(let node): try supplyFold(bytes, at: node, at: time)
             case .directory(let pack):
                 let directory = try PackFormat.decodeDirectory(bytes, expecting: pack.owner, pack.name)
                 try map.supply(directory: directory, of: pack)
@@ -179,8 +179,8 @@ extension Volume {
             }
             return
         case .foldNode:
-            guard commit?.fold != nil else { return }
-            commit?.delayReason = "the bucket does not give a map node: \(error)"
+            guard foldRun != nil else { return }
+            foldProblem = "the bucket does not give a map node: \(error)"
         case .directory: opening.delayReason = "the bucket does not give the volume's pack directories: \(error)"
         }
         tryAgain(item, after: count, isWanted: true, at: time)

@@ -99,6 +99,7 @@ extension Volume {
         dropAll(.writeError)
         commitCallers.failAll(.journalFailed(reason), &effects)
         commit = nil
+        foldRun = nil
         publication = nil
     }
 
@@ -110,10 +111,12 @@ extension Volume {
         dropAll(.fenced)
         commitCallers.failAll(.fenced(reason), &effects)
         commit = nil
+        foldRun = nil
         publication = nil
     }
 
     private func dropAll(_ answer: VolumeReply) {
+        dropLease(answering: answer)
         for waiting in waitingForOpen { reply(waiting.request.origin, answer) }
         waitingForOpen = []
         // Flushes wait for durability without being in progress in the request table's sense.

@@ -47,10 +47,11 @@ extension Volume {
         }
         for pack in map.missingDirectories { fetch(.directory(pack)) }
         switch opening.kind {
-        case .create: publish(head, under: .absent, at: time)
-        case .takeOver(let tag): publish(head, under: .matches(tag), at: time)
+        case .create: publish(head, as: .opening, under: .absent, at: time)
+        case .takeOver(let tag): publish(head, as: .opening, under: .matches(tag), at: time)
         case .resume(let lastStart):
-            opening.deadline = time.nanoseconds + limits.openTimeoutNanoseconds
+            // Under a lease nothing is served before HEAD says that it still is ours.
+            opening.deadline = lease == nil ? time.nanoseconds + limits.openTimeoutNanoseconds : .max
             pendingStart = mutants.contains(.reusePackName) ? lastStart : lastStart + 1
             saveState()
             readHead()
@@ -58,7 +59,8 @@ extension Volume {
     }
 
     /// HEAD of a new or taken volume is in the bucket: remember it here, then serve.
-    func openingPublished(_ tag: EntityTag, at time: EngineTime) {
+    func openingPublished(_ published: Head, _ tag: EntityTag, at time: EngineTime) {
+        head.renewal = published.renewal
         headTag = tag
         opening.isHeadVerified = true
         opening.delayReason = nil
@@ -87,7 +89,9 @@ extension Volume {
         case .success(let object):
             do throws(EngineError) {
                 let found = try HeadFormat.decode(object.bytes)
-                if found.commit == head.commit {
+                if !isWrittenHere(found) {
+                    return fence(Self.reason(found, ours: head))
+                } else if found.commit == head.commit {
                     headTag = object.tag
                 } else if opening.lateCommits.remove(found.commit) != nil {
                     adopt(found, object.tag)
@@ -157,7 +161,9 @@ extension Volume {
         stateSave = (token, cleanThrough, settledIntent)
         effects.append(
             .saveState(
-                token, LocalState(volume: head.volume, start: pendingStart, head: head, headTag: headTag)))
+                token,
+                LocalState(
+                    volume: head.volume, start: pendingStart, head: head, headTag: headTag, leaseRuns: leaseRuns)))
     }
 
     func stateSaved(_ token: EffectToken, _ result: Result<Void, SystemError>, at time: EngineTime) {
@@ -178,7 +184,8 @@ extension Volume {
         case .prepareSegment: journal.store.retry()
         case .fetch(let item): fetch(item)
         case .pack(let build): retryPack(build, at: time)
-        case .mapPack: retryMapPack()
+        case .mapPack: retryMapPack(at: time)
+        case .fold: retryFold(at: time)
         case .putHead: putHead()
         case .getHead: getHead()
         case .readHead: readHead()

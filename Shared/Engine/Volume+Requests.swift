@@ -29,6 +29,7 @@ extension Volume {
     /// A request from a frontend. Its payload is copied if it is kept. Answered by `Effect.reply`, once, unless the
     /// same request is in progress or was answered and confirmed already.
     package func submit(_ request: VolumeRequest, payload: UnsafeRawBufferPointer, at time: EngineTime) {
+        updateLease(at: time)
         journal.raiseLowestOpen(of: request.origin.frontend, to: request.lowestOpenNumber)
         refusals[request.origin.frontend]?.removeAll { $0.number < request.lowestOpenNumber }
         switch phase {
@@ -76,7 +77,12 @@ extension Volume {
         pump(time)
     }
 
-    func reply(_ origin: RequestOrigin, _ reply: VolumeReply) { effects.append(.reply(origin, reply)) }
+    func reply(_ origin: RequestOrigin, _ reply: VolumeReply) {
+        guard lease?.isLapsed == true, phase != .opening, isAlive, reply.statesContents else {
+            return effects.append(.reply(origin, reply))
+        }
+        lease?.withheld[origin] = reply
+    }
 
     /// Answers a request that was in progress.
     func finish(_ origin: RequestOrigin, _ result: VolumeReply) {

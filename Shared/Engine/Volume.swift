@@ -77,6 +77,15 @@ package final class Volume {
     var publication: HeadPublication?
     var packReads: [EffectToken: PackBuild] = [:]
     var packPuts: [EffectToken: PackBuild] = [:]
+    /// Of a volume that is owned by lease.
+    var lease: Lease?
+    var foldRun: FoldRun?
+    /// Why folding does not get on, for people.
+    var foldProblem: String?
+    /// A fold failed and is tried again later.
+    var isFoldDelayed = false
+    /// Since when there are packs that no fold has begun to take in.
+    var unfoldedSince: UInt64
     /// When the active layer got its first record.
     var activeSince: UInt64 = 0
     /// The HEAD that ends this run is in the bucket.
@@ -102,6 +111,7 @@ package final class Volume {
         random = EngineRandom(state: seed)
         var recovered = RecoveredJournal()
         var firstOpenIntent: JournalSequence?
+        var formerRuns: [UInt64] = []
         switch opening {
         case .create(let head):
             self.head = head
@@ -119,6 +129,7 @@ package final class Volume {
             head = state.head
             headTag = state.headTag
             recovered = journal
+            formerRuns = state.leaseRuns ?? []
             self.opening = OpeningState(kind: .resume(start: state.start), startedAt: time.nanoseconds)
             let open = journal.intents.filter { $0.intent.commitNumber > state.head.commitNumber }
             self.opening.lateCommits = Set(open.map(\.intent.commit))
@@ -128,6 +139,7 @@ package final class Volume {
             volume: head.volume, generation: head.generation, limits: limits, recovered: recovered,
             above: head.journalSequence)
         journal.store.recyclableSequence = head.journalSequence
+        unfoldedSince = time.nanoseconds
         cleanThrough = head.journalSequence
         settledIntent = firstOpenIntent.map { JournalSequence($0.rawValue - 1) } ?? journal.publishedSequence
         journal.mutants = mutants
@@ -136,6 +148,9 @@ package final class Volume {
             root: head.root, volumeByteCount: head.byteCount, foldNumber: head.foldNumber, lineage: head.lineage,
             nodeCacheByteCount: limits.nodeCacheByteCount)
         frames = FrameCache(byteCount: limits.frameCacheByteCount)
+        if head.ownership == .lease, let milliseconds = head.leaseMilliseconds {
+            lease = Lease(milliseconds: milliseconds, run: random.next(), formerRuns: formerRuns)
+        }
         absorb(recovered.clean)
         beginOpening(recovered, at: time)
     }
@@ -146,7 +161,10 @@ package final class Volume {
     package func takeEffects(_ effects: inout [Effect]) { self.effects.drain(into: &effects) }
 
     /// Call once after the requests that were there: what they wrote goes to the journal as one record.
-    package func endOfBatch(at time: EngineTime) { pump(time) }
+    package func endOfBatch(at time: EngineTime) {
+        updateLease(at: time)
+        pump(time)
+    }
 
     /// When `advance` is due, on `EngineTime.nanoseconds`.
     package var nextDeadline: UInt64? {
@@ -160,19 +178,29 @@ package final class Volume {
             consider(first.submittedAt + limits.holdNanoseconds)
         }
         consider(commitDue)
+        consider(foldDue)
+        consider(renewalDue)
+        if foldRun != nil, let ending = commitCallers.ending, ending.foldDeadline > 0 {
+            consider(ending.foldDeadline)
+        }
         consider(opening.deadline)
         return due
     }
 
     package func advance(to time: EngineTime) {
+        updateLease(at: time)
         let due = retries.filter { $0.due <= time.nanoseconds }
         retries.removeAll { $0.due <= time.nanoseconds }
         for (_, action) in due { retry(action, at: time) }
         expireOpening(at: time)
+        if let ending = commitCallers.ending, ending.foldDeadline <= time.nanoseconds {
+            commitCallers.ending?.foldDeadline = 0
+        }
         pump(time)
     }
 
     package func handle(_ event: EngineEvent, at time: EngineTime) {
+        updateLease(at: time)
         switch event {
         case .segmentPrepared(let token, let result): segmentPrepared(token, result, at: time)
         case .diskWrite(let token, let result): diskWrite(token, result, at: time)
@@ -208,6 +236,7 @@ package final class Volume {
         guard phase != .opening else { return }
         releaseHeld(at: time)
         advanceCommit(at: time)
+        advanceLease(at: time)
         journal.flush(&effects, at: time)
         journal.pump(&effects)
     }
@@ -226,13 +255,17 @@ package final class Volume {
         switch phase {
         case .opening: .opening
         case .serving:
-            (journal.store.lastFailure.map { "\($0)" } ?? commit?.delayReason ?? opening.delayReason)
+            (journal.store.lastFailure.map { "\($0)" } ?? commit?.delayReason ?? foldProblem ?? opening.delayReason ?? lapseReason)
                 .map { .stalled($0) } ?? .serving
         case .stopping: .stopping
         case .stopped: .stopped
         case .fenced(let reason): .fenced(reason)
         case .failed(let reason): .failed(reason)
         }
+    }
+
+    private var lapseReason: String? {
+        lease?.isLapsed == true ? "the lease on the volume has not been renewed; nothing is acknowledged" : nil
     }
 
     /// Moves what a committed layer says into the clean table.

@@ -49,4 +49,12 @@ package enum VolumeReply {
     case mediumError(sector: UInt64)
     case writeError
     case fenced
+
+    /// It says what the volume holds, which only its owner knows.
+    var statesContents: Bool {
+        switch self {
+        case .good, .data, .miscompare, .mediumError: true
+        case .busy, .outOfRange, .writeError, .fenced: false
+        }
+    }
 }

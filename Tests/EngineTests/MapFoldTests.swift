@@ -123,6 +123,7 @@ import Wire
             case .fetch(let pointers):
                 for pointer in pointers { try abandoned.supply(node: try volume.node(pointer), at: pointer) }
             case .put: abandoned.stored()
+            case .pause: break
             case .done: Issue.record("done too early")
             }
         }

@@ -197,18 +197,24 @@ final class MapModelVolume {
 
     // MARK: Folding
 
-    /// - Parameter loses: now and then a map pack's fate is unknown and it is stored again under another name.
-    func fold(adding packs: [StoredPack] = [], loses: Bool = false) throws {
+    /// - Parameters:
+    ///   - packs: of a commit before it.
+    ///   - loses: now and then a map pack's fate is unknown and it is stored again under another name.
+    ///   - meanwhile: called before each step: commits go on beside a fold.
+    func fold(adding packs: [StoredPack] = [], loses: Bool = false, meanwhile: () throws -> Void = {}) throws {
+        if !packs.isEmpty { try map.apply(packs) }
         let number = foldNumber + 1
         let fold = try Fold(
-            of: map, adding: packs, volume: volume, foldNumber: number, mapPackByteCount: mapPackByteCount,
+            of: map, volume: volume, foldNumber: number, mapPackByteCount: mapPackByteCount,
             nextPackName: newName)
         var step = try fold.next()
         while true {
+            try meanwhile()
             switch step {
             case .fetch(let pointers):
                 for pointer in pointers { try fold.supply(node: try node(pointer), at: pointer) }
                 step = try fold.next()
+            case .pause: step = try fold.next()
             case .put(let name, let key, let bytes):
                 #expect(key == BucketLayout.mapPack(volume, name) && bucket[key] == nil)
                 if loses, random.oneIn(3) {

@@ -15,6 +15,7 @@ import Wire
             let packs = try (0..<volume.random.below(3) + 1).map { _ in try volume.randomPack() }
             switch volume.random.below(8) {
             case 0: try volume.fold(adding: packs, loses: true)
+            case 3: try commitBesideAFold(volume, packs)
             case 1:
                 try volume.map.apply(packs)
                 try volume.fold()
@@ -37,6 +38,18 @@ import Wire
         for block in volume.model.keys.sorted().prefix(200) {
             try volume.check(BlockRange(start: BlockIndex(block), count: 1))
         }
+    }
+
+    /// What is committed while a fold runs is in the index afterwards, above what was folded.
+    private func commitBesideAFold(_ volume: MapModelVolume, _ packs: [StoredPack]) throws {
+        var added = 0
+        try volume.fold(adding: packs) {
+            guard added < 3, volume.random.oneIn(2) else { return }
+            added += 1
+            try volume.map.apply([try volume.randomPack()])
+            try volume.check(volume.randomRange(longest: 200))
+        }
+        #expect(volume.map.root.packs.count == added)
     }
 
     /// What a fold says is no longer named is exactly what was named before and is not after.

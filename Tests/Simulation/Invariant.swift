@@ -24,6 +24,8 @@ package enum Invariant: String, CaseIterable, Sendable {
     case recoveryKeepsAcknowledged
     /// A power cut loses nothing flushed.
     case recoveryKeepsFlushed
+    /// Under a lease nothing is acknowledged by an owner whose lease another has taken over.
+    case leaseIsHeldByOne
     /// HEAD is published only once the journal up to its cut, and the intent to publish it, would survive a power cut.
     case headIsBehindDurableJournal
     case headNamesOnlyPresentPacks

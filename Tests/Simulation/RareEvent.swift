@@ -19,6 +19,7 @@ package enum RareEvent: String, CaseIterable, Sendable {
     case readActive, readFrozen, readUnfolded, readTree, readNeverWritten
     // Owners.
     case takeover, takeoverRaced, staleOwnerFenced, oldStateRefused, oldStateServedUntilFenced
+    case leaseRenewed, leaseLapsed, leaseTakenOver, leaseKept
 }
 
 /// How often each event happened, over one seed or many.

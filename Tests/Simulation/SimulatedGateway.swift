@@ -56,6 +56,8 @@ final class SimulatedGateway {
     var lostPower = false
     /// Its disk is a copy from the past.
     var isRestoredCopy = false
+    /// Nothing of it reaches the bucket.
+    var isCutOff = false
     /// It was shown a HEAD that is not its own.
     var knowsSuccessor = false
     var inbox: [Message] = []

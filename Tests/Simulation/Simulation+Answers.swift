@@ -45,9 +45,18 @@ extension Simulation {
             at: frontends[frontend].lastReply)
     }
 
+    /// Two machines never acknowledge at once where ownership is a lease.
+    private func requireLease(_ number: Int, _ gateway: SimulatedGateway) throws(Violation) {
+        guard settings.leaseMilliseconds != nil, let volume = gateway.volume else { return }
+        guard volume.head.generation >= headGeneration else {
+            throw Violation(.leaseIsHeldByOne, "#\(number) is answered by g\(gateway.index), whose lease was taken over")
+        }
+    }
+
     private func judgeGood(
         _ number: Int, _ command: SimulatedCommand, _ gateway: SimulatedGateway
     ) throws(Violation) {
+        try requireLease(number, gateway)
         guard !gateway.knowsSuccessor else {
             throw Violation(
                 gateway.isRestoredCopy ? .oldStateIsRefused : .staleOwnerIsFenced,
@@ -70,6 +79,7 @@ extension Simulation {
     private func judgeData(
         _ number: Int, _ command: SimulatedCommand, _ buffer: IOBuffer, _ gateway: SimulatedGateway
     ) throws(Violation) {
+        try requireLease(number, gateway)
         guard case .read(let range) = command.command, buffer.byteCount == range.byteCount else {
             throw Violation(.readsReturnWhatWasWritten, "#\(number) got \(buffer.byteCount) bytes")
         }
@@ -101,6 +111,7 @@ extension Simulation {
         _ number: Int, _ command: SimulatedCommand, _ byteOffset: Int, _ gateway: SimulatedGateway
     ) throws(Violation) {
         rare.add(.miscompare)
+        try requireLease(number, gateway)
         guard case .compareAndWrite(let range, _) = command.command, byteOffset >= 0, byteOffset < range.byteCount
         else { throw Violation(.compareAndWriteIsAtomic, "#\(number) differs at byte \(byteOffset)") }
         guard gateway.oracle.position(of: number) == 0 else {

@@ -67,8 +67,11 @@ extension Simulation {
     }
 
     private func begin(_ work: StoreRequest.Work, _ token: EffectToken, _ gateway: SimulatedGateway) {
-        let plan =
+        var plan =
             work.isWrite ? faults.planWrite(at: now, random: &random) : faults.planRead(at: now, random: &random)
+        if gateway.isCutOff {
+            plan = StorePlan(appliesAt: nil, answersAt: now + 1_000_000, answer: .unavailable("it is cut off"))
+        }
         let number = nextRequest
         nextRequest += 1
         trace.note(6, UInt64(number), now)

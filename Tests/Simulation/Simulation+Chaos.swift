@@ -60,9 +60,42 @@ extension Simulation {
     /// The old owner goes on, not knowing; after a while it is restarted or cut off.
     private func takeOverWhileAlive(_ old: SimulatedGateway) throws(Violation) {
         guard headWriter == old.index, gateways.count < 12 else { return }
+        guard settings.leaseMilliseconds == nil else { return watchLease(of: old) }
         try takeOver()
         schedule(.action(gateway: old.index, life: old.life, .crash(.process)), after: spread(60_000_000))
         schedule(.action(gateway: old.index, life: -1, .retire), after: 300_000_000 + spread(300_000_000))
+    }
+
+    /// Another machine looks at HEAD again and again, and takes the volume when the lease has passed without a change.
+    private func watchLease(of old: SimulatedGateway) {
+        guard let tag = store[BucketLayout.head(volume)]?.tag else { return }
+        old.isCutOff = !random.oneIn(3)
+        let action = Action.waitForLease(tag, since: now, looks: 0)
+        schedule(.action(gateway: old.index, life: -1, action), after: leaseNanoseconds / 4)
+    }
+
+    private var leaseNanoseconds: Int { Int(settings.leaseMilliseconds ?? 0) * 1_000_000 }
+
+    private func look(
+        at seen: EntityTag, since: UInt64, looks: Int, _ old: SimulatedGateway
+    ) throws(Violation) {
+        guard headWriter == old.index, old.status != .retired, !isDraining, gateways.count < 12,
+            let tag = store[BucketLayout.head(volume)]?.tag
+        else { return old.isCutOff = false }
+        if tag == seen, now - since >= UInt64(leaseNanoseconds) {
+            rare.add(.leaseTakenOver)
+            try takeOver()
+            // It wakes up some time later, and finds out.
+            schedule(.action(gateway: old.index, life: -1, .reconnect), after: spread(leaseNanoseconds))
+            return schedule(
+                .action(gateway: old.index, life: -1, .retire), after: 2 * leaseNanoseconds + spread(300_000_000))
+        }
+        guard looks < 12 else {
+            rare.add(.leaseKept)
+            return old.isCutOff = false
+        }
+        let action = Action.waitForLease(tag, since: tag == seen ? since : now, looks: looks + 1)
+        schedule(.action(gateway: old.index, life: -1, action), after: leaseNanoseconds / 4)
     }
 
     private func wipe(_ gateway: SimulatedGateway) throws(Violation) {
@@ -117,6 +150,8 @@ extension Simulation {
         case .revoke(let frontend): if isCurrent { try revoke(frontend: frontend, gateway) }
         case .resend(let command):
             if case .open = ledger[command].state { send(command) }
+        case .reconnect: gateway.isCutOff = false
+        case .waitForLease(let tag, let since, let looks): try look(at: tag, since: since, looks: looks, gateway)
         case .retire:
             guard gateway.status != .retired else { return }
             trace.line(now, "g\(gateway.index) is cut off")

@@ -17,7 +17,10 @@ extension Simulation {
     func finish() throws(Violation) {
         isDraining = true
         faults.heal()
-        for gateway in gateways { gateway.isDiskFull = false }
+        for gateway in gateways {
+            gateway.isDiskFull = false
+            gateway.isCutOff = false
+        }
         try settleOwner()
         try wait("every command is answered") {
             self.frontends.allSatisfy { $0.open.isEmpty && $0.barriers.isEmpty } && self.isServing

@@ -23,6 +23,8 @@ extension Simulation {
         guard isOwnSuccessor, precondition != .absent, let current, current.generation >= head.generation else {
             return
         }
+        // A renewal of the lease: the same commit once more.
+        if head.commit == gateway.volume?.head.commit { return }
         guard gateway.oracle.hasDurableIntent(head.commit) else {
             throw Violation(
                 .headIsBehindDurableJournal, "the intent for HEAD \(head.commitNumber) would not survive a power cut")
@@ -44,6 +46,9 @@ extension Simulation {
         let gateway = gateways[request.gateway]
         if let old {
             let before = try decode(old.bytes)
+            if head.commit == before.commit, head.renewal != before.renewal, headWriter == request.gateway {
+                return rare.add(.leaseRenewed)
+            }
             let isForward =
                 head.generation > before.generation
                 || (head.generation == before.generation && head.commitNumber > before.commitNumber
@@ -63,6 +68,7 @@ extension Simulation {
         try requirePacks(of: head)
         commitCount += 1
         headWriter = request.gateway
+        headGeneration = head.generation
         noteFreeze(head, gateway)
         if random.oneIn(20) {
             try checkBucketImage(head, gateway)
@@ -81,7 +87,7 @@ extension Simulation {
         gateway.committedSequence = max(gateway.committedSequence, head.journalSequence)
         if head.foldNumber > gateway.foldNumber {
             gateway.foldNumber = head.foldNumber
-            // Everything but the packs that are still listed is in the tree.
+            // Beside the packs that are still listed, which are of later commits, everything is in the tree.
             gateway.foldedSequence = head.root.packs.isEmpty ? head.journalSequence : gateway.foldedSequence
         }
     }
@@ -121,6 +127,7 @@ extension Simulation {
                 .action(gateway: gateway.index, life: gateway.life, .crash(random.oneIn(3) ? .power : .process)),
                 after: spread(20_000_000))
         case .badBlock: rare.add(.bitRotFound)
+        case .leaseLapsed: rare.add(.leaseLapsed)
         case .dirtyBlockLost:
             // Nothing heals it: somebody goes back to the last recovery point, on another machine.
             rare.add(.dirtyBlockLost)

@@ -102,8 +102,9 @@ extension Simulation {
         gateway.lostPower = false
         if gateway.isRestoredCopy, let object = store[BucketLayout.head(volume)] {
             // The copy may have been made while this very commit was on its way.
-            let commit = try decode(object.bytes).commit
-            if journal.intents.contains(where: { $0.intent.commit == commit }) { headWriter = gateway.index }
+            let head = try decode(object.bytes)
+            let isIntended = journal.intents.contains { $0.intent.commit == head.commit }
+            if isIntended, isOfKnownRun(head, state) { headWriter = gateway.index }
         }
         try open(gateway, .resume(state, journal))
         audit(gateway, everything: false)
@@ -166,7 +167,9 @@ extension Simulation {
     private func newHead(_ gateway: SimulatedGateway) -> Head {
         Head(
             volume: volume, name: "simulated", targetName: "iqn.2026-01.test:simulated",
-            byteCount: settings.volumeByteCount, createdMilliseconds: engineTime.wallMilliseconds,
+            byteCount: settings.volumeByteCount,
+            ownership: settings.leaseMilliseconds == nil ? .exclusive : .lease,
+            leaseMilliseconds: settings.leaseMilliseconds, createdMilliseconds: engineTime.wallMilliseconds,
             durability: settings.durability, compressionLevel: settings.compressionLevel,
             commitIntervalSeconds: settings.commitIntervalSeconds,
             uploadBufferByteCount: settings.limits.bufferByteCount, lineage: 1, owner: gateway.id,
@@ -197,6 +200,12 @@ extension Simulation {
         for _ in 0..<settings.frontendCount { addFrontend(gateway: gateway.index) }
     }
 
+    /// Under a lease HEAD also tells which run wrote it, which a copy from before that run cannot know.
+    private func isOfKnownRun(_ head: Head, _ state: LocalState) -> Bool {
+        guard settings.leaseMilliseconds != nil, let renewal = head.renewal else { return true }
+        return renewal == state.head.renewal || state.leaseRuns?.contains(renewal.run) == true
+    }
+
     func addGateway(_ disk: SimulatedDisk) -> SimulatedGateway {
         let gateway = SimulatedGateway(
             index: gateways.count, id: GatewayID(rawValue: random.next()), disk: disk,
@@ -225,7 +234,9 @@ extension Simulation {
         gateway.savedCommit = backup.disk.state?.head.commit
         owner = gateway.index
         // With no commit since the copy was made nothing tells the copy from the original.
-        if try decode(object.bytes).commit == backup.headCommit { headWriter = gateway.index }
+        let head = try decode(object.bytes)
+        let isKnown = backup.disk.state.map { isOfKnownRun(head, $0) } ?? true
+        if head.commit == backup.headCommit, isKnown { headWriter = gateway.index }
         trace.line(now, "g\(gateway.index) is a copy of g\(original.index)")
         if random.oneIn(4) {
             // It cannot learn that it is old, and serves.

@@ -22,7 +22,11 @@ package final class Simulation {
     /// What a frontend hears.
     enum AnswerKind { case done, busy, failed, fenced }
     /// Things that end later than they begin.
-    enum Action { case diskHeals, crash(Crash), revoke(Int), resend(Int), retire }
+    enum Action {
+        case diskHeals, crash(Crash), revoke(Int), resend(Int), retire, reconnect
+        /// Another machine has seen this version of HEAD since then.
+        case waitForLease(EntityTag, since: UInt64, looks: Int)
+    }
     enum Crash { case process, power }
 
     package struct Options {
@@ -64,6 +68,8 @@ package final class Simulation {
     var packNames: [ObjectKey: Int] = [:]
     /// Which gateway's HEAD the bucket holds.
     var headWriter: Int?
+    /// Of the HEAD in the bucket.
+    var headGeneration = Generation(0)
     /// Some HEADs that were replaced, to read back at the end, with the oracle's position then.
     var retained: [RetainedHead] = []
     /// The gateway that the frontends should use.

@@ -31,6 +31,8 @@ package struct SimulationSettings {
     package var diskSegmentCount: Int?
     package var storeRates = StoreFaults.Rates()
     package var storeSlowestNanoseconds: UInt64 = 8_000_000
+    /// The volume is owned by lease.
+    package var leaseMilliseconds: UInt64?
     package var tagStyle = SimulatedStore.TagStyle.numbered
     /// Commands between two things that happen to the gateway, on average.
     package var chaosInterval = 60
@@ -51,6 +53,9 @@ package struct SimulationSettings {
         tagStyle = random.oneIn(2) ? .numbered : .hashed
         chaosInterval = [25, 60, 150, 400][random.below(4)]
         chooseFaults(&random)
+        if random.oneIn(4) {
+            leaseMilliseconds = storeSlowestNanoseconds / 1_000_000 * UInt64([8, 30][random.below(2)])
+        }
         if random.oneIn(8) { diskSegmentCount = 4 + random.below(3) }
     }
 
@@ -68,6 +73,9 @@ package struct SimulationSettings {
         limits.commitBlockCount = [16, 64, 256][random.below(3)]
         limits.foldPackCount = [3, 8, 24][random.below(3)]
         limits.foldCommitCount = [2, 4, 8][random.below(3)]
+        limits.foldBlockCount = [100, 1 << 20][random.below(2)]
+        limits.foldIntervalNanoseconds = [100_000_000, 900_000_000_000][random.below(2)]
+        limits.stopFoldNanoseconds = [0, 20_000_000, 1_000_000_000][random.below(3)]
         limits.frameCacheByteCount = [0, 64, 1024][random.below(3)] << 10
         limits.nodeCacheByteCount = [0, 32, 1024][random.below(3)] << 10
         limits.mapPackByteCount = [8, 64][random.below(2)] << 10

@@ -27,16 +27,17 @@ final class PackBuild {
     }
 }
 
-/// A commit on its way (STORAGE §3): packs, then a fold if one is due, then the intent in the journal, then HEAD.
+/// A commit on its way (STORAGE §3): packs, then the intent in the journal, then HEAD.
 struct Commit {
     enum Purpose {
         case epoch, cleanShutdown, tombstone
         /// Nothing new: replaces the HEAD on which commits of earlier runs are conditional, so that none can land late.
         case settling
+        /// Nothing new, but a fold is done.
+        case fold
     }
     enum Stage: Equatable {
         case packs
-        case fold
         /// The intent is in the journal's queue; its sequence once it is published.
         case intent(JournalSequence?)
         case head
@@ -55,13 +56,6 @@ struct Commit {
     var intentSequence = JournalSequence.zero
     var inFlight = 0
     var stored: [Int: StoredPack] = [:]
-    var fold: Fold?
-    /// Nodes and the map pack that the fold waits for.
-    var foldFetches = 0
-    var mapPackToken: EffectToken?
-    var foldFailures = 0
-    var foldedRoot: ImageRoot?
-    var newHead: Head?
     /// Why it does not get on, for people.
     var delayReason: String?
 
@@ -75,7 +69,14 @@ struct CommitCallers {
     /// One list for each frozen layer, in their order.
     var frozen: Deque<[CallerToken]> = []
     /// For the end: stop or delete.
-    var ending: (caller: CallerToken, purpose: Commit.Purpose)?
+    var ending: Ending?
+
+    struct Ending {
+        var caller: CallerToken
+        var purpose: Commit.Purpose
+        /// How long the end waits for a fold.
+        var foldDeadline: UInt64
+    }
 
     mutating func failAll(_ failure: VolumeFailure, _ effects: inout EffectQueue) {
         for caller in next + frozen.flatMap({ $0 }) + (ending.map { [$0.caller] } ?? []) {

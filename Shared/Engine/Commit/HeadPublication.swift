@@ -4,7 +4,11 @@ import Wire
 /// A HEAD on its way to the bucket: the same bytes under the same precondition until it is known whether they landed
 /// (STORAGE §3, "ambiguous answers").
 struct HeadPublication {
+    enum Purpose { case opening, commit, renewal }
     let head: Head
+    let purpose: Purpose
+    /// When it went out first.
+    let sentAt: UInt64
     let bytes: [UInt8]
     var precondition: WritePrecondition
     /// Of the request under way.
@@ -13,10 +17,18 @@ struct HeadPublication {
 }
 
 extension Volume {
-    func publish(_ head: Head, under precondition: WritePrecondition, at time: EngineTime) {
+    func publish(
+        _ head: Head, as purpose: HeadPublication.Purpose, under precondition: WritePrecondition, at time: EngineTime
+    ) {
+        var head = head
+        if let lease {
+            head.renewal = LeaseRenewal(run: lease.run, number: lease.number + 1)
+            self.lease?.number += 1
+        }
         do throws(EngineError) {
             publication = HeadPublication(
-                head: head, bytes: try HeadFormat.encode(head), precondition: precondition)
+                head: head, purpose: purpose, sentAt: time.nanoseconds, bytes: try HeadFormat.encode(head),
+                precondition: precondition)
             putHead()
         } catch {
             // Only a HEAD over its size limit; the fold that would make it smaller comes first.
@@ -57,19 +69,28 @@ extension Volume {
         case .success(let object):
             do throws(EngineError) {
                 let found = try HeadFormat.decode(object.bytes)
-                if found.commit == publication.head.commit {
+                if found.commit == publication.head.commit, found.renewal == publication.head.renewal {
                     headPublished(object.tag, at: time)
-                } else if opening.lateCommits.contains(found.commit) {
+                } else if lease != nil, found.commit == head.commit, publication.precondition != .matches(object.tag),
+                    publication.purpose != .opening, isWrittenHere(found)
+                {
+                    // A renewal of an earlier run landed late; it changed nothing but the version.
+                    headTag = object.tag
+                    self.publication?.precondition = .matches(object.tag)
+                    putHead()
+                } else if opening.lateCommits.contains(found.commit), isWrittenHere(found) {
                     // A HEAD of an earlier run landed after all, late. What it covers is dirty here still, so ours
                     // holds everything it does and comes after it, declared as such.
                     self.publication = nil
                     headTag = object.tag
                     opening.landedCommitNumber = found.commitNumber
                     declareIntent()
-                } else if commit == nil, found.generation == head.generation, found.owner == head.owner {
+                } else if publication.purpose == .opening, found.generation == head.generation,
+                    found.owner == head.owner
+                {
                     // An earlier attempt of this gateway to create or to take over has landed late; it never served.
                     head.commitNumber = found.commitNumber + 1
-                    publish(head, under: .matches(object.tag), at: time)
+                    publish(head, as: .opening, under: .matches(object.tag), at: time)
                 } else if publication.precondition == .matches(object.tag) {
                     // Ours did not land and nobody else wrote: the same bytes again.
                     delayHead(.putHead, "HEAD could not be stored", at: time)
@@ -92,12 +113,21 @@ extension Volume {
         commit?.delayReason = reason
         if phase == .opening { opening.delayReason = reason }
         effects.append(.report(.commitDelayed(reason)))
-        later(action, after: backoff(failures), at: time)
+        let pause = backoff(failures)
+        later(action, after: lease.map { min(pause, $0.longestPause) } ?? pause, at: time)
     }
 
+
     private func headPublished(_ tag: EntityTag, at time: EngineTime) {
+        guard let landed = publication else { return }
         publication = nil
-        if commit != nil { commitPublished(tag, at: time) } else { openingPublished(tag, at: time) }
+        lease?.renewed(sentAt: landed.sentAt)
+        switch landed.purpose {
+        case .opening: openingPublished(landed.head, tag, at: time)
+        case .commit: commitPublished(landed.head, tag, at: time)
+        case .renewal: renewalPublished(landed.head, tag, at: time)
+        }
+        updateLease(at: time)
     }
 
     /// Why a HEAD that is not ours means that we must not go on.

@@ -28,7 +28,8 @@ extension Volume {
 
     private func end(_ caller: CallerToken, _ purpose: Commit.Purpose, at time: EngineTime) {
         guard isAlive, commitCallers.ending == nil else { return refuse(caller) }
-        commitCallers.ending = (caller, purpose)
+        commitCallers.ending = CommitCallers.Ending(
+            caller: caller, purpose: purpose, foldDeadline: time.nanoseconds + limits.stopFoldNanoseconds)
         if phase == .serving { phase = .stopping }
         pump(time)
     }
@@ -80,13 +81,14 @@ extension Volume {
             }
             commitCallers.next = []
         }
+        advanceFold(at: time)
         if commit == nil, canUpload { beginCommit(at: time) }
         guard commit != nil else { return }
         startPacks(at: time)
         finishStage(at: time)
     }
 
-    private var canUpload: Bool {
+    var canUpload: Bool {
         start != nil && opening.isHeadVerified && map.missingDirectories.isEmpty && publication == nil
     }
 
@@ -95,11 +97,17 @@ extension Volume {
             return begin(.tombstone, builds: [], at: time)
         }
         if let layer = frozen.first { return begin(.epoch, builds: builds(of: layer), at: time) }
-        if active.isEmpty, !opening.lateCommits.isEmpty { return begin(.settling, builds: [], at: time) }
+        if active.isEmpty || lease != nil, !opening.lateCommits.isEmpty {
+            return begin(.settling, builds: [], at: time)
+        }
+        if active.isEmpty, foldRun?.root != nil, commitCallers.ending == nil {
+            return begin(.fold, builds: [], at: time)
+        }
         guard let ending = commitCallers.ending, active.isEmpty, inProgress.isEmpty, !journal.hasUnpublished,
             durabilityWaiters.isEmpty
         else { return }
-        if head.cleanShutdown {
+        if holdsEnd(ending, at: time) { return }
+        if head.cleanShutdown, foldRun?.root == nil {
             finishEnding(ending.caller)
         } else {
             begin(.cleanShutdown, builds: [], at: time)

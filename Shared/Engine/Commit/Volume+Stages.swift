@@ -13,14 +13,14 @@ extension Volume {
             let isStored = commit.stored.count == commit.builds.count
             let isMutant = mutants.contains(.publishHeadBeforePacks) && commit.nextBuild == commit.builds.count
             guard isStored || isMutant && !commit.builds.contains(where: { $0.name == nil }) else { return }
-            if commit.purpose == .epoch, isFoldDue {
-                beginFold(at: time)
-            } else {
-                declareIntent()
+            guard commit.purpose != .epoch || !isFoldOverdue || foldRun?.root != nil else {
+                self.commit?.delayReason = "the map has to be folded first" + (foldProblem.map { ": \($0)" } ?? "")
+                return
             }
-        case .fold: return
+            declareIntent()
         case .intent(let sequence?) where sequence <= journal.syncedSequence || mutants.contains(.skipIntentSync):
-            publishHead(at: time)
+            // A renewal of the lease may be on its way; its version is what this HEAD replaces.
+            if publication == nil { publishHead(at: time) }
         case .intent, .head: return
         }
     }
@@ -36,90 +36,6 @@ extension Volume {
                         directoryByteCount: 64)
                 }
         }
-    }
-
-    private var isFoldDue: Bool {
-        guard let commit else { return false }
-        return map.root.packs.count + commit.builds.count > limits.foldPackCount
-            || map.unfoldedCommitCount + 1 >= limits.foldCommitCount
-    }
-
-    // MARK: Fold
-
-    private func beginFold(at time: EngineTime) {
-        guard let commit else { return }
-        self.commit?.stage = .fold
-        do throws(EngineError) {
-            let fold = try Fold(
-                of: map, adding: commit.storedPacks, volume: head.volume, foldNumber: head.foldNumber + 1,
-                mapPackByteCount: limits.mapPackByteCount, nextPackName: { [unowned self] in nextPackName() })
-            self.commit?.fold = fold
-            perform(try fold.next(), of: fold)
-        } catch {
-            delayFold("the map cannot be folded: \(error)")
-        }
-    }
-
-    /// Fetches and stores what the fold asks for until it has a new root.
-    private func perform(_ step: Fold.Step, of fold: Fold) {
-        switch step {
-        case .fetch(let nodes):
-            commit?.foldFetches = nodes.count
-            for node in nodes { fetch(.foldNode(node)) }
-        case .put(_, let key, let bytes):
-            let token = effects.nextToken()
-            commit?.mapPackToken = token
-            statisticsCounters.uploadedByteCount += UInt64(bytes.count)
-            effects.append(.putObject(token, key, bytes, .absent))
-        case .done(let root, _):
-            commit?.foldedRoot = root
-            commit?.fold = nil
-            commit?.delayReason = nil
-            declareIntent()
-        }
-    }
-
-    private func continueFold(_ fold: Fold) {
-        do throws(EngineError) { perform(try fold.next(), of: fold) } catch {
-            delayFold("the map cannot be folded: \(error)")
-        }
-    }
-
-    /// A node that the fold asked for. Throws if the bytes are not that node.
-    func supplyFold(_ bytes: [UInt8], at node: NodePointer) throws(EngineError) {
-        guard let fold = commit?.fold else { return }
-        try fold.supply(node: bytes, at: node)
-        commit?.foldFetches -= 1
-        if commit?.foldFetches == 0 { continueFold(fold) }
-    }
-
-    private func mapPackStored(_ result: Result<EntityTag, BucketFailure>, at time: EngineTime) {
-        guard let fold = commit?.fold else { return }
-        commit?.mapPackToken = nil
-        switch result {
-        case .success:
-            fold.stored()
-            commit?.foldFailures = 0
-            continueFold(fold)
-        case .failure(let failure):
-            delayFold("map packs cannot be stored: \(failure)")
-            let failures = commit?.foldFailures ?? 0
-            commit?.foldFailures = failures + 1
-            later(.mapPack, after: backoff(failures), at: time)
-        }
-    }
-
-    /// Each attempt takes another name, because the last one may still arrive.
-    func retryMapPack() {
-        guard let fold = commit?.fold, commit?.mapPackToken == nil, commit?.foldFetches == 0 else { return }
-        do throws(EngineError) { perform(try fold.reissue(), of: fold) } catch {
-            delayFold("the map cannot be folded: \(error)")
-        }
-    }
-
-    private func delayFold(_ reason: String) {
-        commit?.delayReason = reason
-        effects.append(.report(.commitDelayed(reason)))
     }
 
     // MARK: Intent and HEAD
@@ -152,26 +68,28 @@ extension Volume {
         new.cutMilliseconds = commit.cutMilliseconds
         new.cleanShutdown = commit.purpose == .cleanShutdown
         if commit.purpose == .tombstone { new.state = .deleted }
-        if let root = commit.foldedRoot {
-            new.root = root
+        if let folded = foldRun?.root {
+            new.root = map.root(folded: folded)
             new.foldNumber += 1
-        } else {
-            new.root.packs += references
         }
-        self.commit?.newHead = new
+        new.root.packs += references
         self.commit?.stage = .head
-        publish(new, under: .matches(headTag), at: time)
+        publish(new, as: .commit, under: .matches(headTag), at: time)
     }
 
     /// HEAD names the commit: what was frozen is clean.
-    func commitPublished(_ tag: EntityTag, at time: EngineTime) {
-        guard let commit, let new = commit.newHead else { return }
+    func commitPublished(_ new: Head, _ tag: EntityTag, at time: EngineTime) {
+        guard let commit else { return }
         headTag = tag
+        lease?.formerRuns = []
         head = new
-        if let root = commit.foldedRoot {
-            map.install(root, foldNumber: new.foldNumber)
+        if new.foldNumber > map.foldNumber, let folded = foldRun?.root {
+            map.install(folded, foldNumber: new.foldNumber)
+            foldRun = nil
             effects.append(.report(.folded(number: new.foldNumber)))
-        } else {
+        }
+        if !commit.storedPacks.isEmpty {
+            if map.unfoldedPackCount == 0 { unfoldedSince = time.nanoseconds }
             do throws(EngineError) { try map.apply(commit.storedPacks) } catch {
                 return fail("a stored pack's directory does not fit the volume: \(error)")
             }
@@ -195,7 +113,7 @@ extension Volume {
     }
 
     func objectStored(_ token: EffectToken, _ result: Result<EntityTag, BucketFailure>, at time: EngineTime) {
-        if token == commit?.mapPackToken {
+        if token == foldRun?.packToken {
             mapPackStored(result, at: time)
         } else if token == publication?.token {
             headAnswered(result, at: time)

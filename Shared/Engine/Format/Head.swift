@@ -54,7 +54,7 @@ package struct ImageRoot: Hashable, Codable, Sendable {
 /// The mutable record of a volume (STORAGE §2): JSON, at most 256 KiB, only ever written under a precondition.
 package struct Head: Hashable, Codable, Sendable {
     package enum Mode: String, Codable, Sendable { case cached }
-    package enum Ownership: String, Codable, Sendable { case exclusive }
+    package enum Ownership: String, Codable, Sendable { case exclusive, lease }
     package enum State: String, Codable, Sendable { case live, deleted }
 
     package var formatVersion: Int
@@ -65,6 +65,9 @@ package struct Head: Hashable, Codable, Sendable {
     package var blockByteCount: Int
     package var mode: Mode
     package var ownership: Ownership
+    /// Of a lease: how long whoever wrote HEAD owns the volume, and which writing this is.
+    package var leaseMilliseconds: UInt64?
+    package var renewal: LeaseRenewal?
     package var state: State
     package var createdMilliseconds: UInt64
     package var sourceSnapshot: SnapshotID?
@@ -93,7 +96,7 @@ package struct Head: Hashable, Codable, Sendable {
     package init(
         formatVersion: Int = 1, volume: VolumeID, name: String, targetName: String, byteCount: UInt64,
         blockByteCount: Int = Geometry.blockByteCount, mode: Mode = .cached, ownership: Ownership = .exclusive,
-        state: State = .live, createdMilliseconds: UInt64, sourceSnapshot: SnapshotID? = nil, durability: String,
+        leaseMilliseconds: UInt64? = nil, state: State = .live, createdMilliseconds: UInt64, sourceSnapshot: SnapshotID? = nil, durability: String,
         compressionLevel: Int, commitIntervalSeconds: Int, uploadBufferByteCount: UInt64, lineage: UInt64,
         generation: Generation = Generation(1), owner: GatewayID, commit: CommitID, commitNumber: UInt64 = 1,
         journalSequence: JournalSequence = .zero, cutMilliseconds: UInt64, foldNumber: UInt64 = 0,
@@ -107,6 +110,7 @@ package struct Head: Hashable, Codable, Sendable {
         self.blockByteCount = blockByteCount
         self.mode = mode
         self.ownership = ownership
+        self.leaseMilliseconds = leaseMilliseconds
         self.state = state
         self.createdMilliseconds = createdMilliseconds
         self.sourceSnapshot = sourceSnapshot

@@ -26,6 +26,9 @@ package enum HeadFormat {
         guard (0...9).contains(head.compressionLevel) else {
             throw .malformed(format, reason: "compression level \(head.compressionLevel)")
         }
+        guard (head.ownership == .lease) == (head.leaseMilliseconds != nil), head.leaseMilliseconds != 0 else {
+            throw .malformed(format, reason: "ownership \(head.ownership.rawValue) without its term")
+        }
         guard head.foldNumber < MapEntry.birthLimit else {
             throw .malformed(format, reason: "fold number \(head.foldNumber)")
         }

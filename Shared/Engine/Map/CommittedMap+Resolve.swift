@@ -14,13 +14,13 @@ extension CommittedMap {
         beginUse()
         var resolver = Resolver(map: self, extents: extents)
         extents = []  // One owner while it grows.
-        try resolver.resolve(range)
+        try resolver.resolve(range, in: delta, above: folding)
         extents = resolver.extents
         return resolver.missing
     }
 }
 
-/// One look-up: index first, then zeroed ranges, then the tree.
+/// One look-up: in each index, newest first, its blocks, then its zeroed ranges; then the tree.
 private struct Resolver {
     let map: CommittedMap
     let cursor: TreeCursor
@@ -35,38 +35,47 @@ private struct Resolver {
         self.extents = extents
     }
 
-    mutating func resolve(_ range: BlockRange) throws(EngineError) {
+    mutating func resolve(
+        _ range: BlockRange, in delta: DeltaIndex, above older: DeltaIndex?
+    ) throws(EngineError) {
         var block = range.start
         while block < range.end {
-            guard let slot = map.delta.blocks[block] else {
-                let end = nextDeltaBlock(after: block, before: range.end)
-                try resolveBelow(BlockRange(block, upTo: end))
+            guard let slot = delta.blocks[block] else {
+                let end = nextBlock(in: delta, after: block, before: range.end)
+                try resolveGap(BlockRange(block, upTo: end), in: delta, above: older)
                 block = end
                 continue
             }
             extents.append(
                 run: BlockRange(start: block, count: 1),
-                .frame(map.delta.reference(toFrame: slot.frame), firstBlock: Int(slot.position)))
+                .frame(delta.reference(toFrame: slot.frame), firstBlock: Int(slot.position)))
             block = block.advanced(by: 1)
         }
     }
 
-    private func nextDeltaBlock(after block: BlockIndex, before end: BlockIndex) -> BlockIndex {
-        guard !map.delta.blocks.isEmpty else { return end }
+    private func nextBlock(in delta: DeltaIndex, after block: BlockIndex, before end: BlockIndex) -> BlockIndex {
+        guard !delta.blocks.isEmpty else { return end }
         var next = block.advanced(by: 1)
-        while next < end, map.delta.blocks[next] == nil { next = next.advanced(by: 1) }
+        while next < end, delta.blocks[next] == nil { next = next.advanced(by: 1) }
         return next
     }
 
     /// Blocks without data in the index.
-    private mutating func resolveBelow(_ range: BlockRange) throws(EngineError) {
+    private mutating func resolveGap(
+        _ range: BlockRange, in delta: DeltaIndex, above older: DeltaIndex?
+    ) throws(EngineError) {
         var block = range.start
-        for zeroed in map.delta.zeros.intersections(with: range) {
-            try resolveInTree(BlockRange(block, upTo: zeroed.start))
+        for zeroed in delta.zeros.intersections(with: range) {
+            try resolveBelow(BlockRange(block, upTo: zeroed.start), older)
             extents.append(run: zeroed, .zero)
             block = zeroed.end
         }
-        try resolveInTree(BlockRange(block, upTo: range.end))
+        try resolveBelow(BlockRange(block, upTo: range.end), older)
+    }
+
+    private mutating func resolveBelow(_ range: BlockRange, _ older: DeltaIndex?) throws(EngineError) {
+        guard !range.isEmpty else { return }
+        if let older { try resolve(range, in: older, above: nil) } else { try resolveInTree(range) }
     }
 
     private mutating func resolveInTree(_ range: BlockRange) throws(EngineError) {

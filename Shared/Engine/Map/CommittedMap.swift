@@ -2,8 +2,8 @@
 import Wire
 
 /// The committed image of one volume: the tree and pack table of the last fold, and the packs since then merged into
-/// one index. It asks for nothing itself: a look-up answers with the nodes it lacks, the owner fetches and supplies
-/// them. One thread at a time.
+/// two indexes, of those that a fold is taking in and of those after them. It asks for nothing itself: a look-up
+/// answers with the nodes it lacks, the owner fetches and supplies them. One thread at a time.
 package final class CommittedMap {
     package private(set) var root: ImageRoot
     package private(set) var volumeByteCount: UInt64
@@ -11,13 +11,17 @@ package final class CommittedMap {
     package private(set) var foldNumber: UInt64
     package let lineage: UInt64
 
+    /// The newest packs.
     private(set) var delta = DeltaIndex()
-    /// How many of `root.packs` are in `delta`; the next waits for its directory.
+    /// The packs before them that a fold takes in, while there is one.
+    private(set) var folding: DeltaIndex?
+    private var foldingPackCount = 0
+    /// How many of `root.packs` are in the indexes; the next waits for its directory.
     private var appliedCount = 0
     private var waiting: [PackReference: PackDirectory] = [:]
     private var cache: NodeCache
     private let codec = ZstdCodec()
-    /// Calls of `apply` since the last fold.
+    /// Calls of `apply` since the last fold began.
     package private(set) var unfoldedCommitCount = 0
 
     /// - Parameter nodeCacheByteCount: memory for decoded nodes.
@@ -34,13 +38,13 @@ package final class CommittedMap {
 
     var blockCount: UInt64 { volumeByteCount / UInt64(Geometry.blockByteCount) }
 
-    /// Packs since the last fold, whether supplied or not.
-    package var unfoldedPackCount: Int { root.packs.count }
-    /// Blocks for which a pack since the last fold has data: what the next fold has to take in.
+    /// Packs that no fold has begun to take in, whether supplied or not.
+    package var unfoldedPackCount: Int { root.packs.count - foldingPackCount }
+    /// Blocks for which these have data: what the next fold has to take in.
     package var deltaBlockCount: Int { delta.blocks.count }
     package var deltaZeroRangeCount: Int { delta.zeros.count }
     /// Memory held by the index and by cached nodes.
-    package var byteCount: Int { delta.byteCount + cache.byteCount }
+    package var byteCount: Int { delta.byteCount + (folding?.byteCount ?? 0) + cache.byteCount }
 
     // MARK: The packs since the last fold
 
@@ -92,15 +96,35 @@ package final class CommittedMap {
 
     // MARK: Changing the root
 
-    /// Takes a fold's result, which holds all packs applied so far, in place of tree and index.
-    package func install(_ root: ImageRoot, foldNumber: UInt64) {
-        precondition(root.packs.isEmpty && foldNumber > self.foldNumber)
-        precondition(appliedCount == self.root.packs.count, "installed before all directories were there")
-        self.root = root
-        self.foldNumber = foldNumber
+    /// What a fold takes in: all packs applied so far; those applied from now on are left to the next fold. After a
+    /// fold that was thrown away the next one takes in the same.
+    func beginFold() -> DeltaIndex {
+        if let folding { return folding }
+        precondition(missingDirectories.isEmpty, "directories are missing")
+        let folding = delta
+        self.folding = folding
+        foldingPackCount = appliedCount
         delta = DeltaIndex()
-        appliedCount = 0
         unfoldedCommitCount = 0
+        return folding
+    }
+
+    /// The root with a fold's result in place of what the fold took in.
+    package func root(folded: ImageRoot) -> ImageRoot {
+        var root = folded
+        root.packs = Array(self.root.packs[foldingPackCount...])
+        return root
+    }
+
+    /// Takes a fold's result in place of the tree and of what the fold took in.
+    package func install(_ folded: ImageRoot, foldNumber: UInt64) {
+        precondition(folded.packs.isEmpty && foldNumber > self.foldNumber)
+        precondition(folding != nil, "no fold was begun")
+        root = root(folded: folded)
+        self.foldNumber = foldNumber
+        appliedCount -= foldingPackCount
+        foldingPackCount = 0
+        folding = nil
     }
 
     /// The volume has grown; what is new reads as zeros.

@@ -16,6 +16,7 @@ extension Fold {
             case .found(let old): try fold(level: level, index: index, old: old)
             }
             if isPackFull { return put() }
+            if isTurnOver { return .pause }
         }
         changes = changesAbove
         changesAbove = []

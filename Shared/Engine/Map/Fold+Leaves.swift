@@ -31,6 +31,7 @@ extension Fold {
                 leafCursor = leaf + 1
                 keyCursor = firstKey(ofLeaf: leafCursor, from: keyCursor)
                 if isPackFull { return put() }
+                if isTurnOver { return .pause }
             }
         }
     }

@@ -45,6 +45,7 @@ extension Fold {
             try fold(page: number, old: old)
             pageCursor += 1
             if isPackFull, pageCursor < pageQueue.count { return put() }
+            if isTurnOver { return .pause }
         }
         return try putLastTablePack()
     }

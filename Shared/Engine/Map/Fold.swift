@@ -2,15 +2,16 @@
 package import Wire
 
 /// Takes the packs since the last fold into the tree: writes changed leaves, inner nodes and pack-table pages into new
-/// map packs, and counts which packs lost live bytes. Sans-I/O; runs on the volume's thread.
+/// map packs, and counts which packs lost live bytes. Sans-I/O; runs on the volume's thread, beside its commits.
 ///
 /// `next()` says what to do; each `.fetch` is answered by supplying all its nodes, each `.put` by `stored()` or, if it
-/// is not known to have been stored, by `reissue()`, which gives the pack another name. Nothing that exists is changed:
-/// a fold can be thrown away at any step.
+/// is not known to have been stored, by `reissue()`, which gives the pack another name; after `.pause` it is called
+/// again when others had their turn. Nothing that exists is changed: a fold can be thrown away at any step.
 package final class Fold {
     package enum Step: Equatable {
         case fetch([NodePointer])
         case put(pack: PackName, key: ObjectKey, bytes: [UInt8])
+        case pause
         case done(ImageRoot, FoldStatistics)
     }
 
@@ -22,6 +23,8 @@ package final class Fold {
 
     /// Nodes asked for at once.
     static let fetchWindow = 64
+    /// Nodes written between two pauses: some 2 ms.
+    private static let nodesPerTurn = 16
 
     let map: CommittedMap
     let delta: DeltaIndex
@@ -42,6 +45,7 @@ package final class Fold {
     var oldTable: PackTableRoot?
     /// Nodes this fold has fetched; leaves go when they are done with.
     var nodes: [NodePointer: MapNode] = [:]
+    private var nodesLeft = 0
     private var fetching: Set<NodePointer> = []
     private var putting: PackName?
     var statistics = FoldStatistics()
@@ -72,23 +76,17 @@ package final class Fold {
 
     /// - Parameters:
     ///   - map: all of whose directories are there.
-    ///   - packs: of the commit that is being made; newer than all in `map`.
     ///   - volume: the owner of the packs that are written.
     ///   - nextPackName: answers another name each time; names never used are no loss.
     package init(
-        of map: CommittedMap, adding packs: [StoredPack] = [], volume: VolumeID, foldNumber: UInt64,
-        mapPackByteCount: Int, nextPackName: @escaping () -> PackName
+        of map: CommittedMap, volume: VolumeID, foldNumber: UInt64, mapPackByteCount: Int,
+        nextPackName: @escaping () -> PackName
     ) throws(EngineError) {
-        precondition(map.missingDirectories.isEmpty, "directories are missing")
         precondition(foldNumber > map.foldNumber && mapPackByteCount > 0)
         guard foldNumber < MapEntry.birthLimit else {
             throw .malformed(.mapNode, reason: "fold \(foldNumber) is more than entries can count")
         }
-        var delta = map.delta
-        for pack in packs {
-            try map.check(pack.directory)
-            delta.apply(pack.directory, of: pack.reference)
-        }
+        let delta = map.beginFold()
         self.map = map
         self.delta = delta
         self.volume = volume
@@ -106,6 +104,7 @@ package final class Fold {
     /// What to do now. The step before must have been answered.
     package func next() throws(EngineError) -> Step {
         precondition(fetching.isEmpty && putting == nil, "the step before was not answered")
+        nodesLeft = Self.nodesPerTurn
         while true {
             switch phase {
             case .roots:
@@ -180,6 +179,11 @@ package final class Fold {
         return try putLastTablePack()
     }
 
+    /// The last step was a fetch, and not all of it was supplied.
+    var isFetching: Bool { !fetching.isEmpty }
+    /// The last step was a put, and it was not said how it ended.
+    var isPutting: Bool { putting != nil }
+
     // MARK: Nodes and packs
 
     func node(_ pointer: NodePointer) -> MapNode? { nodes[pointer] ?? map.peekNode(pointer) }
@@ -211,6 +215,7 @@ package final class Fold {
             packIndex: open.packIndex, byteOffset: written.byteOffset, byteCount: written.byteCount,
             checksum: written.checksum, liveByteCount: liveByteCount, highestBirth: foldNumber, lineage: map.lineage)
         pack = open
+        nodesLeft -= 1
         return record
     }
 
@@ -223,10 +228,13 @@ package final class Fold {
                 count: rows.reduce(0) { $0 + ($1 == nil ? 0 : 1) }, words: PackTablePage.words(rows)),
             isWorthCaching: true, codec: codec)
         pack = open
+        nodesLeft -= 1
         statistics.tablePagesWritten += 1
     }
 
     var isPackFull: Bool { pack.map { $0.bytes.count >= mapPackByteCount } ?? false }
+    /// Others are to have a turn.
+    var isTurnOver: Bool { nodesLeft <= 0 }
 
     /// Hands out the open pack.
     func put() -> Step {

@@ -44,6 +44,7 @@ enum RetryAction {
     case fetch(Fetches.Item)
     case pack(PackBuild)
     case mapPack
+    case fold
     case putHead
     case getHead
     case readHead

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Wire
+
+/// Who wrote a HEAD last, and the how manieth time: two HEADs of one commit differ in it, so that no tag comes back.
+package struct LeaseRenewal: Hashable, Codable, Sendable {
+    /// Drawn anew in each run of the cache manager: a copy of a machine has another from its first start on.
+    package var run: UInt64
+    package var number: UInt64
+    package init(run: UInt64, number: UInt64) {
+        self.run = run
+        self.number = number
+    }
+}
+
+/// Ownership by lease (STORAGE §3): whoever wrote HEAD owns the volume until the lease has passed since that write was
+/// sent, and acknowledges nothing after that until it has written HEAD again. A taker waits until HEAD has stayed the
+/// same for the whole lease by its own clock, which began later: so both never acknowledge at once.
+struct Lease {
+    let run: UInt64
+    /// Earlier runs of this machine whose renewals may still land.
+    var formerRuns: Set<UInt64>
+    /// Renewals sent in this run.
+    var number: UInt64 = 0
+    let nanoseconds: UInt64
+    var validUntil: UInt64 = 0
+    var renewAt: UInt64 = 0
+    var isLapsed = true
+    /// Answers that may not go out before the lease is renewed.
+    var withheld: [RequestOrigin: VolumeReply] = [:]
+
+    init(milliseconds: UInt64, run: UInt64, formerRuns: [UInt64]) {
+        nanoseconds = milliseconds * 1_000_000
+        self.run = run
+        self.formerRuns = Set(formerRuns)
+    }
+
+    /// Pauses between attempts, so that several fit into a lease.
+    var longestPause: UInt64 { nanoseconds / 8 }
+
+    mutating func renewed(sentAt: UInt64) {
+        // A taker's clock may run a little faster than ours.
+        validUntil = sentAt + nanoseconds / 8 * 7
+        renewAt = sentAt + nanoseconds / 3
+    }
+
+    /// Whether this machine has written a HEAD, perhaps without knowing that it landed.
+    func isOurs(_ renewal: LeaseRenewal?, known: LeaseRenewal?) -> Bool {
+        guard let renewal else { return true }
+        return renewal == known || renewal.run == run || formerRuns.contains(renewal.run)
+    }
+}
+
+extension Volume {
+    /// Runs of this machine whose HEADs may still land, this one included: for the local state.
+    var leaseRuns: [UInt64]? { lease.map { [$0.run] + $0.formerRuns.sorted() } }
+
+    /// Under a lease: no other run than those of this machine has written this HEAD.
+    func isWrittenHere(_ found: Head) -> Bool { lease?.isOurs(found.renewal, known: head.renewal) ?? true }
+
+    /// Called before anything is answered.
+    func updateLease(at time: EngineTime) {
+        guard var lease else { return }
+        let isLapsed = lease.validUntil <= time.nanoseconds
+        if isLapsed, !lease.isLapsed, phase == .serving { effects.append(.report(.leaseLapsed)) }
+        lease.isLapsed = isLapsed
+        if !lease.isLapsed, !lease.withheld.isEmpty {
+            for (origin, answer) in lease.withheld { effects.append(.reply(origin, answer)) }
+            lease.withheld = [:]
+        }
+        self.lease = lease
+    }
+
+    /// When HEAD is to be written again: after a third of the lease, unless that is about to happen anyway.
+    var renewalDue: UInt64? {
+        guard let lease, isAlive, canUpload, phase != .opening, commitCallers.ending?.purpose != .tombstone,
+            opening.lateCommits.isEmpty, !isHeadImminent
+        else { return nil }
+        return lease.renewAt
+    }
+
+    private var isHeadImminent: Bool {
+        switch commit?.stage {
+        case .intent, .head: true
+        case .packs, nil: false
+        }
+    }
+
+    func advanceLease(at time: EngineTime) {
+        guard let due = renewalDue, due <= time.nanoseconds, let headTag else { return }
+        publish(head, as: .renewal, under: .matches(headTag), at: time)
+    }
+
+    func renewalPublished(_ published: Head, _ tag: EntityTag, at time: EngineTime) {
+        head.renewal = published.renewal
+        headTag = tag
+        lease?.formerRuns = []
+    }
+
+    /// No lease outlives its owner's end.
+    func dropLease(answering answer: VolumeReply) {
+        for origin in lease?.withheld.keys.sorted(by: { ($0.frontend, $0.number) < ($1.frontend, $1.number) }) ?? [] {
+            effects.append(.reply(origin, answer))
+        }
+        lease?.withheld = [:]
+    }
+}
