@@ -30,6 +30,9 @@ let arguments = package("ArgumentParser", "swift-argument-parser")
 let yaml = package("Yams", "Yams")
 let http = package("Hummingbird", "hummingbird")
 let deque = package("DequeModule", "swift-collections")
+let nioCore = package("NIOCore", "swift-nio")
+let nioPosix = package("NIOPosix", "swift-nio")
+let nioHTTP = package("NIOHTTP1", "swift-nio")
 
 let targets: [Target] = [
     .systemLibrary(name: "CISAL", path: "Shared/CISAL", providers: [.apt(["libisal-dev"])]),
@@ -86,6 +89,17 @@ let targets: [Target] = [
         name: "CrashRunner", dependencies: ["TestInitiator", "GatewayHarness", "Wire", arguments],
         path: "Tests/CrashRunner", swiftSettings: settings),
     tests("IntegrationTests", ["GatewayHarness", "TestInitiator"]),
+    .target(
+        name: "S3Servers", dependencies: ["GatewayHarness"], path: "Tests/S3Servers", exclude: ["Scripts"],
+        swiftSettings: settings),
+    tests("S3ServersTests", ["S3Servers", "GatewayHarness"]),
+    .target(
+        name: "FaultProxy", dependencies: [nioCore, nioPosix, nioHTTP], path: "Tests/FaultProxy",
+        swiftSettings: settings),
+    .executableTarget(
+        name: "FaultProxyRunner", dependencies: ["FaultProxy", signals, arguments], path: "Tests/FaultProxyRunner",
+        swiftSettings: settings),
+    tests("FaultProxyTests", ["FaultProxy", nioCore, nioPosix, nioHTTP]),
     tests("WireTests", ["Wire", "TestSupport"]),
     tests("PlatformTests", ["Platform", "Wire", "TestSupport"]),
     tests("SCSITests", ["SCSI", "Wire", "TestSupport"]),
@@ -139,6 +153,7 @@ let package = Package(
         .executable(name: "sluice", targets: ["CLI"]),
         .executable(name: "sluice-crash", targets: ["CrashRunner"]),
         .executable(name: "sluice-sim", targets: ["SimulationRunner"]),
+        .executable(name: "sluice-fault-proxy", targets: ["FaultProxyRunner"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
@@ -146,6 +161,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
     ],
     targets: targets
