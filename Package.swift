@@ -92,13 +92,13 @@ let targets: [Target] = [
     .target(
         name: "S3Servers", dependencies: ["GatewayHarness"], path: "Tests/S3Servers", exclude: ["Scripts"],
         swiftSettings: settings),
-    tests("S3ServersTests", ["S3Servers", "GatewayHarness"]),
     .target(
         name: "FaultProxy", dependencies: [nioCore, nioPosix, nioHTTP], path: "Tests/FaultProxy",
         swiftSettings: settings),
     .executableTarget(
         name: "FaultProxyRunner", dependencies: ["FaultProxy", signals, arguments], path: "Tests/FaultProxyRunner",
         swiftSettings: settings),
+    tests("S3ServersTests", ["S3Servers", "GatewayHarness", "FaultProxy"]),
     tests("FaultProxyTests", ["FaultProxy", nioCore, nioPosix, nioHTTP]),
     tests("WireTests", ["Wire", "TestSupport"]),
     tests("PlatformTests", ["Platform", "Wire", "TestSupport"]),

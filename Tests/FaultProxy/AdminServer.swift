@@ -61,8 +61,9 @@ package struct AdminServer: Sendable {
             case (.GET, "/counters"): break
             case (.PUT, "/plan"):
                 let query = head.uri.dropFirst(path.count + 1)
-                guard query.isEmpty || query.hasPrefix("seed="), let seed = UInt64(query.isEmpty ? "1" : query.dropFirst(5))
-                else { return (.badRequest, "\(query) is not seed=N\n") }
+                guard let seed = query.isEmpty ? 1 : UInt64(query.dropFirst("seed=".count)) else {
+                    return (.badRequest, "\(query) is not seed=N\n")
+                }
                 try await proxy.install(try FaultPlan(text: body), seed: seed)
             case (.PUT, "/outage"): try await proxy.beginOutage()
             case (.DELETE, "/outage"): try await proxy.endOutage()

@@ -20,9 +20,8 @@ package struct FaultPlan: Equatable, Sendable {
             var words = line.prefix { $0 != "#" }.split { $0 == " " || $0 == "\t" || $0 == "\r" }[...]
             guard let word = words.popFirst() else { continue }
             guard let name = FaultName(rawValue: String(word)) else {
-                throw .plan(
-                    line: number + 1,
-                    "no fault is named \(word); there are \(FaultName.allCases.map(\.rawValue).joined(separator: ", "))")
+                let all = FaultName.allCases.map(\.rawValue).joined(separator: ", ")
+                throw .plan(line: number + 1, "no fault is named \(word); there are \(all)")
             }
             var options = try PlanOptions(words: words, line: number + 1)
             let fault = try options.fault(name)

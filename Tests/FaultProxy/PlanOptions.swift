@@ -24,7 +24,8 @@ struct PlanOptions {
             return .latency(fixed: try duration("delay") ?? .zero, jitter: try duration("jitter") ?? .zero)
         case .status:
             return .status(
-                code: try count("code", in: 400...599) ?? 503, retryAfterSeconds: try count("retry-after", in: 0...3600))
+                code: try count("code", in: 400...599) ?? 503,
+                retryAfterSeconds: try count("retry-after", in: 0...3600))
         case .hang: return .hang(try choice("stage") ?? .reply)
         case .reset: return .reset(try choice("stage") ?? .before)
         case .truncate: return .truncate(keep: try count("keep") ?? .max)

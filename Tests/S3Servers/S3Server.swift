@@ -71,6 +71,20 @@ package final class S3Server: Sendable {
         return name
     }
 
+    /// One signed request by a client that is not under test.
+    /// - Parameters:
+    ///   - path: `bucket/key`, without characters that need escaping and without a query.
+    ///   - through: an endpoint to be asked instead of the server's own, such as a proxy's.
+    package func call(
+        _ method: String, _ path: String, body: String = "", through other: String? = nil, secretKey: String? = nil
+    ) throws(S3ServerError) -> (status: Int, body: String) {
+        let answer = try SignedCall(
+            method, "\(other ?? endpoint)/\(path)", service: "s3", keys: (accessKey, secretKey ?? self.secretKey),
+            body: body
+        ).run()
+        return (answer.status, answer.body)
+    }
+
     // MARK: Start
 
     private static func launch(_ kind: S3ServerKind) throws(S3ServerError) -> S3Server {
@@ -87,7 +101,9 @@ package final class S3Server: Sendable {
             let deadline = ContinuousClock.now + recipe.timeout
             let endpoint = "http://127.0.0.1:\(recipe.port)"
             var keys = (access: recipe.accessKey, secret: recipe.secretKey)
-            try wait(for: kind, process, until: deadline) { LoopbackPorts.isListening(recipe.port) ? nil : "nobody listens" }
+            try wait(for: kind, process, until: deadline) {
+                LoopbackPorts.isListening(recipe.port) ? nil : "nobody listens"
+            }
             if kind == .moto { keys = try MotoUser.make(endpoint: endpoint) }
             let server = S3Server(kind: kind, endpoint: endpoint, keys: keys, process: process)
             // Whoever stores an object stores the next one too: some listen long before that.
@@ -128,9 +144,5 @@ package final class S3Server: Sendable {
         guard (200..<300).contains(answer.status) else {
             throw .refused(kind, call: "\(method) \(path)", answer: "\(answer.status) \(answer.body)")
         }
-    }
-
-    private func call(_ method: String, _ path: String, body: String = "") throws(S3ServerError) -> SignedCall.Answer {
-        try SignedCall(method, "\(endpoint)/\(path)", service: "s3", keys: (accessKey, secretKey), body: body).run()
     }
 }

@@ -4,9 +4,9 @@ import GatewayHarness
 import Glibc
 import Synchronization
 
-/// A server under `Scripts/guard.sh`, in a directory of its own. The guard ends the server and removes the directory
-/// as soon as the lifeline, a socket whose other end this process alone holds, is closed: by `stop`, by the last reference going or
-/// by the end of the test process, even by SIGKILL.
+/// A server under `Scripts/guard.py`, in a directory of its own. The guard ends the server and removes the directory
+/// as soon as the lifeline, a socket whose other end this process alone holds, is closed: by `stop`, by the last
+/// reference going or by the end of the test process, even by SIGKILL.
 final class ServerProcess: Sendable {
     let directory: URL
     private let guardProcess: Mutex<Process?>
@@ -24,7 +24,7 @@ final class ServerProcess: Sendable {
         }
         guard status == 0 else { throw .system("socketpair failed with errno \(errno)") }
         let process = GatewayUnderTest.process(
-            "bash", [S3Tools.script("guard.sh"), directory.path] + command)
+            "python3", [S3Tools.script("guard.py"), directory.path] + command)
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.currentDirectoryURL = directory
         process.standardInput = FileHandle(fileDescriptor: ends.0, closeOnDealloc: true)
@@ -42,7 +42,7 @@ final class ServerProcess: Sendable {
 
     /// The server's process group; nil until the guard has started it.
     var processGroup: pid_t? {
-        guard let text = try? String(contentsOf: directory.appendingPathComponent("pid"), encoding: .utf8) else {
+        guard let text = try? String(contentsOf: directory.appendingPathComponent("server.pid"), encoding: .utf8) else {
             return nil
         }
         return pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines))
@@ -55,7 +55,7 @@ final class ServerProcess: Sendable {
     }
 
     var log: String {
-        let data = (try? Data(contentsOf: directory.appendingPathComponent("log"))) ?? Data()
+        let data = (try? Data(contentsOf: directory.appendingPathComponent("server.log"))) ?? Data()
         return String(decoding: data.suffix(4000), as: UTF8.self)
     }
 

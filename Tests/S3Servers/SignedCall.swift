@@ -52,7 +52,8 @@ enum MotoUser {
         _ = try call(endpoint, "CreateUser&UserName=sluice")
         let answer = try call(endpoint, "CreateAccessKey&UserName=sluice")
         _ = try call(endpoint, "PutUserPolicy&UserName=sluice&PolicyName=all&PolicyDocument=\(policy)")
-        guard let access = element("AccessKeyId", in: answer), let secret = element("SecretAccessKey", in: answer) else {
+        guard let access = element("AccessKeyId", in: answer), let secret = element("SecretAccessKey", in: answer)
+        else {
             throw .refused(.moto, call: "CreateAccessKey", answer: answer)
         }
         return (access, secret)

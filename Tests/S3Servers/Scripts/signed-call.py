@@ -58,7 +58,7 @@ def main():
         print(f"{method} {url}: {error}", file=sys.stderr)
         return 1
     print(response.status)
-    print(text)
+    print(text, end="")
     return 0
 
 

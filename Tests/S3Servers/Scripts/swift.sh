@@ -66,7 +66,5 @@ $(for filter in catch_errors gatekeeper listing_formats bulk slo dlo versioned_w
 done)
 C
 memcached -u "$(id -un)" -l 127.0.0.1 -p "$memcached" -U 0 -m 32 &
-# The servers look for swift.conf where this variable says.
-export SWIFT_CONF_FILE=$D/rings/swift.conf
 for kind in account container object; do "swift-$kind-server" "$D/$kind.conf" & done
 exec swift-proxy-server "$D/proxy.conf"
