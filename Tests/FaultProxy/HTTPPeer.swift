@@ -119,6 +119,12 @@ package final class PartQueue<InHead: Sendable & Equatable, OutHead: Sendable & 
     package func handlerAdded(context: ChannelHandlerContext) { self.context = context }
     package func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
+    package func channelActive(context: ChannelHandlerContext) {
+        // A read that was asked for before the connection was active is forgotten.
+        if waiter != nil { context.read() }
+        context.fireChannelActive()
+    }
+
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let part = unwrapInboundIn(data)
         guard let promise = waiter else { return parts.append(part) }

@@ -10,7 +10,7 @@ final class PortReservation: Sendable {
 
     /// - Parameter wanted: 0 for any free port.
     init(port wanted: UInt16) throws(FaultProxyError) {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw .listen(port: wanted, errno: errno) }
         var yes: Int32 = 1
         unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
@@ -30,6 +30,7 @@ final class PortReservation: Sendable {
             Glibc.close(descriptor)
             throw .listen(port: wanted, errno: reason)
         }
+        self.descriptor = descriptor
         port = UInt16(bigEndian: address.sin_port)
     }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import NIOCore
 import Synchronization
 
 /// The connection to the server that belongs to one client's connection: opened at the first request, kept as long

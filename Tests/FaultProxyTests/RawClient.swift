@@ -32,7 +32,8 @@ final class RawClient: Sendable {
 
     /// - Parameter patience: how long it reads before it calls the other side silent.
     init(port: UInt16, patience: Duration = .seconds(5)) {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        self.descriptor = descriptor
         let (seconds, attoseconds) = patience.components
         var timeout = timeval(tv_sec: Int(seconds), tv_usec: Int(attoseconds / 1_000_000_000_000))
         unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
@@ -58,7 +59,7 @@ final class RawClient: Sendable {
             let count = unsafe bytes.withUnsafeBytes {
                 unsafe Glibc.send(
                     descriptor, $0.baseAddress.map { unsafe $0 + sent }, bytes.count - sent,
-                    Int32(MSG_NOSIGNAL.rawValue))
+                    Int32(MSG_NOSIGNAL))
             }
             if count <= 0 { return false }
             sent += count
