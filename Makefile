@@ -21,7 +21,7 @@ setup: ## Install the Debian packages that the build needs, those that are missi
 
 .PHONY: setup-test
 setup-test: ## Install what the tests need on top
-	@scripts/setup.sh build test
+	@scripts/setup.sh build test s3
 
 .PHONY: build
 build: setup ## Build all services (CONFIGURATION=debug|release)
@@ -54,6 +54,11 @@ unit: test-build ## Unit and property tests
 .PHONY: integration
 integration: test-build ## A real gateway with real initiators, one test at a time
 	$(TEST) --filter IntegrationTests --no-parallel
+
+.PHONY: s3-more
+s3-more: setup-test test-build ## Install more S3 servers (JuiceFS, Swift, Ceph) and run the tests of all
+	@scripts/setup.sh s3-more
+	$(TEST) --filter S3ServersTests --no-parallel
 
 SIM_BUILD = swift build --configuration release --product sluice-sim
 SIM = $$($(SIM_BUILD) --show-bin-path)/sluice-sim
@@ -97,5 +102,5 @@ tidy: ## Check imports, sizes and banned spellings
 	scripts/tidy.py
 
 .PHONY: clean
-clean: ## Remove what was built; ./run-data stays
-	rm -rf .build .build-test
+clean: ## Remove what was built and the S3 servers of the tests; ./run-data stays
+	rm -rf .build .build-test .tools

@@ -30,9 +30,11 @@ let arguments = package("ArgumentParser", "swift-argument-parser")
 let yaml = package("Yams", "Yams")
 let http = package("Hummingbird", "hummingbird")
 let deque = package("DequeModule", "swift-collections")
+let nioCore = package("NIOCore", "swift-nio")
+let nioPosix = package("NIOPosix", "swift-nio")
+let nioHTTP = package("NIOHTTP1", "swift-nio")
 let s3Client = [
-    package("AsyncHTTPClient", "async-http-client"), package("Crypto", "swift-crypto"),
-    package("NIOCore", "swift-nio"), package("NIOPosix", "swift-nio"), package("NIOHTTP1", "swift-nio"),
+    package("AsyncHTTPClient", "async-http-client"), package("Crypto", "swift-crypto"), nioCore, nioPosix, nioHTTP,
     package("NIOSSL", "swift-nio-ssl"),
 ]
 
@@ -92,6 +94,17 @@ let targets: [Target] = [
         name: "CrashRunner", dependencies: ["TestInitiator", "GatewayHarness", "Wire", arguments],
         path: "Tests/CrashRunner", swiftSettings: settings),
     tests("IntegrationTests", ["GatewayHarness", "TestInitiator"]),
+    .target(
+        name: "S3Servers", dependencies: ["GatewayHarness"], path: "Tests/S3Servers", exclude: ["Scripts"],
+        swiftSettings: settings),
+    .target(
+        name: "FaultProxy", dependencies: [nioCore, nioPosix, nioHTTP], path: "Tests/FaultProxy",
+        swiftSettings: settings),
+    .executableTarget(
+        name: "FaultProxyRunner", dependencies: ["FaultProxy", signals, arguments], path: "Tests/FaultProxyRunner",
+        swiftSettings: settings),
+    tests("S3ServersTests", ["S3Servers", "GatewayHarness", "FaultProxy"]),
+    tests("FaultProxyTests", ["FaultProxy", nioCore, nioPosix, nioHTTP]),
     tests("WireTests", ["Wire", "TestSupport"]),
     tests("PlatformTests", ["Platform", "Wire", "TestSupport"]),
     tests("SCSITests", ["SCSI", "Wire", "TestSupport"]),
@@ -108,7 +121,7 @@ let targets: [Target] = [
         "SnapshotterTests",
         ["Snapshotter", "ServiceKit", "Engine", "ObjectStorage", "Messages", "Platform", "Wire", "TestSupport"]),
     tests("ObjectStorageTests", ["ObjectStorage", "ObjectStoreConformance", "Wire", "TestSupport"]),
-    tests("S3Tests", ["S3", "ObjectStorage", "Wire", "TestSupport", package("NIOHTTP1", "swift-nio")]),
+    tests("S3Tests", ["S3", "ObjectStorage", "Wire", "TestSupport", nioHTTP]),
     tests("EngineTests", ["Engine", "Platform", "Wire", "TestSupport"]),
     tests(
         "CacheManagerTests",
@@ -146,6 +159,7 @@ let package = Package(
         .executable(name: "sluice", targets: ["CLI"]),
         .executable(name: "sluice-crash", targets: ["CrashRunner"]),
         .executable(name: "sluice-sim", targets: ["SimulationRunner"]),
+        .executable(name: "sluice-fault-proxy", targets: ["FaultProxyRunner"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
