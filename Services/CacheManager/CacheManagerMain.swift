@@ -10,7 +10,7 @@ import ServiceLifecycle
 @main
 struct CacheManagerMain: ServiceCommand {
     static let kind = ServiceKind.cache
-    static let directories: [DirectoryUse] = [.state, .journal, .cache]
+    static let directories: [DirectoryUse] = [.state, .journal]
     static let bindsItsEndpoint = true
     static let configuration = commandConfiguration("Own the gateway's volumes: journal, cache, commits to the bucket.")
     private static let diskThreadCount = 4

@@ -126,7 +126,7 @@ package struct SimulationSettings {
         cacheLimits.probationPercent = [10, 30][random.below(2)]
         cacheLimits.readNanoseconds = 8_000_000
         cacheLimits.flushNanoseconds = 3_000_000
-        cacheLimits.errorLimit = 3 + random.below(8)
+        cacheLimits.errorLimit = 2 + random.below(4)
         cacheLimits.keptInARow = 1 + random.below(4)
         if !random.oneIn(8) {
             cacheRegionCounts = (0..<1 + random.below(2)).map { _ in [4, 7, 12, 40][random.below(4)] }

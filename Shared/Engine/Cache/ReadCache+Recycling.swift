@@ -12,6 +12,8 @@ struct Recycling {
 extension ReadCache {
     /// Neighbouring frames are read together if no more than this lies between them.
     private static let largestGapByteCount = 64 << 10
+    /// What is read, checked and copied in one go of the loop.
+    private static let largestSpanByteCount = 256 << 10
 
     /// Frames that the index may still take when recycling begins: as many as two regions could bring.
     private var indexMargin: Int {
@@ -128,7 +130,7 @@ extension ReadCache {
         let span = recycling.remaining.prefix { entry in
             let next = entry.byteOffset + entry.byteCount
             guard entry.byteOffset - end <= Self.largestGapByteCount,
-                next - first.byteOffset <= max(limits.chunkByteCount, first.byteCount)
+                next - first.byteOffset <= Self.largestSpanByteCount
             else { return false }
             end = next
             return true
