@@ -21,7 +21,8 @@ struct CLIMain: AsyncParsableCommand {
             """,
         version: SoftwareVersion.current,
         subcommands: [
-            Up.self, VolumeCommand.self, SnapshotCommand.self, StatusCommand.self, ExportCommand.self,
+            Up.self, VolumeCommand.self, SnapshotCommand.self, CacheCommand.self, StatusCommand.self,
+            ExportCommand.self,
             ConfigCommand.self,
         ])
 

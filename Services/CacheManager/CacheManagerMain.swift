@@ -14,6 +14,8 @@ struct CacheManagerMain: ServiceCommand {
     static let bindsItsEndpoint = true
     static let configuration = commandConfiguration("Own the gateway's volumes: journal, cache, commits to the bucket.")
     private static let diskThreadCount = 4
+    /// Reads of a cold cache wait for its disks, which are fast with many at once.
+    private static let cacheThreadCount = 8
     @OptionGroup var options: ConfigurationOptions
 
     func makeServices(_ context: ServiceContext) async throws -> [any Service] {
@@ -23,10 +25,12 @@ struct CacheManagerMain: ServiceCommand {
         let state = try StateDirectory(path: configuration.statePath)
         let gateway = try state.gatewayID { Randomness.nonzeroUInt64() }
         let executor = try DiskExecutor(threadCount: Self.diskThreadCount)
+        let cacheExecutor = try DiskExecutor(name: "cache", threadCount: Self.cacheThreadCount)
         return [
             try ShardService(
                 ShardLoop.Parts(
-                    configuration: configuration, state: state, gateway: gateway, executor: executor, context: context))
+                    configuration: configuration, state: state, gateway: gateway, executor: executor,
+                    cacheExecutor: cacheExecutor, context: context))
         ]
     }
 }

@@ -10,6 +10,9 @@ package struct CacheManagerConfiguration: Sendable {
     package var admission: VolumeAdmission
     /// `bufferByteCount` is set for each volume.
     package var limits: EngineLimits
+    package var cacheLimits: CacheLimits
+    /// As configured; what was set while running comes before it (`StateDirectory.cacheSettings`).
+    package var cacheSettings: CacheSettings
 
     package init(_ gateway: GatewayConfiguration) {
         statePath = gateway.stateDirectory.path
@@ -19,6 +22,10 @@ package struct CacheManagerConfiguration: Sendable {
         limits.bufferByteCount = gateway.journalVolumeBuffer.byteCount
         limits.nodeCacheByteCount = Int(gateway.cacheMemory.byteCount / 4)
         limits.frameCacheByteCount = Int(gateway.cacheMemory.byteCount) - limits.nodeCacheByteCount
+        cacheLimits = CacheLimits()
+        cacheLimits.indexByteCount = Int(gateway.cacheIndexMemory.byteCount)
+        cacheSettings = CacheSettings(
+            configured: gateway.cacheDirectories.map(\.path), byteCount: gateway.cacheSize.byteCount)
         admission = VolumeAdmission(
             journalByteCount: gateway.journalSize.byteCount,
             defaultBufferByteCount: gateway.journalVolumeBuffer.byteCount,

@@ -23,10 +23,14 @@ package final class ControlHandler {
     /// Volumes that are being attached and not in the shard yet.
     var attaching: Set<VolumeID> = []
     package var isStopping = false
+    var isChangingCache = false
+    /// Where directories and size of the read cache are kept that were set while running.
+    let cacheSettingsPath: String
 
-    package init(shard: Shard, admission: VolumeAdmission) {
+    package init(shard: Shard, admission: VolumeAdmission, cacheSettingsPath: String) {
         self.shard = shard
         self.admission = admission
+        self.cacheSettingsPath = cacheSettingsPath
     }
 
     package var openCallCount: Int { openCalls.count }

@@ -44,6 +44,19 @@ final class ControlRouter {
         case .volumeSync: perform(VolumeSyncRequest.self, message, peer) { $0.sync($1, within: $2, answer: $3) }
         case .volumeCut: perform(VolumeCutRequest.self, message, peer) { $0.cut($1, within: $2, answer: $3) }
         case .volumeDelete: perform(VolumeDeleteRequest.self, message, peer) { $0.delete($1, within: $2, answer: $3) }
+        case .volumeWarm:
+            perform(VolumeWarmRequest.self, message, peer) { control, request, _, answer in
+                control.warm(request, answer: answer)
+            }
+        case .cacheShow:
+            answer(CacheShowRequest.self, message, peer) { _, _ throws(BusFault) in
+                try self.requireServing()
+                return self.owner.control.describeCache()
+            }
+        case .cacheChange:
+            perform(CacheChangeRequest.self, message, peer) { control, request, timeout, answer in
+                control.change(request, within: timeout, answer: answer)
+            }
         case .volumeAttach: perform(VolumeAttachRequest.self, message, peer) { $0.attach($1, within: $2, answer: $3) }
         case .io, .uploaderReady, .uploadJob, .uploadResult, .snapshotCreate, .snapshotList, .snapshotDelete,
             .sessionList, .fault:
@@ -93,7 +106,8 @@ final class ControlRouter {
             frontendCount: owner.dataPlane.frontendCount,
             journalByteCount: owner.parts.configuration.admission.journalByteCount, reservedByteCount: reserved)
         return MetricsRequest.Reply(
-            families: VolumeMetrics(at: now).families(of: figures) + own + owner.busMetrics)
+            families: VolumeMetrics(at: now).families(of: figures)
+                + CacheMetrics.families(of: shard.cache.cache.statistics) + own + owner.busMetrics)
     }
 
     private func requireServing() throws(BusFault) {

@@ -4,7 +4,8 @@ package import Messages
 import Wire
 
 extension EngineEvent {
-    /// What an upload job's outcome means to the engine that asked for it; nil for work that engines never ask for.
+    /// What an upload job's outcome means to the engine that asked for it; nil for work that volumes
+    /// never ask uploaders for: their frames come through the read cache.
     /// An answer of the wrong form is the uploader's fault and counts as damaged, so that the engine asks again.
     package init?(
         _ token: EffectToken, _ work: UploadJob.Work, _ outcome: UploadResult.Outcome, payload: [UInt8]
@@ -25,8 +26,7 @@ extension EngineEvent {
                 result = .success(payload)
             }
             self = .range(token, result)
-        case .getFrame: self = .frame(token, Self.frame(outcome, payload: payload))
-        case .list, .probe: return nil
+        case .getFrame, .list, .probe: return nil
         }
     }
 
@@ -34,17 +34,6 @@ extension EngineEvent {
         if let failure = outcome.failure { return .failure(failure) }
         guard case .success(let tag?, _) = outcome else { return .failure(.corrupt("an answer without entity tag")) }
         return .success(tag)
-    }
-
-    private static func frame(
-        _ outcome: UploadResult.Outcome, payload: [UInt8]
-    ) -> Result<FrameContents, BucketFailure> {
-        if let failure = outcome.failure { return .failure(failure) }
-        do throws(EngineError) {
-            return .success(try FrameContents(decoding: payload))
-        } catch {
-            return .failure(.corrupt("frame: \(error)"))
-        }
     }
 
     /// The directory lies at the pack's end, before the footer; its length and the pack's tell where.

@@ -82,7 +82,7 @@ package final class HostedVolume {
             dirtyByteCount: statistics?.dirtyByteCount ?? 0,
             oldestDirtySeconds: oldestDirtySeconds(at: wallMilliseconds),
             uploadBufferUsedByteCount: statistics?.bufferUsedByteCount ?? 0,
-            uploadBufferByteCount: limits.bufferByteCount)
+            uploadBufferByteCount: limits.bufferByteCount, reads: statistics.map(VolumeReadFigures.init))
     }
 
     package func status(bucketProblem: String?) -> (VolumeStatus, reason: String) {
@@ -116,5 +116,34 @@ extension Durability {
     package init?(headText: String) {
         guard let durability = Self.allCases.first(where: { $0.headText == headText }) else { return nil }
         self = durability
+    }
+}
+
+extension VolumeReadFigures {
+    init(_ statistics: VolumeStatistics) {
+        self.init(
+            readCount: statistics.answeredReadCount, localReadCount: statistics.localReadCount,
+            journalByteCount: statistics.sources.journalByteCount,
+            memoryByteCount: statistics.sources.memoryByteCount, cacheByteCount: statistics.sources.cacheByteCount,
+            bucketByteCount: statistics.sources.bucketByteCount,
+            prefetchedByteCount: statistics.prefetchedByteCount, warming: statistics.warming.map(Warming.init))
+    }
+}
+
+extension VolumeReadFigures.Warming {
+    init(_ progress: WarmingProgress) {
+        let outcome =
+            switch progress.state {
+            case .running: ""
+            case .finished: "finished"
+            case .cancelled: "cancelled"
+            case .stopped(let reason): "stopped: " + reason
+            }
+        self.init(
+            isRunning: progress.state == .running, outcome: outcome,
+            byteCount: progress.blockCount * UInt64(Geometry.blockByteCount),
+            doneByteCount: progress.doneBlockCount * UInt64(Geometry.blockByteCount),
+            fetchedByteCount: progress.fetchedByteCount, fetchedFrameCount: progress.fetchedFrameCount,
+            presentFrameCount: progress.presentFrameCount)
     }
 }

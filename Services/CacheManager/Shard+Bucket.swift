@@ -70,6 +70,9 @@ extension Shard {
         switch job.owner {
         case .control(let number):
             bucketCalls.removeValue(forKey: number)?(BucketAnswer(outcome: outcome, payload: payload))
+        case .cache(let frame):
+            frameJobs[frame] = nil
+            handle(.fetched(frame, Self.payload(of: outcome, payload)))
         case .volume(let id, let token):
             guard let hosted = volumes[id] else { return }
             let outcome = passFailpoints(of: job, outcome)

@@ -39,9 +39,11 @@ extension Shard {
         case .getRange(let token, let key, let byteOffset, let byteCount):
             let work = UploadJob.Work.getRange(key: key, byteOffset: byteOffset, byteCount: UInt32(byteCount))
             submit(work, payload: nil, token, hosted)
-        case .getFrame(let token, let key, let byteOffset, let byteCount):
-            let work = UploadJob.Work.getFrame(key: key, byteOffset: byteOffset, byteCount: UInt32(byteCount))
-            submit(work, payload: nil, token, hosted)
+        case .getFrame(let token, let frame, let urgency):
+            let waiter = CacheWaiter(volume: hosted.id, token: token)
+            cache.cache.get(frame, urgency, for: waiter, at: now.nanoseconds)
+        case .warmFrame(let token, let frame):
+            cache.cache.warm(frame, for: CacheWaiter(volume: hosted.id, token: token), at: now.nanoseconds)
         case .barrierPassed(let caller):
             if let origin = barriers.removeValue(forKey: caller) { outlet?.reply(to: origin, with: .good) }
         case .finished(let caller, let result): callers.removeValue(forKey: caller)?(result)

@@ -15,6 +15,7 @@ package protocol ShardOutlet: AnyObject {
     /// - Returns: false if the uploader cannot be reached any more.
     func send(_ job: UploadDispatcher.Job, to uploader: ServiceInstance) -> Bool
     func report(_ report: EngineReport, of volume: HostedVolume)
+    func report(_ report: CacheReport, of cache: HostedCache)
 }
 
 /// The volumes of one slot with their uploaders: takes requests, results and time, lets the engines decide, carries
@@ -36,6 +37,7 @@ package final class Shard {
     package let registry: VolumeRegistry
     package let journals: JournalDirectories
     let disk: any DiskWork
+    package let cache: HostedCache
     package weak var outlet: (any ShardOutlet)?
     private let clock: () -> EngineTime
     private let random: () -> UInt64
@@ -47,20 +49,24 @@ package final class Shard {
     /// Empty between rounds; kept for their memory.
     private var effects: [Effect] = []
     private var actions: [UploadDispatcher.Action] = []
+    private var cacheEffects: [CacheEffect] = []
     private var nextNumber: UInt64 = 1
     var callers: [CallerToken: (Result<Head, VolumeFailure>) -> Void] = [:]
     var barriers: [CallerToken: RequestOrigin] = [:]
     var bucketCalls: [UInt64: (BucketAnswer) -> Void] = [:]
+    /// The cache's jobs at uploaders.
+    var frameJobs: [FrameReference: UInt64] = [:]
 
     package init(
         settings: Settings, registry: VolumeRegistry, journals: JournalDirectories, disk: any DiskWork,
-        dispatcher: UploadDispatcher = UploadDispatcher(), clock: @escaping () -> EngineTime,
+        cache: HostedCache, dispatcher: UploadDispatcher = UploadDispatcher(), clock: @escaping () -> EngineTime,
         random: @escaping () -> UInt64
     ) {
         self.settings = settings
         self.registry = registry
         self.journals = journals
         self.disk = disk
+        self.cache = cache
         self.dispatcher = dispatcher
         self.clock = clock
         self.random = random
@@ -148,11 +154,15 @@ package final class Shard {
         if let deadline = dispatcher.nextDeadline, deadline <= time.nanoseconds {
             dispatcher.advance(to: time.nanoseconds)
         }
+        if let deadline = cache.cache.nextDeadline, deadline <= time.nanoseconds {
+            cache.cache.advance(to: time.nanoseconds)
+        }
     }
 
     /// When `advance` is due, in nanoseconds of the monotonic clock.
     package var nextDeadline: UInt64? {
         var earliest = dispatcher.nextDeadline
+        if let deadline = cache.cache.nextDeadline { earliest = min(earliest ?? deadline, deadline) }
         for hosted in volumes.values {
             guard let deadline = hosted.engine?.nextDeadline else { continue }
             earliest = min(earliest ?? deadline, deadline)
@@ -180,10 +190,10 @@ package final class Shard {
         guard !isSettling else { return }
         isSettling = true
         // Taken out while they are walked through, because what is done on the way may look at them.
-        var (effects, actions) = (self.effects, self.actions)
-        (self.effects, self.actions) = ([], [])
+        var (effects, actions, cacheEffects) = (self.effects, self.actions, self.cacheEffects)
+        (self.effects, self.actions, self.cacheEffects) = ([], [], [])
         defer {
-            (self.effects, self.actions) = (effects, actions)
+            (self.effects, self.actions, self.cacheEffects) = (effects, actions, cacheEffects)
             isSettling = false
         }
         while true {
@@ -196,8 +206,11 @@ package final class Shard {
                 effects.removeAll(keepingCapacity: true)
                 announceOpening(of: hosted)
             }
+            cache.cache.takeEffects(&cacheEffects)
+            for effect in cacheEffects { perform(effect) }
             dispatcher.takeActions(&actions)
-            if actions.isEmpty { return }
+            if actions.isEmpty && cacheEffects.isEmpty { return }
+            cacheEffects.removeAll(keepingCapacity: true)
             for action in actions { carryOut(action) }
             actions.removeAll(keepingCapacity: true)
         }

@@ -19,6 +19,8 @@ final class ShardLoop {
         var state: StateDirectory
         var gateway: GatewayID
         var executor: DiskExecutor
+        /// Of its own: a slow cache disk must not hold up the journal.
+        var cacheExecutor: DiskExecutor
         var context: ServiceContext
 
         var instance: ServiceInstance { context.instance }
@@ -61,24 +63,34 @@ final class ShardLoop {
         self.loop = loop
         self.isStopRequested = isStopRequested
         let configuration = parts.configuration
+        let (cacheSettings, dropped) = parts.state.cacheSettings(configured: configuration.cacheSettings)
         shard = Shard(
             settings: Shard.Settings(gateway: parts.gateway, limits: configuration.limits),
             registry: VolumeRegistry(path: parts.state.volumesPath),
             journals: configuration.journals,
             disk: LoopDisk(port: DiskPort(executor: parts.executor, loop: loop)),
+            cache: HostedCache(
+                limits: configuration.cacheLimits, settings: cacheSettings,
+                disk: LoopDisk(port: DiskPort(executor: parts.cacheExecutor, loop: loop))),
             clock: {
                 EngineTime(
                     nanoseconds: MonotonicClock.now().nanoseconds, wallMilliseconds: WallClock.millisecondsNow())
             },
             random: { Randomness.nonzeroUInt64() })
         dataPlane = DataPlaneServer(shard: shard)
-        control = ControlHandler(shard: shard, admission: configuration.admission)
+        control = ControlHandler(
+            shard: shard, admission: configuration.admission, cacheSettingsPath: parts.state.cacheSettingsPath)
         socket = try MessageSocket(
             .server, context: BusContext(), instance: parts.instance, logger: parts.logger)
         // Two names for one socket: requests of all kinds are welcome at both.
         try socket.bind(try parts.context.slot.endpoint())
         try socket.bind(try parts.context.slot.dataEndpoint())
         shard.outlet = self
+        if let dropped {
+            parts.logger.notice(
+                "Cache settings made while running do not hold any more: the configuration's do",
+                metadata: ["reason": "\(dropped)"])
+        }
         timer = loop.makeTimer {}
         healthTimer = loop.makeTimer { [unowned self] in reportHealth() }
         try socket.attach(to: loop) { [unowned self] in iterate() }
@@ -154,6 +166,7 @@ final class ShardLoop {
         let time = shard.dispatcher.uploaderCount > 0 ? Self.stopTime : Self.lonelyStopTime
         control.stop(within: time) { [unowned self] in
             stage = .stopped
+            shard.finishCache()
             for hosted in shard.sortedVolumes {
                 guard let dirty = hosted.engine?.statistics.dirtyByteCount, dirty > 0 else { continue }
                 parts.logger.warning(
@@ -391,5 +404,9 @@ extension ShardLoop: ShardOutlet {
 
     func report(_ report: EngineReport, of hosted: HostedVolume) {
         reportLogs[hosted.id, default: EngineReportLog()].log(report, of: hosted, to: parts.logger)
+    }
+
+    func report(_ report: CacheReport, of cache: HostedCache) {
+        CacheReportLog.log(report, of: cache, to: parts.logger)
     }
 }

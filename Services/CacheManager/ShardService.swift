@@ -33,7 +33,10 @@ final class ShardService: Service {
 
     /// The thread's body.
     private func work() throws {
-        defer { parts.executor.shutDown() }
+        defer {
+            parts.executor.shutDown()
+            parts.cacheExecutor.shutDown()
+        }
         let shardLoop = try ShardLoop(parts, loop: loop) { [self] in isStopRequested.load(ordering: .acquiring) }
         // The loop's hooks know the shard loop only unowned: it lives as long as the loop runs.
         try withExtendedLifetime(shardLoop) { try loop.run() }

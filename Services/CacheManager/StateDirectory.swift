@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Engine
+package import Engine
 import Platform
 import ServiceKit
 package import Wire
@@ -9,6 +9,7 @@ package import Wire
 package final class StateDirectory: Sendable {
     package let path: String
     package var volumesPath: String { path + "/slots/0/volumes" }
+    package var cacheSettingsPath: String { path + "/slots/0/cache.json" }
     private let lock: BlockFile
 
     /// Locks slot 0; refuses if another cache manager has it.
@@ -47,6 +48,24 @@ package final class StateDirectory: Sendable {
                 .badData,
                 "\(file) cannot be read as a gateway's identity (\(error)); restore it from a backup, "
                     + "or move it away to start as a new gateway")
+        }
+    }
+
+    /// The cache's directories and size: those set while running, if the configuration is still the one that they
+    /// were set in place of.
+    /// - Returns: the settings, and why others that were saved do not hold, for people.
+    package func cacheSettings(configured: CacheSettings) -> (settings: CacheSettings, dropped: String?) {
+        guard Platform.FileSystem.exists(cacheSettingsPath) else { return (configured, nil) }
+        do {
+            let bytes = try Platform.FileSystem.readFile(cacheSettingsPath, limit: CacheSettingsFormat.byteLimit)
+            let saved = try CacheSettingsFormat.decode(bytes)
+            guard saved.apply(to: configured) else {
+                return (configured, "cache.directories or cache.size has been changed in the configuration since")
+            }
+            return (saved, nil)
+        } catch {
+            // Nothing is lost by a cache in other places.
+            return (configured, "\(cacheSettingsPath) cannot be used: \(error)")
         }
     }
 }

@@ -7,13 +7,16 @@ package import Wire
 /// Who waits for a job's result.
 package enum JobOwner: Hashable, Sendable {
     case volume(VolumeID, EffectToken)
+    /// The read cache, which asks once for all that want the same frame.
+    case cache(FrameReference)
     /// A request of the control plane, by the number it drew.
     case control(UInt64)
 }
 
 /// Hands bucket jobs to uploaders (ARCHITECTURE §3): two lanes with their own slots so that reads never queue behind
-/// uploads, the least loaded uploader first. A job whose uploader is lost is never repeated under the same name: the
-/// engine hears of it and decides; reads are simply given to another.
+/// uploads, the least loaded uploader first. Reads that nobody waits for yet go out only while no other read waits, and
+/// leave half of an uploader's slots alone, so that the next one finds one free. A job whose uploader is lost
+/// is never repeated under the same name: the engine hears of it and decides; reads are simply given to another.
 ///
 /// Sans-I/O and owned by the shard: time comes in as nanoseconds of the monotonic clock, actions come out.
 package struct UploadDispatcher {
@@ -38,6 +41,8 @@ package struct UploadDispatcher {
         package let payload: IOBuffer?
         package let timeoutMilliseconds: UInt32
         package let lane: Lane
+        /// A read that nobody waits for.
+        package fileprivate(set) var isBackground: Bool
         package fileprivate(set) var attempts = 0
         package fileprivate(set) var uploader: ServiceInstance?
         fileprivate var deadline: UInt64 = 0
@@ -62,6 +67,7 @@ package struct UploadDispatcher {
     private var uploaders: [ServiceInstance: Uploader] = [:]
     private var jobs: [UInt64: Job] = [:]
     private var queues: [[UInt64]] = [[], []]
+    private var background: [UInt64] = []
     private var nextID: UInt64 = 1
     private var actions: [Action] = []
     /// Jobs that ended as lost, since the start.
@@ -70,7 +76,7 @@ package struct UploadDispatcher {
     package init(limits: Limits = Limits()) { self.limits = limits }
 
     package var uploaderCount: Int { uploaders.count }
-    package var queuedJobCount: Int { queues[0].count + queues[1].count }
+    package var queuedJobCount: Int { queues[0].count + queues[1].count + background.count }
     package var runningJobCount: Int { jobs.count - queuedJobCount }
 
     /// Why jobs wait, for people; nil when nothing is wrong.
@@ -82,16 +88,38 @@ package struct UploadDispatcher {
     /// Queues a job and returns its number.
     @discardableResult
     package mutating func submit(
-        _ work: UploadJob.Work, payload: IOBuffer?, timeoutMilliseconds: UInt32, owner: JobOwner, at now: UInt64
+        _ work: UploadJob.Work, payload: IOBuffer?, timeoutMilliseconds: UInt32, owner: JobOwner,
+        isBackground: Bool = false, at now: UInt64
     ) -> UInt64 {
         let id = nextID
         nextID += 1
         let lane = Self.lane(of: work)
         jobs[id] = Job(
-            id: id, owner: owner, work: work, payload: payload, timeoutMilliseconds: timeoutMilliseconds, lane: lane)
-        queues[lane.rawValue].append(id)
+            id: id, owner: owner, work: work, payload: payload, timeoutMilliseconds: timeoutMilliseconds, lane: lane,
+            isBackground: isBackground && lane == .read)
+        enqueue(id, first: false)
         assign(at: now)
         return id
+    }
+
+    /// Somebody waits for it now.
+    package mutating func hasten(_ id: UInt64, at now: UInt64) {
+        guard let job = jobs[id], job.isBackground else { return }
+        jobs[id]?.isBackground = false
+        guard job.uploader == nil else { return }
+        background.removeAll { $0 == id }
+        enqueue(id, first: false)
+        assign(at: now)
+    }
+
+    private mutating func enqueue(_ id: UInt64, first: Bool) {
+        guard let job = jobs[id] else { return }
+        if job.isBackground {
+            background.insert(id, at: first ? 0 : background.endIndex)
+        } else {
+            let queue = job.lane.rawValue
+            queues[queue].insert(id, at: first ? 0 : queues[queue].endIndex)
+        }
     }
 
     package func owner(of id: UInt64) -> JobOwner? { jobs[id]?.owner }
@@ -103,6 +131,7 @@ package struct UploadDispatcher {
             uploaders[uploader]?.outstanding[job.lane.rawValue] -= 1
         } else {
             queues[job.lane.rawValue].removeAll { $0 == id }
+            background.removeAll { $0 == id }
         }
     }
 
@@ -187,19 +216,31 @@ package struct UploadDispatcher {
             var taken = 0
             let queue = queues[lane.rawValue]
             while taken < queue.count, let instance = leastLoaded(lane) {
-                let id = queue[taken]
+                send(queue[taken], to: instance, at: now)
                 taken += 1
-                guard var job = jobs[id] else { continue }
-                job.uploader = instance
-                job.attempts += 1
-                job.deadline = now + UInt64(job.timeoutMilliseconds) * 1_000_000 + limits.graceNanoseconds
-                jobs[id] = job
-                uploaders[instance]?.outstanding[lane.rawValue] += 1
-                uploaders[instance]?.lastSent = now
-                actions.append(.send(job, to: instance))
             }
             if taken > 0 { queues[lane.rawValue].removeFirst(taken) }
         }
+        guard queues[Lane.read.rawValue].isEmpty else { return }
+        var taken = 0
+        while taken < background.count, let instance = leastLoaded(.read),
+            let uploader = uploaders[instance], uploader.free(.read) > uploader.slots[Lane.read.rawValue] / 2
+        {
+            send(background[taken], to: instance, at: now)
+            taken += 1
+        }
+        if taken > 0 { background.removeFirst(taken) }
+    }
+
+    private mutating func send(_ id: UInt64, to instance: ServiceInstance, at now: UInt64) {
+        guard var job = jobs[id] else { return }
+        job.uploader = instance
+        job.attempts += 1
+        job.deadline = now + UInt64(job.timeoutMilliseconds) * 1_000_000 + limits.graceNanoseconds
+        jobs[id] = job
+        uploaders[instance]?.outstanding[job.lane.rawValue] += 1
+        uploaders[instance]?.lastSent = now
+        actions.append(.send(job, to: instance))
     }
 
     /// The uploader with the most free slots; ties go to the lowest instance so that a run can be repeated.
@@ -215,7 +256,7 @@ package struct UploadDispatcher {
             var again = job
             again.uploader = nil
             jobs[job.id] = again
-            queues[Lane.read.rawValue].insert(job.id, at: 0)
+            enqueue(job.id, first: true)
             return
         }
         jobs[job.id] = nil

@@ -49,6 +49,7 @@ package struct VolumeMetrics {
         }
         families += definitions.compactMap { gatewayFamily($0, volumes) }
         families += percentUsed(volumes)
+        families += percentHit(volumes)
         families.append(statusFamily(volumes))
         return families
     }
@@ -69,6 +70,24 @@ package struct VolumeMetrics {
             counter("cloud_bytes_uploaded_total", "Compressed bytes uploaded to the bucket.") { $0.uploadedByteCount },
             counter("cloud_bytes_downloaded_total", "Compressed bytes downloaded from the bucket.") {
                 $0.downloadedByteCount
+            },
+            counter("volume_local_read_operations_total", "Reads that needed nothing from the bucket.") {
+                $0.localReadCount
+            },
+            counter("volume_read_journal_bytes_total", "Bytes of reads that the journal had.") {
+                $0.sources.journalByteCount
+            },
+            counter("volume_read_memory_bytes_total", "Bytes of reads that were in memory.") {
+                $0.sources.memoryByteCount
+            },
+            counter("volume_read_cache_bytes_total", "Bytes of reads that the read cache had.") {
+                $0.sources.cacheByteCount
+            },
+            counter("volume_read_bucket_bytes_total", "Bytes of reads that had to be fetched from the bucket.") {
+                $0.sources.bucketByteCount
+            },
+            counter("volume_prefetched_bytes_total", "Bytes fetched before they were read.") {
+                $0.prefetchedByteCount
             },
             counter("volume_commits_total", "Recovery points made.") { $0.commitCount },
         ]
@@ -126,6 +145,25 @@ package struct VolumeMetrics {
                 name: "sluice_gateway_upload_buffer_percent_used",
                 help: "Percent use of the upload buffer. All volumes together.", type: .gauge,
                 samples: [.init(value: Self.percent(used, of: whole))]),
+        ]
+    }
+
+    /// AWS's CacheHitPercent: of the reads since the volume was opened; for another span of time, the counters.
+    private func percentHit(_ volumes: [Figures]) -> [MetricFamily] {
+        let samples = volumes.map { volume in
+            MetricFamily.Sample(
+                labels: Self.labels(volume),
+                value: Self.percent(
+                    volume.statistics?.localReadCount ?? 0, of: volume.statistics?.answeredReadCount ?? 0))
+        }
+        let local = volumes.reduce(UInt64(0)) { $0 + ($1.statistics?.localReadCount ?? 0) }
+        let all = volumes.reduce(UInt64(0)) { $0 + ($1.statistics?.answeredReadCount ?? 0) }
+        let help = "Percent of reads that needed nothing from the bucket, since the volume was opened."
+        return [
+            MetricFamily(name: "sluice_cache_hit_percent", help: help, type: .gauge, samples: samples),
+            MetricFamily(
+                name: "sluice_gateway_cache_hit_percent", help: help + " All volumes together.", type: .gauge,
+                samples: [.init(value: Self.percent(local, of: all))]),
         ]
     }
 

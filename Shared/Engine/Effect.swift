@@ -49,7 +49,10 @@ package enum Effect {
     case putObject(EffectToken, ObjectKey, [UInt8], WritePrecondition)
     case getObject(EffectToken, ObjectKey)
     case getRange(EffectToken, ObjectKey, byteOffset: UInt64, byteCount: Int)
-    case getFrame(EffectToken, ObjectKey, byteOffset: UInt64, byteCount: Int)
+    /// The frame from the read cache or the bucket. Answered with `.frame`.
+    case getFrame(EffectToken, FrameReference, FetchUrgency)
+    /// Put the frame into the read cache, if that costs no other its place. Answered with `.frameWarmed`.
+    case warmFrame(EffectToken, FrameReference)
 
     // To the driver; not answered.
 
@@ -97,7 +100,9 @@ package enum EngineEvent {
     /// Answers `getRange`.
     case range(EffectToken, Result<[UInt8], BucketFailure>)
     /// Answers `getFrame`.
-    case frame(EffectToken, Result<FrameContents, BucketFailure>)
+    case frame(EffectToken, Result<FrameContents, BucketFailure>, from: FrameSource)
+    /// Answers `warmFrame`.
+    case frameWarmed(EffectToken, Result<WarmedFrame, BucketFailure>)
 }
 
 package struct StoredPack: Sendable, Equatable {

@@ -16,6 +16,7 @@ package enum EngineError: Error, Equatable, Sendable {
     package enum FormatName: String, Sendable {
         case journal, frame, frameContents, pack, packDirectory, packPlan, mapNode, mapPack, packTable
         case head, snapshot, localState, formatMarker, gatewayIdentity
+        case cacheRegion, cachedFrame, cacheSettings
     }
 
     package enum Disposition: Sendable { case refuse, failMedium }

@@ -39,7 +39,7 @@ extension Volume {
             case .frame(let frame, let firstBlock):
                 let wait = Fetches.FrameWait(operation: operation, blocks: extent.blocks, firstBlock: firstBlock)
                 if let contents = frames.contents(of: frame) {
-                    deliver(contents, to: wait)
+                    statisticsCounters.sources.memoryByteCount += deliver(contents, to: wait)
                 } else {
                     operation.outstanding += 1
                     let isNew = fetches.frames[frame] == nil
@@ -51,7 +51,9 @@ extension Volume {
         finishPiece(of: operation, at: time)
     }
 
-    private func deliver(_ contents: FrameContents, to wait: Fetches.FrameWait) {
+    /// - Returns: the bytes that were wanted of it.
+    private func deliver(_ contents: FrameContents, to wait: Fetches.FrameWait) -> UInt64 {
+        var byteCount = 0
         for offset in 0..<Int(wait.blocks.count) {
             let block = wait.blocks.start.advanced(by: UInt64(offset))
             let position = wait.firstBlock + offset
@@ -66,7 +68,9 @@ extension Volume {
                     UnsafeRawBufferPointer(rebasing: bytes[start..<start + wanted.count * Geometry.sectorByteCount]),
                     to: wait.operation.bufferOffset(of: block, sector: wanted.lowerBound))
             }
+            byteCount += wanted.count * Geometry.sectorByteCount
         }
+        return UInt64(byteCount)
     }
 
     func fetch(_ item: Fetches.Item) {
@@ -79,10 +83,7 @@ extension Volume {
                     token, BucketLayout.mapPack(node.owner, node.pack), byteOffset: UInt64(node.byteOffset),
                     byteCount: Int(node.byteCount)))
         case .frame(let frame):
-            effects.append(
-                .getFrame(
-                    token, BucketLayout.dataPack(frame.owner, frame.pack), byteOffset: UInt64(frame.byteOffset),
-                    byteCount: Int(frame.byteCount)))
+            effects.append(.getFrame(token, frame, .demand))
         case .directory(let pack):
             effects.append(
                 .getRange(
@@ -113,22 +114,34 @@ extension Volume {
         }
     }
 
-    func frame(_ token: EffectToken, _ result: Result<FrameContents, BucketFailure>, at time: EngineTime) {
+    func frame(
+        _ token: EffectToken, _ result: Result<FrameContents, BucketFailure>, from source: FrameSource,
+        at time: EngineTime
+    ) {
+        if prefetch.tokens[token] != nil { return prefetched(token, result, from: source) }
         guard let item = fetches.tokens.removeValue(forKey: token), case .frame(let frame) = item else { return }
         switch result {
         case .failure(let failure): didFail(item, failure, at: time)
         case .success(let contents):
-            statisticsCounters.downloadedByteCount += UInt64(frame.byteCount)
+            if source == .bucket { statisticsCounters.downloadedByteCount += UInt64(frame.byteCount) }
             fetches.failures[item] = nil
             frames.insert(contents, of: frame)
             for wait in fetches.frames.removeValue(forKey: frame) ?? [] {
-                deliver(contents, to: wait)
+                let byteCount = deliver(contents, to: wait)
+                switch source {
+                case .cache: statisticsCounters.sources.cacheByteCount += byteCount
+                case .bucket:
+                    statisticsCounters.sources.bucketByteCount += byteCount
+                    wait.operation.usedBucket = true
+                }
                 finishPiece(of: wait.operation, at: time)
             }
         }
     }
 
     private func nodeArrived(_ node: NodePointer, at time: EngineTime) {
+        prefetch.nodes.remove(node)
+        warming?.nodes.remove(node)
         for wait in fetches.nodes.removeValue(forKey: node) ?? [] {
             wait.missing -= 1
             if wait.missing == 0, !wait.isOver { resolve(wait.run, wait.operation, at: time) }
@@ -161,6 +174,7 @@ extension Volume {
             let waits = fetches.nodes.removeValue(forKey: node) ?? []
             let patient = waits.filter { isPatient($0.operation) }
             fetches.nodes[node] = patient.isEmpty ? nil : patient
+            if patient.isEmpty { cannotLookAhead(node, error) }
             tryAgain(item, after: count, isWanted: !patient.isEmpty, at: time)
             for wait in waits where !isPatient(wait.operation) && !wait.isOver {
                 wait.isOver = true

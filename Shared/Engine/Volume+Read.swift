@@ -12,6 +12,7 @@ extension Volume {
             ReadOperation(
                 purpose: .reply(origin), sectors: sectors, deadline: time.nanoseconds + limits.holdNanoseconds),
             at: time)
+        lookAhead(of: sectors.blocks)
     }
 
     /// Finds every block of the operation. A pack's operation sees only the oldest frozen layer and what is below it.
@@ -171,6 +172,9 @@ extension Volume {
             if !isSound { bad.append(check.block) }
         }
         if bad.isEmpty, let block = read.edge { read.operation.copy(block, from: read.buffer, at: 0) }
+        if bad.isEmpty {
+            statisticsCounters.sources.journalByteCount += read.checks.reduce(0) { $0 + UInt64($1.byteCount) }
+        }
         for block in bad {
             effects.append(.report(.badBlock(segment: read.segment, block: block)))
             if read.isClean {
@@ -196,6 +200,8 @@ extension Volume {
             } else if let failure = operation.failure {
                 reply(origin, failure.isTransient ? .busy : .mediumError(sector: failure.sector))
             } else {
+                statisticsCounters.answeredReadCount += 1
+                if !operation.usedBucket { statisticsCounters.localReadCount += 1 }
                 reply(origin, .data(operation.buffer))
             }
         case .compareAndWrite(let origin): finishCompare(origin, with: operation, at: time)

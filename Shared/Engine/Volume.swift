@@ -72,6 +72,8 @@ package final class Volume {
 
     var journalReads: [EffectToken: JournalRead] = [:]
     var fetches = Fetches()
+    var prefetch = Prefetch()
+    var warming: Warming?
     var commit: Commit?
     var commitCallers = CommitCallers()
     var publication: HeadPublication?
@@ -209,7 +211,8 @@ package final class Volume {
         case .objectStored(let token, let result): objectStored(token, result, at: time)
         case .object(let token, let result): object(token, result, at: time)
         case .range(let token, let result): range(token, result, at: time)
-        case .frame(let token, let result): frame(token, result, at: time)
+        case .frame(let token, let result, let source): frame(token, result, from: source, at: time)
+        case .frameWarmed(let token, let result): frameWarmed(token, result)
         }
         pump(time)
     }
@@ -222,6 +225,7 @@ package final class Volume {
             (frozen.first ?? active).isEmpty ? nil : (frozen.first ?? active).firstWallMilliseconds
         result.bufferUsedByteCount = journal.store.usedByteCount
         result.bufferByteCount = journal.store.totalByteCount
+        result.warming = warming?.progress
         return result
     }
 
@@ -234,6 +238,8 @@ package final class Volume {
         journal.pump(&effects)
         if let failure = journal.failure { return fail("\(failure)") }
         guard phase != .opening else { return }
+        pumpPrefetch()
+        pumpWarming()
         releaseHeld(at: time)
         advanceCommit(at: time)
         advanceLease(at: time)

@@ -28,8 +28,46 @@ package struct VolumeStatistics: Equatable, Sendable {
     package var uploadedByteCount: UInt64 = 0
     package var downloadedByteCount: UInt64 = 0
     package var commitCount: UInt64 = 0
+    /// Reads that nothing had to be fetched from the bucket for.
+    package var localReadCount: UInt64 = 0
+    package var answeredReadCount: UInt64 = 0
+    package var sources = ReadSources()
+    /// Fetched before anybody asked for it.
+    package var prefetchedByteCount: UInt64 = 0
+    /// nil: the volume was not warmed since it was opened.
+    package var warming: WarmingProgress?
     /// Requests that were answered from the request table because they came again.
     package var repeatCount: UInt64 = 0
     /// The delay that back-pressure gives a write now.
     package var writeDelayNanoseconds: UInt64 = 0
+}
+
+/// How many bytes of reads came from where. Zeros that no one stores come from nowhere.
+package struct ReadSources: Equatable, Sendable {
+    /// Of the journal: not committed yet, or committed and not recycled.
+    package var journalByteCount: UInt64 = 0
+    package var memoryByteCount: UInt64 = 0
+    package var cacheByteCount: UInt64 = 0
+    package var bucketByteCount: UInt64 = 0
+    package init() {}
+}
+
+/// How far `Volume.warm` has come.
+package struct WarmingProgress: Equatable, Sendable {
+    package enum State: Equatable, Sendable {
+        case running
+        case finished
+        case cancelled
+        /// Why it ended before its end, for people.
+        case stopped(String)
+    }
+    package var state = State.running
+    /// Blocks of the range, and how many of them were looked at.
+    package var blockCount: UInt64 = 0
+    package var doneBlockCount: UInt64 = 0
+    /// What was fetched, and what was there already, in frames.
+    package var fetchedByteCount: UInt64 = 0
+    package var fetchedFrameCount: UInt64 = 0
+    package var presentFrameCount: UInt64 = 0
+    package init(blockCount: UInt64) { self.blockCount = blockCount }
 }

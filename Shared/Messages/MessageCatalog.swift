@@ -18,6 +18,7 @@ package enum MessageCatalog {
         case .volumeDiscover: try decode(VolumeDiscoverRequest.self, isReply, body)
         case .volumeAttach: try decode(VolumeAttachRequest.self, isReply, body)
         case .volumeCut: try decode(VolumeCutRequest.self, isReply, body)
+        case .volumeWarm: try decode(VolumeWarmRequest.self, isReply, body)
         case .uploaderReady: try MessageCoder.decode(UploaderReady.self, from: body)
         case .uploadJob: try MessageCoder.decode(UploadJob.self, from: body)
         case .uploadResult: try MessageCoder.decode(UploadResult.self, from: body)
@@ -25,6 +26,8 @@ package enum MessageCatalog {
         case .snapshotList: try decode(SnapshotListRequest.self, isReply, body)
         case .snapshotDelete: try decode(SnapshotDeleteRequest.self, isReply, body)
         case .sessionList: try decode(SessionListRequest.self, isReply, body)
+        case .cacheShow: try decode(CacheShowRequest.self, isReply, body)
+        case .cacheChange: try decode(CacheChangeRequest.self, isReply, body)
         case .fault: try MessageCoder.decode(BusFault.self, from: body)
         }
     }

@@ -16,6 +16,8 @@ package enum MessageKind: UInt16, Codable, Sendable, CaseIterable {
     case volumeAttach = 0x0025
     case volumeCut = 0x0026
 
+    case volumeWarm = 0x0030
+
     case uploaderReady = 0x0040
     case uploadJob = 0x0041
     case uploadResult = 0x0042
@@ -25,6 +27,9 @@ package enum MessageKind: UInt16, Codable, Sendable, CaseIterable {
     case snapshotDelete = 0x0063
 
     case sessionList = 0x0080
+
+    case cacheShow = 0x00a0
+    case cacheChange = 0x00a1
 
     /// The body is a `BusFault`; always a reply.
     case fault = 0x00ff

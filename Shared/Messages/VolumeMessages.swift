@@ -84,12 +84,15 @@ package struct VolumeDescription: Codable, Sendable, Equatable {
     package var oldestDirtySeconds: Double
     package var uploadBufferUsedByteCount: UInt64
     package var uploadBufferByteCount: UInt64
+    /// nil while the volume has no engine.
+    package var reads: VolumeReadFigures?
     package init(
         id: VolumeID, name: String, targetName: String, byteCount: UInt64, status: VolumeStatus,
         statusReason: String, durability: Durability, compression: CompressionLevel, commitIntervalSeconds: UInt32,
         sourceSnapshot: SnapshotID?, createdMilliseconds: UInt64, generation: UInt32, commitNumber: UInt64,
         recoveryPointMilliseconds: UInt64, dirtyByteCount: UInt64, oldestDirtySeconds: Double,
-        uploadBufferUsedByteCount: UInt64, uploadBufferByteCount: UInt64
+        uploadBufferUsedByteCount: UInt64, uploadBufferByteCount: UInt64,
+        reads: VolumeReadFigures? = nil
     ) {
         self.id = id
         self.name = name
@@ -109,6 +112,7 @@ package struct VolumeDescription: Codable, Sendable, Equatable {
         self.oldestDirtySeconds = oldestDirtySeconds
         self.uploadBufferUsedByteCount = uploadBufferUsedByteCount
         self.uploadBufferByteCount = uploadBufferByteCount
+        self.reads = reads
     }
 }
 

@@ -39,6 +39,7 @@
     package func zero() { unsafe bytes.initializeMemory(as: UInt8.self, repeating: 0) }
 
     package var array: [UInt8] { unsafe [UInt8](bytes) }
+    package func array(_ range: Range<Int>) -> [UInt8] { unsafe [UInt8](bytes(range)) }
 
     deinit { unsafe memory.deallocate() }
 }

@@ -35,6 +35,33 @@ struct OutputTests {
         #expect(HumanText.percent(1, of: 3) == "33%")
     }
 
+    @Test func theCacheIsShownWithItsDirectories() throws {
+        let cache = CacheDescription(
+            directories: [
+                .init(path: "/a", state: .inUse, byteCount: 1 << 30, usedByteCount: 1 << 20, errorCount: 0),
+                .init(path: "/b", state: .off, byteCount: 0, usedByteCount: 0, errorCount: 9),
+            ], byteCount: 2 << 30, usedByteCount: 1 << 20, frameCount: 16, indexByteCount: 64 << 20,
+            indexUsedByteCount: 320, hitCount: 3, missCount: 1, damagedCount: 0, isConfigured: false)
+        let text = CacheOutput(cache).text
+        #expect(text.contains("/b         off     0 B    0 B    9\n"))
+        #expect(text.contains("1 MiB of 2 GiB used by 16 frames; set with `sluice cache`"))
+        #expect(text.contains("3 hits, 1 misses (75% hits), 0 damaged"))
+        #expect(try JSONOutput.text(CacheOutput(cache)).contains("\"state\" : \"in-use\""))
+    }
+
+    @Test func aVolumeIsShownWithWhereItsReadsCameFrom() {
+        var volume = Self.volume
+        volume.reads = VolumeReadFigures(
+            readCount: 4, localReadCount: 3, journalByteCount: 4096, memoryByteCount: 0, cacheByteCount: 8192,
+            bucketByteCount: 4096, prefetchedByteCount: 0,
+            warming: .init(
+                isRunning: true, outcome: "", byteCount: 1 << 30, doneByteCount: 1 << 28, fetchedByteCount: 1 << 20,
+                fetchedFrameCount: 16, presentFrameCount: 2))
+        let text = VolumeTable.details(VolumeOutput(volume, portals: []))
+        #expect(text.contains("4, 75% without the bucket; journal 4 KiB, memory 0 B, cache 8 KiB, bucket 4 KiB"))
+        #expect(text.contains("being warmed, 25%; 1 MiB fetched in 16 frames, 2 frames were there"))
+    }
+
     @Test func volumesHaveAnAddressToConnectTo() {
         let portals = [
             ListenAddress(host: "0.0.0.0", port: 3260), ListenAddress(host: "::", port: 1),

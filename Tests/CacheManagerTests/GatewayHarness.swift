@@ -46,38 +46,58 @@ final class GatewayHarness: ShardOutlet {
     private var answers: [UInt64: DataPlaneServer<String>.Answer] = [:]
     private var nextNumber: UInt64 = 1
     private let clock = HarnessClock()
+    private let frameCacheByteCount: Int
+    private(set) var cacheReports: [CacheReport] = []
 
-    init(bucket: MemoryBucket = MemoryBucket(), gateway: UInt64 = 0x6a7e) throws {
+    /// - Parameter frameCacheByteCount: memory for frames; 0 to see what the cache on disk does.
+    init(
+        bucket: MemoryBucket = MemoryBucket(), gateway: UInt64 = 0x6a7e, frameCacheByteCount: Int = 1 << 20
+    ) throws {
         self.bucket = bucket
+        self.frameCacheByteCount = frameCacheByteCount
         self.gateway = GatewayID(rawValue: gateway)
         directory = NSTemporaryDirectory() + "sluice-cache-test-" + String(Randomness.uint64(), radix: 16)
-        for name in ["/volumes", "/journal-a", "/journal-b"] {
+        for name in ["/volumes", "/journal-a", "/journal-b", "/cache"] {
             try Platform.FileSystem.createDirectory(directory + name)
         }
-        (shard, server, control) = Self.parts(directory, self.gateway, disk, clock)
+        (shard, server, control) = Self.parts(directory, self.gateway, disk, clock, frameCacheByteCount)
         try start()
     }
 
     deinit { try? FileManager.default.removeItem(atPath: directory) }
 
     private static func parts(
-        _ directory: String, _ gateway: GatewayID, _ disk: ManualDisk, _ clock: HarnessClock
+        _ directory: String, _ gateway: GatewayID, _ disk: ManualDisk, _ clock: HarnessClock,
+        _ frameCacheByteCount: Int
     ) -> (Shard, DataPlaneServer<String>, ControlHandler) {
         var limits = EngineLimits()
         limits.segmentByteCount = 1 << 20
         limits.commandByteCount = 256 << 10
         limits.recordByteCount = 256 << 10
-        limits.frameCacheByteCount = 1 << 20
+        limits.frameCacheByteCount = frameCacheByteCount
         limits.nodeCacheByteCount = 1 << 20
+        var cacheLimits = CacheLimits()
+        cacheLimits.regionByteCount = 256 << 10
+        cacheLimits.chunkByteCount = 64 << 10
+        cacheLimits.indexByteCount = 1 << 20
+        let configured = CacheSettings(configured: [directory + "/cache"], byteCount: 256 << 20)
+        let saved = try? Platform.FileSystem.readFile(
+            directory + "/cache.json", limit: CacheSettingsFormat.byteLimit)
+        let settings = saved.flatMap { try? CacheSettingsFormat.decode($0) } ?? configured
         let shard = Shard(
             settings: Shard.Settings(gateway: gateway, limits: limits),
             registry: VolumeRegistry(path: directory + "/volumes"),
             journals: JournalDirectories([directory + "/journal-a", directory + "/journal-b"]), disk: disk,
+            cache: HostedCache(limits: cacheLimits, settings: settings, disk: disk),
             clock: { clock.time }, random: { Randomness.nonzeroUInt64() })
         let admission = VolumeAdmission(
             journalByteCount: 64 << 20, defaultBufferByteCount: 16 << 20, smallestBufferByteCount: 4 << 20,
             targetPrefix: "iqn.2025-01.test:gw")
-        return (shard, DataPlaneServer(shard: shard), ControlHandler(shard: shard, admission: admission))
+        return (
+            shard, DataPlaneServer(shard: shard),
+            ControlHandler(
+                shard: shard, admission: admission, cacheSettingsPath: directory + "/cache.json")
+        )
     }
 
     private func start() throws {
@@ -99,7 +119,7 @@ final class GatewayHarness: ShardOutlet {
         disk = ManualDisk()
         jobs = []
         answers = [:]
-        (shard, server, control) = Self.parts(directory, gateway, disk, clock)
+        (shard, server, control) = Self.parts(directory, gateway, disk, clock, frameCacheByteCount)
         try start()
     }
 
@@ -111,6 +131,7 @@ final class GatewayHarness: ShardOutlet {
         return true
     }
     func report(_ report: EngineReport, of volume: HostedVolume) { reports.append(report) }
+    func report(_ report: CacheReport, of cache: HostedCache) { cacheReports.append(report) }
 
     // MARK: Running
 

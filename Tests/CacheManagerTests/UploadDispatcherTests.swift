@@ -232,6 +232,49 @@ struct UploadDispatcherTests {
             #expect(ended.values.allSatisfy { $0 == 1 }, "seed \(seed)")
         }
     }
+
+    @Test func readsThatNobodyWaitsForLeaveHalfOfTheSlotsAlone() {
+        var dispatcher = UploadDispatcher()
+        dispatcher.ready(UploaderReady(freeWriteSlots: 1, freeReadSlots: 4), from: first, at: 0)
+        let background = (1...4).map { dispatcher.submitBackground(UInt64($0)) }
+        let sent1 = dispatcher.sends()
+        #expect(sent1.map(\.id) == Array(background[..<2]))
+        // Whoever waits finds slots, and goes before what waited longer.
+        dispatcher.submitGet(5)
+        dispatcher.submitGet(6)
+        dispatcher.submitGet(7)
+        let sent2 = dispatcher.sends()
+        #expect(sent2.map(\.id) == [5, 6])
+        _ = dispatcher.result(id: background[0], from: first, at: 1)
+        let sent3 = dispatcher.sends()
+        #expect(sent3.map(\.id) == [7])
+        for id in [5, 6, 7] as [UInt64] { _ = dispatcher.result(id: id, from: first, at: 2) }
+        let sent4 = dispatcher.sends()
+        #expect(sent4.map(\.id) == [background[2]])
+    }
+
+    @Test func aReadThatSomebodyWaitsForNowGoesFirst() {
+        var dispatcher = UploadDispatcher()
+        dispatcher.submitBackground(1)
+        let wanted = dispatcher.submitBackground(2)
+        dispatcher.hasten(wanted, at: 0)
+        dispatcher.ready(UploaderReady(freeWriteSlots: 0, freeReadSlots: 1), from: first, at: 0)
+        let sent5 = dispatcher.sends()
+        #expect(sent5.map(\.id) == [wanted])
+        #expect(dispatcher.queuedJobCount == 1)
+    }
+
+    @Test func backgroundReadsOfALostUploaderAreGivenToAnother() {
+        var dispatcher = UploadDispatcher()
+        dispatcher.ready(UploaderReady(freeWriteSlots: 0, freeReadSlots: 1), from: first, at: 0)
+        let id = dispatcher.submitBackground(1)
+        let sent6 = dispatcher.sends()
+        #expect(sent6 == [Sent(id: id, to: 1)])
+        dispatcher.lost(first, at: 1)
+        dispatcher.ready(UploaderReady(freeWriteSlots: 0, freeReadSlots: 1), from: second, at: 2)
+        let sent7 = dispatcher.sends()
+        #expect(sent7 == [Sent(id: id, to: 2)])
+    }
 }
 
 private struct Sent: Equatable {
@@ -240,6 +283,12 @@ private struct Sent: Equatable {
 }
 
 extension UploadDispatcher {
+    @discardableResult
+    fileprivate mutating func submitBackground(_ owner: UInt64) -> UInt64 {
+        submit(
+            .getObject(key: ObjectKey("x")), payload: nil, timeoutMilliseconds: 60_000, owner: .control(owner),
+            isBackground: true, at: 0)
+    }
     fileprivate mutating func submitPut(_ owner: UInt64, timeoutMilliseconds: UInt32 = 60_000) {
         submit(
             .putObject(key: ObjectKey("volumes/x/HEAD"), precondition: .none), payload: nil,

@@ -36,6 +36,18 @@ struct SchemaSamples {
         try add(.volumeAttach, volume(), isReply: true)
         try add(.volumeCut, VolumeCutRequest(volume: VolumeReference(text())))
         try add(.volumeCut, cut(), isReply: true)
+        let warm = VolumeWarmRequest(
+            volume: VolumeReference(text()), byteOffset: random.oneIn(2) ? random.next() : nil,
+            byteCount: random.next(),
+            isCancelled: random.oneIn(2))
+        try add(.volumeWarm, warm)
+        try add(.volumeWarm, volume(), isReply: true)
+        try add(.cacheShow, CacheShowRequest())
+        try add(.cacheShow, cache(), isReply: true)
+        try add(.cacheChange, CacheChangeRequest(.add(directory: text(), byteCount: random.next())))
+        try add(.cacheChange, CacheChangeRequest(.remove(directory: text())))
+        try add(.cacheChange, CacheChangeRequest(.resize(byteCount: random.next())))
+        try add(.cacheChange, cache(), isReply: true)
         try add(.uploaderReady, UploaderReady(freeWriteSlots: number(), freeReadSlots: number()))
         for work in works() {
             try add(.uploadJob, UploadJob(id: random.next(), work: work, timeoutMilliseconds: number()))
@@ -93,7 +105,31 @@ struct SchemaSamples {
             commitIntervalSeconds: number(), sourceSnapshot: random.oneIn(2) ? SnapshotID(rawValue: 1) : nil,
             createdMilliseconds: random.next(), generation: number(), commitNumber: random.next(),
             recoveryPointMilliseconds: random.next(), dirtyByteCount: random.next(), oldestDirtySeconds: 1.25,
-            uploadBufferUsedByteCount: random.next(), uploadBufferByteCount: random.next())
+            uploadBufferUsedByteCount: random.next(), uploadBufferByteCount: random.next(),
+            reads: random.oneIn(2) ? reads() : nil)
+    }
+
+    private mutating func reads() -> VolumeReadFigures {
+        VolumeReadFigures(
+            readCount: random.next(), localReadCount: random.next(), journalByteCount: random.next(),
+            memoryByteCount: random.next(), cacheByteCount: random.next(), bucketByteCount: random.next(),
+            prefetchedByteCount: random.next(),
+            warming: random.oneIn(2)
+                ? .init(
+                    isRunning: random.oneIn(2), outcome: text(), byteCount: random.next(),
+                    doneByteCount: random.next(), fetchedByteCount: random.next(), fetchedFrameCount: random.next(),
+                    presentFrameCount: random.next()) : nil)
+    }
+
+    private mutating func cache() -> CacheDescription {
+        CacheDescription(
+            directories: (0..<random.below(3)).map { _ in
+                .init(
+                    path: text(), state: .inUse, byteCount: random.next(), usedByteCount: random.next(),
+                    errorCount: number())
+            }, byteCount: random.next(), usedByteCount: random.next(), frameCount: random.next(),
+            indexByteCount: random.next(), indexUsedByteCount: random.next(), hitCount: random.next(),
+            missCount: random.next(), damagedCount: random.next(), isConfigured: random.oneIn(2))
     }
 
     mutating func metrics() -> MetricsRequest.Reply {

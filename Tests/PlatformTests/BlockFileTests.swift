@@ -35,6 +35,18 @@ import Testing
         }
     }
 
+    @Test func readsIntoArraysAllOrNothing() throws {
+        let file = try BlockFile(path: path, access: .readWrite, creation: .exclusive)
+        try write([1, 2, 3, 4], to: file, at: 0)
+        #expect(try file.readFully(byteCount: 3, at: 1) == [2, 3, 4])
+        #expect(file.readNoWait(byteCount: 5, at: 0) == nil)
+        // Some file systems have no reads that do not wait.
+        if let bytes = file.readNoWait(byteCount: 2, at: 2) { #expect(bytes == [3, 4]) }
+        #expect(throws: SystemError(errorNumber: EIO, call: "read past the end of", path: path)) {
+            try file.readFully(byteCount: 5, at: 0)
+        }
+    }
+
     @Test func readsWhatThePageCacheHoldsWithoutWaiting() throws {
         let file = try BlockFile(path: path, access: .readWrite, creation: .ifMissing)
         try write([UInt8](repeating: 7, count: 4096), to: file, at: 0)

@@ -127,6 +127,8 @@ struct ConfigurationLoaderTests {
         ("journal.segment_size: 16MiB", "16MiB is neither 32MiB nor 64MiB"),
         ("uploader.write_slots: 65", "is not between 1 and 64"),
         ("journal.size: 1GiB\njournal.volume_buffer: 2GiB", "is more than journal.size"),
+        ("cache.size: 1MiB", "is not between 128MiB and 8TiB"),
+        ("cache.size: 200MiB\ncache.directories: [/a, /b]", "at least 128MiB are needed"),
         ("bucket.prefix: a//b", "cannot"),
         ("journal.size: 1GiB\njournal: {size: 2GiB}", "is already set at"),
         ("journal: [unclosed", "is not YAML"),

@@ -17,6 +17,10 @@ package enum RareEvent: String, CaseIterable, Sendable {
     case compareAndWriteWaited, miscompare, freezeWithPartialBlocks, unmapOfCommitted, hugeUnmap, readDuringCommit
     // Where reads find their bytes.
     case readActive, readFrozen, readUnfolded, readTree, readNeverWritten
+    // The read cache.
+    case cacheHit, cacheJoined, cacheRotFound, cacheReadFailed, cacheReadLate, cacheWriteFailed, cacheLostAtRestart
+    case cacheFoundAtRestart, cacheRegionRecycled, cacheRegionKept, cacheFrameCarried, cacheIndexFull
+    case cacheDirectoryOff, cacheDirectoryRemoved, cacheResized, framePrefetched, frameWarmed, warmingStopped
     // Owners.
     case takeover, takeoverRaced, staleOwnerFenced, oldStateRefused, oldStateServedUntilFenced
     case leaseRenewed, leaseLapsed, leaseTakenOver, leaseKept

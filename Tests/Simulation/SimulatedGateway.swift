@@ -49,6 +49,10 @@ final class SimulatedGateway {
     var disk: SimulatedDisk
     var oracle: GatewayOracle
     var volume: Volume?
+    /// Begins anew with each life; what its disk holds stays, unless it is lost.
+    var cache: ReadCache
+    var cacheDisk = SimulatedCacheDisk()
+    var cacheOperations: [Int: SimulatedCacheDisk.Operation] = [:]
     var status = Status.down
     /// Counts the runs of the engine; what belongs to an earlier one is ignored when it arrives.
     var life = 0
@@ -82,7 +86,8 @@ final class SimulatedGateway {
     var savedCommit: CommitID?
     var putsPack = false
 
-    init(index: Int, id: GatewayID, disk: SimulatedDisk, oracle: GatewayOracle) {
+    init(index: Int, id: GatewayID, disk: SimulatedDisk, oracle: GatewayOracle, cache: ReadCache) {
+        self.cache = cache
         self.index = index
         self.id = id
         segmentCountAtBirth = disk.segmentIDs.count
@@ -99,6 +104,7 @@ final class SimulatedGateway {
         isBatchScheduled = false
         deadline = nil
         operations = [:]
+        cacheOperations = [:]
         callers = [:]
         sealing = []
         isDiskFull = false

@@ -44,9 +44,6 @@ extension Simulation {
         case .getRange(let token, let key, let byteOffset, let byteCount):
             trace.line(now, "g\(gateway.index) get \(byteCount) bytes at \(byteOffset) of \(key)")
             begin(.getRange(key, byteOffset: byteOffset, byteCount: byteCount), token, gateway)
-        case .getFrame(let token, let key, let byteOffset, let byteCount):
-            trace.line(now, "g\(gateway.index) get frame at \(byteOffset) of \(key)")
-            begin(.getFrame(key, byteOffset: byteOffset, byteCount: byteCount), token, gateway)
         default: preconditionFailure("not an effect on the bucket")
         }
     }
@@ -66,7 +63,7 @@ extension Simulation {
         }
     }
 
-    private func begin(_ work: StoreRequest.Work, _ token: EffectToken, _ gateway: SimulatedGateway) {
+    func begin(_ work: StoreRequest.Work, _ token: EffectToken, _ gateway: SimulatedGateway) {
         var plan =
             work.isWrite ? faults.planWrite(at: now, random: &random) : faults.planRead(at: now, random: &random)
         if gateway.isCutOff {
@@ -104,8 +101,11 @@ extension Simulation {
             }
             request.outcome = .stored(result)
         case .getObject(let key): request.outcome = .object(store.get(key))
-        case .getRange(let key, let byteOffset, let byteCount), .getFrame(let key, let byteOffset, let byteCount):
+        case .getRange(let key, let byteOffset, let byteCount):
             request.outcome = .bytes(store.range(key, byteOffset: byteOffset, byteCount: byteCount))
+        case .getFrame(let frame):
+            request.outcome = .bytes(
+                store.range(frame.key, byteOffset: UInt64(frame.byteOffset), byteCount: Int(frame.byteCount)))
         }
         request.isApplied = true
         requests[number] = request.isAnswered ? nil : request
@@ -138,15 +138,13 @@ extension Simulation {
     ) throws(Violation) {
         trace.line(now, "g\(gateway.index) bucket answers \(failure)")
         let token = request.token
-        let event: EngineEvent =
-            switch request.work {
-            case .putPack: .packStored(token, .failure(failure))
-            case .putHead, .putObject: .objectStored(token, .failure(failure))
-            case .getObject: .object(token, .failure(failure))
-            case .getRange: .range(token, .failure(failure))
-            case .getFrame: .frame(token, .failure(failure))
-            }
-        try send(event, to: gateway)
+        switch request.work {
+        case .putPack: try send(.packStored(token, .failure(failure)), to: gateway)
+        case .putHead, .putObject: try send(.objectStored(token, .failure(failure)), to: gateway)
+        case .getObject: try send(.object(token, .failure(failure)), to: gateway)
+        case .getRange: try send(.range(token, .failure(failure)), to: gateway)
+        case .getFrame(let frame): try send(.fetched(frame, .failure(failure)), to: gateway)
+        }
     }
 
     private func deliver(
@@ -170,8 +168,9 @@ extension Simulation {
             try send(.object(token, result), to: gateway)
         case (.getRange, .bytes(let result)):
             try send(.range(token, result.map { flipped($0, request.plan) }), to: gateway)
-        case (.getFrame, .bytes(let result)):
-            try send(.frame(token, decodeFrame(result.map { flipped($0, request.plan) })), to: gateway)
+        case (.getFrame(let frame), .bytes(let result)):
+            let contents = decodeFrame(result.map { flipped($0, request.plan) })
+            try send(.fetched(frame, contents.map { $0.encoded() }), to: gateway)
         default: preconditionFailure("an outcome of another kind")
         }
     }

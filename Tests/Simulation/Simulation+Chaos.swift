@@ -28,6 +28,8 @@ extension Simulation {
             faults.beginOutage(until: now + UInt64(spread(400_000_000)))
         case 72..<75: fillDisk(gateway)
         case 75..<78: rot(gateway)
+        case 78..<82: warm(gateway)
+        case 82..<85: changeCache(gateway)
         default: try disturbFrontend()
         }
     }

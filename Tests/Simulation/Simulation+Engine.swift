@@ -49,6 +49,9 @@ extension Simulation {
     func runDeadline(_ gateway: SimulatedGateway) throws(Violation) {
         guard let volume = gateway.volume else { return }
         if gateway.deadline.map({ $0 <= now }) ?? false { gateway.deadline = nil }
+        if let due = gateway.cache.nextDeadline, due <= engineTime.nanoseconds {
+            gateway.cache.advance(to: engineTime.nanoseconds)
+        }
         if let due = volume.nextDeadline, due <= engineTime.nanoseconds {
             idleAdvances += 1
             guard idleAdvances < 10_000 else {
@@ -71,10 +74,17 @@ extension Simulation {
         while let volume = gateway.volume, gateway.life == life {
             effects.removeAll(keepingCapacity: true)
             volume.takeEffects(&effects)
-            if effects.isEmpty { break }
             for effect in effects where gateway.life == life { try perform(effect, of: gateway) }
+            guard gateway.life == life else { return }
+            var cacheEffects: [CacheEffect] = []
+            gateway.cache.takeEffects(&cacheEffects)
+            if effects.isEmpty && cacheEffects.isEmpty { break }
+            for effect in cacheEffects { perform(effect, of: gateway) }
         }
-        guard gateway.life == life, let due = gateway.volume?.nextDeadline else { return }
+        guard gateway.life == life else { return }
+        guard let due = [gateway.volume?.nextDeadline, gateway.cache.nextDeadline].compactMap({ $0 }).min() else {
+            return
+        }
         let time = max(due, now)
         if let scheduled = gateway.deadline, scheduled <= time { return }
         gateway.deadline = time
@@ -86,7 +96,14 @@ extension Simulation {
         case .reply(let origin, let reply): try answer(origin, reply, from: gateway)
         case .prepareSegment, .writeSegment, .syncSegments, .readSegment, .readSegments, .saveState:
             try performDisk(effect, of: gateway)
-        case .putPack, .putObject, .getObject, .getRange, .getFrame: try performBucket(effect, of: gateway)
+        case .putPack, .putObject, .getObject, .getRange: try performBucket(effect, of: gateway)
+        case .getFrame(let token, let frame, let urgency):
+            if urgency == .background { rare.add(.framePrefetched) }
+            let waiter = CacheWaiter(volume: volume, token: token)
+            gateway.cache.get(frame, urgency, for: waiter, at: engineTime.nanoseconds)
+        case .warmFrame(let token, let frame):
+            let waiter = CacheWaiter(volume: volume, token: token)
+            gateway.cache.warm(frame, for: waiter, at: engineTime.nanoseconds)
         case .barrierPassed(let caller): try barrierPassed(caller, gateway)
         case .finished(let caller, let result): try finished(caller, result, gateway)
         case .report(let report): try reported(report, by: gateway)

@@ -11,11 +11,13 @@ extension Simulation {
     /// The process dies, or the machine loses power. What was in flight may have happened, wholly or in part.
     func crash(_ gateway: SimulatedGateway, _ kind: Crash, restarts: Bool = true) {
         noteCrash(gateway, kind)
+        noteCache(gateway)
         trace.note(10, now)
         trace.line(now, "g\(gateway.index) \(kind) crash")
         for number in gateway.operations.keys.sorted() {
             if let operation = gateway.operations[number] { interrupt(operation, gateway) }
         }
+        interruptCache(gateway, kind)
         if kind == .power {
             let styles = SimulatedDisk.PowerCutStyle.allCases
             gateway.disk.losePower(styles[random.below(styles.count)], random: &random)
@@ -179,6 +181,7 @@ extension Simulation {
     private func open(_ gateway: SimulatedGateway, _ opening: VolumeOpening) throws(Violation) {
         gateway.knowsSuccessor = false
         gateway.status = .running
+        openCache(gateway)
         gateway.volume = Volume(
             opening, limits: settings.limits, seed: random.next(), at: engineTime, mutants: options.mutants)
         trace.line(now, "g\(gateway.index) starts")
@@ -209,7 +212,8 @@ extension Simulation {
     func addGateway(_ disk: SimulatedDisk) -> SimulatedGateway {
         let gateway = SimulatedGateway(
             index: gateways.count, id: GatewayID(rawValue: random.next()), disk: disk,
-            oracle: GatewayOracle(sectorCount: settings.volumeByteCount / 512))
+            oracle: GatewayOracle(sectorCount: settings.volumeByteCount / 512),
+            cache: ReadCache(limits: settings.cacheLimits))
         gateways.append(gateway)
         addFrontend(gateway: gateway.index, isAuditor: true)
         return gateway
@@ -228,6 +232,7 @@ extension Simulation {
         }
         let gateway = addGateway(backup.disk)
         gateway.oracle = backup.oracle
+        gateway.cacheDisk = backup.cacheDisk
         gateway.isRestoredCopy = true
         gateway.lostPower = backup.lostPower
         gateway.committedSequence = backup.committedSequence
@@ -253,7 +258,8 @@ extension Simulation {
             return
         }
         backup = DiskBackup(
-            gateway: gateway.index, disk: gateway.disk, oracle: gateway.oracle, lostPower: gateway.lostPower,
+            gateway: gateway.index, disk: gateway.disk, cacheDisk: gateway.cacheDisk, oracle: gateway.oracle,
+            lostPower: gateway.lostPower,
             committedSequence: gateway.committedSequence, headCommit: try decode(object.bytes).commit)
     }
 }
@@ -262,6 +268,7 @@ extension Simulation {
 struct DiskBackup {
     var gateway: Int
     var disk: SimulatedDisk
+    var cacheDisk: SimulatedCacheDisk
     var oracle: GatewayOracle
     var lostPower: Bool
     var committedSequence: JournalSequence

@@ -12,6 +12,7 @@ package final class Simulation {
         case batch(gateway: Int, life: Int)
         case deadline(gateway: Int, life: Int)
         case disk(gateway: Int, life: Int, operation: Int)
+        case cacheDisk(gateway: Int, life: Int, operation: Int)
         case storeApplies(request: Int)
         case storeAnswers(request: Int)
         case reply(frontend: Int, connection: Int, command: Int, AnswerKind)
@@ -147,6 +148,8 @@ package final class Simulation {
         case .deadline(let gateway, let life): try alive(gateway, life) { g throws(Violation) in try runDeadline(g) }
         case .disk(let gateway, let life, let operation):
             try alive(gateway, life) { g throws(Violation) in try completeDisk(g, operation) }
+        case .cacheDisk(let gateway, let life, let operation):
+            try alive(gateway, life) { g throws(Violation) in try completeCacheDisk(g, operation) }
         case .storeApplies(let request): try applyRequest(request)
         case .storeAnswers(let request): try answerRequest(request)
         case .reply(let frontend, let connection, let command, let kind):

@@ -14,6 +14,15 @@ package struct SimulationSettings {
         package var rot = 0
     }
 
+    /// Each is "once in so many"; 0 never.
+    package struct CacheFaults {
+        package var write = 0
+        package var read = 0
+        package var late = 0
+        package var rot = 0
+        package var full = 0
+    }
+
     package var limits = EngineLimits()
     package var leafCount = 8
     /// Where most commands go.
@@ -29,6 +38,10 @@ package struct SimulationSettings {
     package var diskFaults = DiskFaults()
     /// The disk may be smaller than the upload buffer, for good.
     package var diskSegmentCount: Int?
+    package var cacheLimits = CacheLimits()
+    /// Regions of each cache directory; none: no cache.
+    package var cacheRegionCounts: [Int] = []
+    package var cacheFaults = CacheFaults()
     package var storeRates = StoreFaults.Rates()
     package var storeSlowestNanoseconds: UInt64 = 8_000_000
     /// The volume is owned by lease.
@@ -56,6 +69,7 @@ package struct SimulationSettings {
         if random.oneIn(4) {
             leaseMilliseconds = storeSlowestNanoseconds / 1_000_000 * UInt64([8, 30][random.below(2)])
         }
+        chooseCache(&random)
         if random.oneIn(8) { diskSegmentCount = 4 + random.below(3) }
     }
 
@@ -110,6 +124,33 @@ package struct SimulationSettings {
             diskFaults.full = random.oneIn(2) ? 0 : 4 + random.below(20)
             diskFaults.rot = rate()
         }
+    }
+
+    private mutating func chooseCache(_ random: inout SeededRandom) {
+        cacheLimits.regionByteCount = [128, 160, 256][random.below(3)] << 10
+        cacheLimits.chunkByteCount = [8, 32, 128][random.below(3)] << 10
+        cacheLimits.chunksInFlight = 2 + random.below(8)
+        cacheLimits.indexByteCount = ReadCache.indexByteCountPerFrame * [24, 100, 4000][random.below(3)]
+        cacheLimits.probationPercent = [10, 30][random.below(2)]
+        cacheLimits.readNanoseconds = 8_000_000
+        cacheLimits.flushNanoseconds = 3_000_000
+        cacheLimits.errorLimit = 2 + random.below(4)
+        cacheLimits.keptInARow = 1 + random.below(4)
+        if !random.oneIn(8) {
+            cacheRegionCounts = (0..<1 + random.below(2)).map { _ in [4, 7, 12, 40][random.below(4)] }
+        }
+        limits.prefetchFirstBlockCount = 4
+        limits.prefetchBlockCount = [8, 64][random.below(2)]
+        limits.prefetchFrameCount = 1 + random.below(8)
+        limits.warmFrameCount = 1 + random.below(4)
+        guard !random.oneIn(3) else { return }
+        let scale = [20, 200][random.below(2)]
+        func rate() -> Int { random.oneIn(2) ? 0 : scale + random.below(scale * 4) }
+        cacheFaults.write = rate()
+        cacheFaults.read = rate()
+        cacheFaults.late = rate()
+        cacheFaults.rot = rate()
+        cacheFaults.full = rate()
     }
 
     package var volumeByteCount: UInt64 { UInt64(leafCount * Geometry.blocksPerLeaf * Geometry.blockByteCount) }

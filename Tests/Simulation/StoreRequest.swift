@@ -10,7 +10,7 @@ struct StoreRequest {
         case putObject(ObjectKey, [UInt8], WritePrecondition)
         case getObject(ObjectKey)
         case getRange(ObjectKey, byteOffset: UInt64, byteCount: Int)
-        case getFrame(ObjectKey, byteOffset: UInt64, byteCount: Int)
+        case getFrame(FrameReference)
 
         var isWrite: Bool {
             switch self {

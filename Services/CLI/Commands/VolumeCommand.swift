@@ -6,10 +6,10 @@ import Wire
 
 struct VolumeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "volume", abstract: "Make, show, commit, delete and take over volumes.",
+        commandName: "volume", abstract: "Make, show, commit, warm, delete and take over volumes.",
         subcommands: [
             VolumeCreate.self, VolumeList.self, VolumeShow.self, VolumeSync.self, VolumeDelete.self,
-            VolumeDiscover.self, VolumeAttach.self,
+            VolumeDiscover.self, VolumeAttach.self, VolumeWarm.self,
         ])
 }
 

@@ -25,6 +25,31 @@ package struct VolumeOutput: Encodable, Equatable, Sendable {
     package var oldestDirtySeconds: Double
     package var uploadBufferBytes: UInt64
     package var uploadBufferUsedBytes: UInt64
+    /// nil while the volume is not open.
+    package var reads: Reads?
+    package var warming: Warming?
+
+    /// Where reads found their bytes since the volume was opened.
+    package struct Reads: Encodable, Equatable, Sendable {
+        package var operations: UInt64
+        /// Nothing had to be fetched from the bucket for these.
+        package var localOperations: UInt64
+        package var journalBytes: UInt64
+        package var memoryBytes: UInt64
+        package var cacheBytes: UInt64
+        package var bucketBytes: UInt64
+        package var prefetchedBytes: UInt64
+    }
+
+    package struct Warming: Encodable, Equatable, Sendable {
+        package var isRunning: Bool
+        package var outcome: String
+        package var rangeBytes: UInt64
+        package var doneBytes: UInt64
+        package var fetchedBytes: UInt64
+        package var fetchedFrames: UInt64
+        package var presentFrames: UInt64
+    }
 
     package init(_ volume: VolumeDescription, portals: [ListenAddress]) {
         id = volume.id.description
@@ -48,6 +73,40 @@ package struct VolumeOutput: Encodable, Equatable, Sendable {
         oldestDirtySeconds = volume.oldestDirtySeconds
         uploadBufferBytes = volume.uploadBufferByteCount
         uploadBufferUsedBytes = volume.uploadBufferUsedByteCount
+        reads = volume.reads.map(Reads.init)
+        warming = Warming(volume.reads?.warming)
+    }
+}
+
+extension VolumeOutput.Reads {
+    init(_ reads: VolumeReadFigures) {
+        self.init(
+            operations: reads.readCount, localOperations: reads.localReadCount, journalBytes: reads.journalByteCount,
+            memoryBytes: reads.memoryByteCount, cacheBytes: reads.cacheByteCount, bucketBytes: reads.bucketByteCount,
+            prefetchedBytes: reads.prefetchedByteCount)
+    }
+
+    var text: String {
+        func size(_ byteCount: UInt64) -> String { ByteSize(byteCount: byteCount).description }
+        return "\(operations), \(HumanText.percent(localOperations, of: operations)) without the bucket; "
+            + "journal \(size(journalBytes)), memory \(size(memoryBytes)), cache \(size(cacheBytes)), "
+            + "bucket \(size(bucketBytes))"
+    }
+}
+
+extension VolumeOutput.Warming {
+    init?(_ warming: VolumeReadFigures.Warming?) {
+        guard let warming else { return nil }
+        self.init(
+            isRunning: warming.isRunning, outcome: warming.outcome, rangeBytes: warming.byteCount,
+            doneBytes: warming.doneByteCount, fetchedBytes: warming.fetchedByteCount,
+            fetchedFrames: warming.fetchedFrameCount, presentFrames: warming.presentFrameCount)
+    }
+
+    var text: String {
+        let state = isRunning ? "being warmed, \(HumanText.percent(doneBytes, of: rangeBytes))" : outcome
+        return "\(state); \(ByteSize(byteCount: fetchedBytes)) fetched in \(fetchedFrames) frames, "
+            + "\(presentFrames) frames were there"
     }
 }
 

@@ -37,6 +37,7 @@ package enum VolumeTable {
                 "\(ByteSize(byteCount: volume.uploadBufferUsedBytes)) of "
                     + "\(ByteSize(byteCount: volume.uploadBufferBytes)) used"
             ),
+            ("reads", volume.reads?.text ?? ""), ("warming", volume.warming?.text ?? ""),
         ]
         let width = rows.map(\.0.count).max() ?? 0
         return rows.filter { !$0.1.isEmpty }.map { name, value in

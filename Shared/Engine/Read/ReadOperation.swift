@@ -25,6 +25,8 @@ final class ReadOperation {
     let buffer: IOBuffer
     /// Give up waiting for the bucket at this time.
     let deadline: UInt64
+    /// Some of it had to be fetched from the bucket.
+    var usedBucket = false
     /// Pieces under way.
     var outstanding = 0
     /// Newest layer first; applied in reverse.

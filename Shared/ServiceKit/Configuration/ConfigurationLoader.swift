@@ -49,6 +49,15 @@ package struct ConfigurationLoader: Sendable {
                     reason: "\(configuration.journalVolumeBuffer.configurationText) is more than journal.size "
                         + "(\(configuration.journalSize.configurationText)), which all volumes share"))
         }
+        let share = configuration.cacheSize.byteCount / UInt64(configuration.cacheDirectories.count)
+        if problems.isEmpty, share < GatewayConfiguration.smallestCacheDirectory.byteCount {
+            problems.append(
+                .init(
+                    place: "", key: "cache.size",
+                    reason: "\(configuration.cacheSize.configurationText) leaves each of the "
+                        + "\(configuration.cacheDirectories.count) cache.directories \(ByteSize(byteCount: share)); "
+                        + "at least \(GatewayConfiguration.smallestCacheDirectory.configurationText) are needed"))
+        }
         guard problems.isEmpty else { throw ConfigurationError(problems) }
         return configuration
     }

@@ -14,6 +14,8 @@ package struct GatewayConfiguration: Equatable, Sendable {
     package var journalSegmentSize = ByteSize.mebibytes(32)
     package var journalVolumeBuffer = ByteSize.gibibytes(2)
     package var cacheDirectories = [DirectoryPath("/var/lib/sluice/cache")]
+    package var cacheSize = ByteSize.gibibytes(16)
+    package var cacheIndexMemory = ByteSize.mebibytes(64)
     package var cacheMemory = ByteSize.mebibytes(256)
     /// Empty until configured, because no default place would be right.
     package var bucketURL = ""
@@ -36,6 +38,9 @@ package struct GatewayConfiguration: Equatable, Sendable {
 
     package init() {}
 
+    package static let smallestCacheDirectory = ByteSize.mebibytes(128)
+    package static let largestCache = ByteSize.tebibytes(8)
+
     package static let keys: [ConfigurationKey] = [
         .value(
             "state.directory", \.stateDirectory, "The gateway's identity and its list of volumes. Keep it."),
@@ -55,7 +60,16 @@ package struct GatewayConfiguration: Equatable, Sendable {
         .value(
             "journal.volume_buffer", \.journalVolumeBuffer, in: .mebibytes(16)...(.tebibytes(64)),
             "Upload buffer of a volume that was created without one of its own."),
-        .list("cache.directories", \.cacheDirectories, "Where blocks that were read are kept."),
+        .list(
+            "cache.directories", \.cacheDirectories,
+            "Where blocks that were read are kept. May be lost at any time; fast disks are worth it."),
+        .value(
+            "cache.size", \.cacheSize, in: smallestCacheDirectory...largestCache,
+            "Space of the read cache, shared evenly by its directories; at least 128MiB for each."),
+        .value(
+            "cache.index_memory", \.cacheIndexMemory, in: .mebibytes(1)...(.gibibytes(64)),
+            "Memory for the read cache's index, 20 bytes a frame of 4 KiB to 64 KiB; bounds what of cache.size is used."
+        ),
         .value(
             "cache.memory", \.cacheMemory, in: .mebibytes(16)...(.tebibytes(1)),
             "Memory for map nodes and blocks that were read."),

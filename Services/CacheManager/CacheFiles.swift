@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Engine
+package import Platform
+
+/// The region files of the read cache: `<cache directory>/<number>.region`. The table of open files belongs to the
+/// shard's thread; the files in it may be used by disk threads at the same time, and stay open for them when they
+/// leave it. The disk threads are the cache's own, so that a slow cache disk never holds up a journal.
+package final class CacheFiles {
+    /// More would use up the file descriptors of a process with a large cache.
+    private static let openLimit = 512
+    /// Regions looked at in one go of a disk thread, between which others have their turn.
+    private static let scanBatch = 8
+    private static let suffix = ".region"
+
+    private let disk: any DiskWork
+    private let regionByteCount: Int
+    private var paths: [CacheDirectoryID: String] = [:]
+    private var openFiles: [CacheFile: BlockFile] = [:]
+    /// Opened first, closed first.
+    private var order: [CacheFile] = []
+
+    package init(disk: any DiskWork, regionByteCount: Int) {
+        self.disk = disk
+        self.regionByteCount = regionByteCount
+    }
+
+    package func name(_ directory: CacheDirectoryID, _ path: String) { paths[directory] = path }
+    package func path(of directory: CacheDirectoryID) -> String? { paths[directory] }
+
+    private func path(of file: CacheFile) -> String {
+        "\(paths[file.directory] ?? ".")/\(Self.fileName(file.number))"
+    }
+
+    package static func fileName(_ number: UInt32) -> String {
+        let digits = String(number, radix: 16)
+        return String(repeating: "0", count: 8 - digits.utf8.count) + digits + suffix
+    }
+
+    private static func number(fileName: String) -> UInt32? {
+        guard fileName.hasSuffix(suffix), let number = UInt32(fileName.dropLast(suffix.utf8.count), radix: 16),
+            Self.fileName(number) == fileName
+        else { return nil }
+        return number
+    }
+
+    // MARK: Reading and writing
+
+    /// What is in the page cache is answered at once.
+    package func read(
+        _ file: CacheFile, byteOffset: Int, byteCount: Int,
+        then finish: @escaping (Result<[UInt8], SystemError>) -> Void
+    ) {
+        let known = openFiles[file]
+        if let bytes = known?.readNoWait(byteCount: byteCount, at: UInt64(byteOffset)) {
+            return finish(.success(bytes))
+        }
+        let path = path(of: file)
+        disk.run { () -> Result<(BlockFile, [UInt8]), SystemError> in
+            Result { () throws(SystemError) in
+                try CacheFailpoints.read.hit()
+                let opened = if let known { known } else { try BlockFile(path: path, access: .readWrite) }
+                return (opened, try opened.readFully(byteCount: byteCount, at: UInt64(byteOffset)))
+            }
+        } then: { result in
+            if case .success((let opened, _)) = result { self.adopt(opened, as: file) }
+            finish(result.map { $0.1 })
+        }
+    }
+
+    package func write(
+        _ buffer: IOBuffer, byteCount: Int, to file: CacheFile, at byteOffset: Int,
+        then finish: @escaping (Result<Void, SystemError>) -> Void
+    ) {
+        let known = openFiles[file]
+        let (path, regionByteCount) = (path(of: file), regionByteCount)
+        disk.run { () -> Result<BlockFile, SystemError> in
+            Result { () throws(SystemError) in
+                try CacheFailpoints.write.hit()
+                let opened = if let known { known } else { try Self.make(path, byteCount: regionByteCount) }
+                try unsafe opened.write(UnsafeRawBufferPointer(buffer.bytes(0..<byteCount)), at: UInt64(byteOffset))
+                return opened
+            }
+        } then: { result in
+            if case .success(let opened) = result { self.adopt(opened, as: file) }
+            finish(result.map { _ in })
+        }
+    }
+
+    package func discard(_ file: CacheFile) {
+        openFiles[file] = nil
+        order.removeAll { $0 == file }
+        let path = path(of: file)
+        disk.run { () -> Void in
+            // A file that stays is found at the next start, and used or removed then.
+            _ = try? Platform.FileSystem.remove(path)
+        } then: {
+        }
+    }
+
+    /// The file with all its space; one that cannot have it is removed again, so that it takes none from others.
+    private static func make(_ path: String, byteCount: Int) throws(SystemError) -> BlockFile {
+        let file = try BlockFile(path: path, access: .readWrite, creation: .ifMissing)
+        guard try file.size() < UInt64(byteCount) else { return file }
+        do throws(SystemError) {
+            try file.allocate(byteCount: UInt64(byteCount))
+            return file
+        } catch {
+            _ = try? Platform.FileSystem.remove(path)
+            throw error
+        }
+    }
+
+    private func adopt(_ opened: BlockFile, as file: CacheFile) {
+        guard openFiles[file] == nil, paths[file.directory] != nil else { return }
+        openFiles[file] = opened
+        order.append(file)
+        if order.count > Self.openLimit { openFiles[order.removeFirst()] = nil }
+    }
+
+    // MARK: Opening
+
+    /// Looks at every region file of a directory, a few at a time.
+    package func scan(
+        _ directory: CacheDirectoryID, found: @escaping ([(CacheFile, CacheRegionScan)]) -> Void,
+        then finish: @escaping (Result<Void, SystemError>) -> Void
+    ) {
+        let path = paths[directory] ?? "."
+        disk.run { () -> Result<[UInt32], SystemError> in
+            Result { () throws(SystemError) in
+                try Platform.FileSystem.list(path).compactMap { Self.number(fileName: $0) }
+            }
+        } then: { result in
+            switch result {
+            case .failure(let error): finish(.failure(error))
+            case .success(let numbers):
+                self.scan(numbers[...], of: directory, found: found) { finish(.success(())) }
+            }
+        }
+    }
+
+    private func scan(
+        _ numbers: ArraySlice<UInt32>, of directory: CacheDirectoryID,
+        found: @escaping ([(CacheFile, CacheRegionScan)]) -> Void, then finish: @escaping () -> Void
+    ) {
+        let batch = numbers.prefix(Self.scanBatch).map { CacheFile(directory: directory, number: $0) }
+        guard !batch.isEmpty else { return finish() }
+        let (filePaths, regionByteCount) = (batch.map(path(of:)), regionByteCount)
+        disk.run {
+            filePaths.map { Self.scan($0, regionByteCount: regionByteCount) }
+        } then: { scans in
+            found(Array(zip(batch, scans)))
+            self.scan(numbers.dropFirst(Self.scanBatch), of: directory, found: found, then: finish)
+        }
+    }
+
+    private static func scan(_ path: String, regionByteCount: Int) -> CacheRegionScan {
+        guard let file = try? BlockFile(path: path, access: .readOnly) else { return .unreadable }
+        return CacheRegionScan.scan(regionByteCount: regionByteCount) { byteOffset, byteCount in
+            try? file.readFully(byteCount: byteCount, at: UInt64(byteOffset))
+        }
+    }
+}
+
+/// Where tests let the cache's disk fail.
+enum CacheFailpoints {
+    static let read = Failpoint("cache.region.read")
+    static let write = Failpoint("cache.region.write")
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Engine
+import Platform
+
+/// The shard's read cache with its files, and the directories that it has now. Owned by the shard, on its thread.
+package final class HostedCache {
+    package struct Directory: Equatable, Sendable {
+        package var id: CacheDirectoryID
+        package var path: String
+    }
+
+    package let cache: ReadCache
+    package let files: CacheFiles
+    package private(set) var settings: CacheSettings
+    package private(set) var directories: [Directory] = []
+    private var lastID: UInt32 = 0
+
+    package init(limits: CacheLimits, settings: CacheSettings, disk: any DiskWork) {
+        cache = ReadCache(limits: limits)
+        files = CacheFiles(disk: disk, regionByteCount: limits.regionByteCount)
+        self.settings = CacheSettings(
+            directories: [], byteCount: settings.byteCount, configuredDirectories: settings.configuredDirectories,
+            configuredByteCount: settings.configuredByteCount)
+        apply(settings)
+    }
+
+    /// Adds, removes and resizes directories until they are as they should be. What is removed is forgotten at once.
+    package func apply(_ new: CacheSettings) {
+        let regionLimit = Self.regionLimit(new, limits: cache.limits)
+        for directory in directories where !new.directories.contains(directory.path) {
+            cache.remove(directory.id, isDiscarded: true)
+        }
+        directories.removeAll { !new.directories.contains($0.path) }
+        for directory in directories { cache.resize(directory.id, regionLimit: regionLimit) }
+        for path in new.directories where !directories.contains(where: { $0.path == path }) {
+            lastID += 1
+            let directory = Directory(id: CacheDirectoryID(lastID), path: path)
+            directories.append(directory)
+            files.name(directory.id, path)
+            cache.add(directory.id, regionLimit: regionLimit)
+        }
+        settings = new
+    }
+
+    /// How many regions each directory holds: all the same, because a cache on two disks is to use both.
+    package static func regionLimit(_ settings: CacheSettings, limits: CacheLimits) -> Int {
+        guard !settings.directories.isEmpty else { return 0 }
+        return Int(settings.byteCount / UInt64(settings.directories.count)) / limits.regionByteCount
+    }
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+import CacheManager
+import Engine
+import Foundation
+import Messages
+import Platform
+import Testing
+import Wire
+
+/// The read cache under volumes, with real files.
+struct ReadCacheTests {
+    private static let byteCount = 64 << 10
+
+    /// A volume whose journal holds nothing any more of what it wrote first: reads go to the bucket.
+    private func volume(_ gateway: GatewayHarness, name: String = "db") throws -> VolumeID {
+        let volume = try gateway.create(name)
+        for step in 0..<40 {
+            let bytes = [UInt8](repeating: UInt8(truncatingIfNeeded: step + 1), count: 256 << 10)
+            try gateway.write(bytes, to: volume.id, sector: UInt64(step * 512))
+            if step % 8 == 7 { _ = try gateway.sync(name) }
+        }
+        // As another gateway takes it over: no journal, no memory.
+        return volume.id
+    }
+
+    /// A gateway that has the volume only in the bucket.
+    private func gateway(frameCacheByteCount: Int = 0) throws -> (GatewayHarness, VolumeID) {
+        let first = try GatewayHarness()
+        let id = try volume(first)
+        let second = try GatewayHarness(bucket: first.bucket, gateway: 2, frameCacheByteCount: frameCacheByteCount)
+        _ = try second.attach("db", force: true)
+        return (second, id)
+    }
+
+    private func read(_ gateway: GatewayHarness, _ id: VolumeID, step: Int) throws {
+        let bytes = try gateway.read(id, sector: UInt64(step * 512), count: UInt32(Self.byteCount / 512))
+        #expect(bytes == [UInt8](repeating: UInt8(truncatingIfNeeded: step + 1), count: Self.byteCount))
+    }
+
+    private func sources(_ gateway: GatewayHarness, _ id: VolumeID) throws -> ReadSources {
+        try #require(gateway.shard.volumes[id]?.engine?.statistics.sources)
+    }
+
+    @Test func aSecondReadDoesNotGoToTheBucket() throws {
+        let (gateway, id) = try gateway()
+        for step in [3, 30, 11] { try read(gateway, id, step: step) }
+        #expect(try sources(gateway, id).bucketByteCount == UInt64(3 * Self.byteCount))
+        gateway.pass(2)
+        for step in [3, 30, 11] { try read(gateway, id, step: step) }
+        let sources = try sources(gateway, id)
+        #expect(sources.bucketByteCount == UInt64(3 * Self.byteCount))
+        #expect(sources.cacheByteCount == UInt64(3 * Self.byteCount))
+        let statistics = try #require(gateway.shard.volumes[id]?.engine?.statistics)
+        #expect(statistics.localReadCount == 3 && statistics.answeredReadCount == 6)
+    }
+
+    @Test func aCloneReadsWhatItsSourceHasRead() throws {
+        let (gateway, id) = try gateway()
+        let cut: VolumeCutRequest.Reply = try gateway.await {
+            gateway.control.cut(VolumeCutRequest(volume: VolumeReference("db")), within: .seconds(30), answer: $0)
+        }
+        let record = SnapshotRecord(
+            id: SnapshotID(rawValue: 7), head: try HeadFormat.decode(cut.head), description: "",
+            createdMilliseconds: 1, state: .completed)
+        gateway.bucket.put(BucketLayout.snapshot(record.id), try SnapshotFormat.encode(record))
+        let clone = try gateway.create("clone", from: record.id)
+        for step in [3, 30, 11] { try read(gateway, id, step: step) }
+        for step in [3, 30, 11] { try read(gateway, clone.id, step: step) }
+        let sources = try sources(gateway, clone.id)
+        #expect(sources.bucketByteCount == 0 && sources.cacheByteCount == UInt64(3 * Self.byteCount))
+    }
+
+    @Test func theCacheSurvivesARestart() throws {
+        let (gateway, id) = try gateway()
+        for step in [3, 30, 11] { try read(gateway, id, step: step) }
+        gateway.pass(2)
+        try gateway.restart()
+        for step in [3, 30, 11] { try read(gateway, id, step: step) }
+        let sources = try sources(gateway, id)
+        #expect(sources.bucketByteCount == 0 && sources.cacheByteCount == UInt64(3 * Self.byteCount))
+    }
+
+    @Test func filesThatWereDamagedOrRemovedAreFetchedAgain() throws {
+        let (gateway, id) = try gateway()
+        for step in [3, 30, 11] { try read(gateway, id, step: step) }
+        gateway.pass(2)
+        let directory = gateway.directory + "/cache"
+        for name in try Platform.FileSystem.list(directory) {
+            let file = try BlockFile(path: "\(directory)/\(name)", access: .readWrite)
+            let garbage = IOBuffer([UInt8](repeating: 0xee, count: 4096))
+            try unsafe file.write(UnsafeRawBufferPointer(garbage.bytes), at: 8192)
+        }
+        for step in [3, 30, 11] { try read(gateway, id, step: step) }
+        #expect(gateway.shard.cache.cache.statistics.damagedCount > 0)
+        gateway.pass(2)
+        try FileManager.default.removeItem(atPath: directory)
+        try gateway.restart()
+        for step in [3, 30, 11] { try read(gateway, id, step: step) }
+        #expect(
+            gateway.cacheReports.contains { report in
+                if case .directoryOff = report { true } else { false }
+            })
+    }
+
+    @Test func sequentialReadsAreGivenWhatComesNext() throws {
+        let (gateway, id) = try gateway(frameCacheByteCount: 16 << 20)
+        for part in 0..<40 {
+            _ = try gateway.read(id, sector: UInt64(part * 128), count: 128)
+        }
+        let statistics = try #require(gateway.shard.volumes[id]?.engine?.statistics)
+        #expect(statistics.prefetchedByteCount > 1 << 20)
+        #expect(statistics.sources.bucketByteCount < 5 * 64 << 10)
+    }
+
+    @Test func randomReadsFetchNothingElse() throws {
+        let (gateway, id) = try gateway(frameCacheByteCount: 16 << 20)
+        for step in [3, 30, 11, 20, 1, 38, 7] { try read(gateway, id, step: step) }
+        #expect(gateway.shard.volumes[id]?.engine?.statistics.prefetchedByteCount == 0)
+    }
+
+    @Test func aVolumeIsWarmedInTheBackground() throws {
+        let (gateway, id) = try gateway()
+        let request = VolumeWarmRequest(volume: VolumeReference("db"), byteOffset: 1 << 20, byteCount: 2 << 20)
+        _ = try gateway.await { gateway.control.warm(request, answer: $0) }
+        let warming = try #require(gateway.control.list().volumes.first?.reads?.warming)
+        #expect(!warming.isRunning && warming.outcome == "finished")
+        #expect(warming.fetchedByteCount == 2 << 20 && warming.doneByteCount == 2 << 20)
+        for step in 4..<12 { try read(gateway, id, step: step) }
+        #expect(try sources(gateway, id).bucketByteCount == 0)
+        // All of it is there now: nothing is fetched twice.
+        _ = try gateway.await { gateway.control.warm(request, answer: $0) }
+        let again = try #require(gateway.control.list().volumes.first?.reads?.warming)
+        #expect(again.fetchedFrameCount == 0 && again.presentFrameCount == warming.fetchedFrameCount)
+    }
+
+    @Test func aRangeBeyondTheEndIsRefusedAndWarmingCanBeStopped() throws {
+        let (gateway, _) = try gateway()
+        let beyond = VolumeWarmRequest(volume: VolumeReference("db"), byteOffset: 1 << 30)
+        let fault = try gateway.fault { _ = try gateway.await { gateway.control.warm(beyond, answer: $0) } }
+        #expect(fault.code == .invalidArgument)
+        gateway.isBucketReachable = false
+        let all = VolumeWarmRequest(volume: VolumeReference("db"))
+        let started = try gateway.await { gateway.control.warm(all, answer: $0) }
+        #expect(started.reads?.warming?.isRunning == true)
+        let stop = VolumeWarmRequest(volume: VolumeReference("db"), isCancelled: true)
+        let stopped = try gateway.await { gateway.control.warm(stop, answer: $0) }
+        #expect(stopped.reads?.warming?.isRunning == false && stopped.reads?.warming?.outcome == "cancelled")
+    }
+}
