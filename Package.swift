@@ -93,18 +93,13 @@ let targets: [Target] = [
     .executableTarget(
         name: "CrashRunner", dependencies: ["TestInitiator", "GatewayHarness", "Wire", arguments],
         path: "Tests/CrashRunner", swiftSettings: settings),
-    tests("IntegrationTests", ["GatewayHarness", "TestInitiator"]),
+    tests(
+        "IntegrationTests",
+        ["GatewayHarness", "TestInitiator", "S3Servers", "S3", "ObjectStorage", "ObjectStoreConformance", "Wire"]),
     .target(
         name: "S3Servers", dependencies: ["GatewayHarness"], path: "Tests/S3Servers", exclude: ["Scripts"],
         swiftSettings: settings),
-    .target(
-        name: "FaultProxy", dependencies: [nioCore, nioPosix, nioHTTP], path: "Tests/FaultProxy",
-        swiftSettings: settings),
-    .executableTarget(
-        name: "FaultProxyRunner", dependencies: ["FaultProxy", signals, arguments], path: "Tests/FaultProxyRunner",
-        swiftSettings: settings),
-    tests("S3ServersTests", ["S3Servers", "GatewayHarness", "FaultProxy"]),
-    tests("FaultProxyTests", ["FaultProxy", nioCore, nioPosix, nioHTTP]),
+    tests("S3ServersTests", ["S3Servers", "GatewayHarness"]),
     tests("WireTests", ["Wire", "TestSupport"]),
     tests("PlatformTests", ["Platform", "Wire", "TestSupport"]),
     tests("SCSITests", ["SCSI", "Wire", "TestSupport"]),
@@ -159,7 +154,6 @@ let package = Package(
         .executable(name: "sluice", targets: ["CLI"]),
         .executable(name: "sluice-crash", targets: ["CrashRunner"]),
         .executable(name: "sluice-sim", targets: ["SimulationRunner"]),
-        .executable(name: "sluice-fault-proxy", targets: ["FaultProxyRunner"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),

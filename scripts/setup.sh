@@ -5,7 +5,7 @@
 set -euo pipefail
 
 build=(libzmq3-dev libzstd-dev libisal-dev pkg-config git python3)
-test=(tgt qemu-utils qemu-block-extra libiscsi-bin prometheus fio libnbd-bin e2fsprogs curl)
+test=(tgt qemu-utils qemu-block-extra libiscsi-bin prometheus fio libnbd-bin e2fsprogs curl iproute2)
 s3=(python3-venv)
 # Swift and Ceph, whose daemons are only ever started by tests.
 s3_more=(python3-venv swift-proxy swift-account swift-container swift-object memcached

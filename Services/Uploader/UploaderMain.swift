@@ -35,7 +35,8 @@ struct UploaderMain: ServiceCommand {
         return [UploadService(context, runner: runner, state: state)]
     }
 
-    private static func open(_ store: any ObjectStore, _ bucket: BucketSettings, _ context: ServiceContext) async throws {
+    private static func open(_ store: any ObjectStore, _ bucket: BucketSettings, _ context: ServiceContext) async throws
+    {
         let now = WallClock.millisecondsNow()
         let opening = BucketOpening(store, wallMilliseconds: now)
         let memory = ProbeMemory(runDirectory: context.configuration.runDirectory, bucket: bucket.description)

@@ -261,7 +261,8 @@ package final class Volume {
         switch phase {
         case .opening: .opening
         case .serving:
-            (journal.store.lastFailure.map { "\($0)" } ?? commit?.delayReason ?? foldProblem ?? opening.delayReason ?? lapseReason)
+            (journal.store.lastFailure.map { "\($0)" } ?? commit?.delayReason ?? foldProblem ?? opening.delayReason
+                ?? lapseReason)
                 .map { .stalled($0) } ?? .serving
         case .stopping: .stopping
         case .stopped: .stopped

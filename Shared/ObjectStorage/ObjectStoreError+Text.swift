@@ -52,7 +52,8 @@ extension ObjectStoreError.Refusal: CustomStringConvertible {
         case .unsupportedURL(let text, let fault): "bucket '\(text)': \(fault)"
         case .bucketMissing(let path):
             "the bucket directory \(path) does not exist; create it, or mount the disk that holds it"
-        case .noSuchBucket: "the bucket does not exist; create it, or correct bucket.url, bucket.endpoint or bucket.region"
+        case .noSuchBucket:
+            "the bucket does not exist; create it, or correct bucket.url, bucket.endpoint or bucket.region"
         case .notADirectory(let path): "the bucket \(path) is not a directory"
         case .noPermission(let error):
             "no permission in the bucket: \(error); let the service's user read and write it"

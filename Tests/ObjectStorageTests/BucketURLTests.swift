@@ -52,7 +52,8 @@ struct BucketURLTests {
 
     @Test(arguments: [
         ("http://127.0.0.1:9000", "http://127.0.0.1:9000"), ("https://S3.example.org/", "https://s3.example.org"),
-        ("https://store:443", "https://store"), ("http://store:80", "http://store"), ("http://[::1]:9", "http://[::1]:9"),
+        ("https://store:443", "https://store"), ("http://store:80", "http://store"),
+        ("http://[::1]:9", "http://[::1]:9"),
         ("https://[2001:db8::1]", "https://[2001:db8::1]"),
     ])
     func readsEndpoints(_ text: String, _ description: String) throws {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import ObjectStorage
-@testable import S3
 import Testing
 import Wire
+
+@testable import S3
 
 struct S3AddressTests {
     private func address(

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import NIOHTTP1
 import ObjectStorage
-@testable import S3
 import Testing
 import Wire
+
+@testable import S3
 
 /// What each answer of a store makes of a request, given as (status, S3's code).
 struct S3AnswerTests {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-@testable import S3
 import Testing
+
+@testable import S3
 
 struct S3XMLTests {
     @Test func readsAListing() {

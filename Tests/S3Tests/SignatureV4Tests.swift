@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-@testable import S3
 import Testing
+
+@testable import S3
 
 /// The examples of "Authenticating Requests: Using the Authorization Header", Amazon S3 API Reference.
 /// Testable: how a request is signed is nobody else's business.

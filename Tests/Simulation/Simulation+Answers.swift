@@ -49,7 +49,8 @@ extension Simulation {
     private func requireLease(_ number: Int, _ gateway: SimulatedGateway) throws(Violation) {
         guard settings.leaseMilliseconds != nil, let volume = gateway.volume else { return }
         guard volume.head.generation >= headGeneration else {
-            throw Violation(.leaseIsHeldByOne, "#\(number) is answered by g\(gateway.index), whose lease was taken over")
+            throw Violation(
+                .leaseIsHeldByOne, "#\(number) is answered by g\(gateway.index), whose lease was taken over")
         }
     }
 

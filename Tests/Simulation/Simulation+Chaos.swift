@@ -83,7 +83,10 @@ extension Simulation {
     ) throws(Violation) {
         guard headWriter == old.index, old.status != .retired, !isDraining, gateways.count < 12,
             let tag = store[BucketLayout.head(volume)]?.tag
-        else { return old.isCutOff = false }
+        else {
+            old.isCutOff = false
+            return
+        }
         if tag == seen, now - since >= UInt64(leaseNanoseconds) {
             rare.add(.leaseTakenOver)
             try takeOver()
@@ -94,7 +97,8 @@ extension Simulation {
         }
         guard looks < 12 else {
             rare.add(.leaseKept)
-            return old.isCutOff = false
+            old.isCutOff = false
+            return
         }
         let action = Action.waitForLease(tag, since: tag == seen ? since : now, looks: looks + 1)
         schedule(.action(gateway: old.index, life: -1, action), after: leaseNanoseconds / 4)

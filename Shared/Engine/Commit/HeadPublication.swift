@@ -117,7 +117,6 @@ extension Volume {
         later(action, after: lease.map { min(pause, $0.longestPause) } ?? pause, at: time)
     }
 
-
     private func headPublished(_ tag: EntityTag, at time: EngineTime) {
         guard let landed = publication else { return }
         publication = nil

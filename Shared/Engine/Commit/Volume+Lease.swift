@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package import Wire
+import Wire
 
 /// Who wrote a HEAD last, and the how manieth time: two HEADs of one commit differ in it, so that no tag comes back.
 package struct LeaseRenewal: Hashable, Codable, Sendable {

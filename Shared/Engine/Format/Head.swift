@@ -96,7 +96,8 @@ package struct Head: Hashable, Codable, Sendable {
     package init(
         formatVersion: Int = 1, volume: VolumeID, name: String, targetName: String, byteCount: UInt64,
         blockByteCount: Int = Geometry.blockByteCount, mode: Mode = .cached, ownership: Ownership = .exclusive,
-        leaseMilliseconds: UInt64? = nil, state: State = .live, createdMilliseconds: UInt64, sourceSnapshot: SnapshotID? = nil, durability: String,
+        leaseMilliseconds: UInt64? = nil, state: State = .live, createdMilliseconds: UInt64,
+        sourceSnapshot: SnapshotID? = nil, durability: String,
         compressionLevel: Int, commitIntervalSeconds: Int, uploadBufferByteCount: UInt64, lineage: UInt64,
         generation: Generation = Generation(1), owner: GatewayID, commit: CommitID, commitNumber: UInt64 = 1,
         journalSequence: JournalSequence = .zero, cutMilliseconds: UInt64, foldNumber: UInt64 = 0,

@@ -115,7 +115,8 @@ package struct GatewayConfiguration: Equatable, Sendable {
     package func bucket() throws(ConfigurationError) -> BucketSettings {
         guard !bucketURL.isEmpty else {
             throw ConfigurationError(
-                place: "", key: "bucket.url", reason: "is not set; give the bucket as s3://bucket or file:///path/of/a/directory")
+                place: "", key: "bucket.url",
+                reason: "is not set; give the bucket as s3://bucket or file:///path/of/a/directory")
         }
         do {
             return BucketSettings(url: try BucketURL(bucketURL, prefix: bucketPrefix), s3: s3Settings)
