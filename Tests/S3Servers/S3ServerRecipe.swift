@@ -65,8 +65,9 @@ struct S3ServerRecipe {
 
     private mutating func rclone(_ directory: String) throws {
         try makeFolder("\(directory)/data")
-        // Keys by environment, where other users cannot see them; no configuration of the user's.
-        environment = ["RCLONE_AUTH_KEY": "\(accessKey),\(secretKey)", "RCLONE_CONFIG": "\(directory)/rclone.conf"]
+        // Keys by environment, where other users cannot see them, quoted because the value is a list of pairs; no
+        // configuration of the user's.
+        environment = ["RCLONE_AUTH_KEY": "\"\(accessKey),\(secretKey)\"", "RCLONE_CONFIG": "\(directory)/rclone.conf"]
         command = [
             S3Tools.path("rclone"), "serve", "s3", "--addr", "127.0.0.1:\(port)", "--vfs-cache-mode", "off",
             "\(directory)/data",

@@ -60,6 +60,8 @@ final class SimulatedGateway {
     var lostPower = false
     /// Its disk is a copy from the past.
     var isRestoredCopy = false
+    /// It may take the volume over at its first start: it has waited for the lease, or the owner is gone.
+    var mayTakeOver = false
     /// Nothing of it reaches the bucket.
     var isCutOff = false
     /// It was shown a HEAD that is not its own.

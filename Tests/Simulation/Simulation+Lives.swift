@@ -160,6 +160,12 @@ extension Simulation {
         // As taken over by whoever has no local state: what the bucket holds is all there is.
         let head = try decode(object.bytes)
         guard let writer = headWriter else { preconditionFailure("a HEAD that nobody wrote") }
+        // Under a lease it would have to wait again.
+        if settings.leaseMilliseconds != nil, !gateway.mayTakeOver, gateways[writer].status != .retired {
+            retire(gateway)
+            return try requireOwner()
+        }
+        gateway.mayTakeOver = false
         gateway.oracle = gateways[writer].oracle
         gateway.oracle.restart(at: gateway.oracle.position(at: head.journalSequence), sequence: head.journalSequence)
         gateway.committedSequence = head.journalSequence
@@ -199,6 +205,7 @@ extension Simulation {
         guard store[BucketLayout.head(volume)] != nil else { return }
         let gateway = addGateway(SimulatedDisk(segmentByteCount: settings.limits.segmentByteCount))
         owner = gateway.index
+        gateway.mayTakeOver = true
         try start(gateway)
         for _ in 0..<settings.frontendCount { addFrontend(gateway: gateway.index) }
     }

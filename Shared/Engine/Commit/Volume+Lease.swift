@@ -37,6 +37,12 @@ struct Lease {
     /// Pauses between attempts, so that several fit into a lease.
     var longestPause: UInt64 { nanoseconds / 8 }
 
+    /// What is withheld, in the requests' order.
+    var answers: [(origin: RequestOrigin, answer: VolumeReply)] {
+        withheld.sorted { ($0.key.frontend, $0.key.number) < ($1.key.frontend, $1.key.number) }
+            .map { ($0.key, $0.value) }
+    }
+
     mutating func renewed(sentAt: UInt64) {
         // A taker's clock may run a little faster than ours.
         validUntil = sentAt + nanoseconds / 8 * 7
@@ -64,7 +70,7 @@ extension Volume {
         if isLapsed, !lease.isLapsed, phase == .serving { effects.append(.report(.leaseLapsed)) }
         lease.isLapsed = isLapsed
         if !lease.isLapsed, !lease.withheld.isEmpty {
-            for (origin, answer) in lease.withheld { effects.append(.reply(origin, answer)) }
+            for (origin, answer) in lease.answers { effects.append(.reply(origin, answer)) }
             lease.withheld = [:]
         }
         self.lease = lease
@@ -98,9 +104,7 @@ extension Volume {
 
     /// No lease outlives its owner's end.
     func dropLease(answering answer: VolumeReply) {
-        for origin in lease?.withheld.keys.sorted(by: { ($0.frontend, $0.number) < ($1.frontend, $1.number) }) ?? [] {
-            effects.append(.reply(origin, answer))
-        }
+        for (origin, _) in lease?.answers ?? [] { effects.append(.reply(origin, answer)) }
         lease?.withheld = [:]
     }
 }
