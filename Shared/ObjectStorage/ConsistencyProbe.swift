@@ -64,8 +64,8 @@ package struct ConsistencyProbe: Sendable {
             findings += try await visibility()
         } catch {
             try? await removeAll()
-            // A store that breaks its word often gives odd answers as well; the broken word says more.
-            guard findings.isEmpty || error.disposition != .refuse else { return findings }
+            // A store that breaks its word often gives odd answers as well; the broken word says more, and is final.
+            guard findings.isEmpty else { return findings }
             throw error
         }
         try await removeAll()
@@ -221,7 +221,15 @@ extension ConsistencyProbe {
             return await group.reduce(into: []) { $0.append($1) }
         }
         var winners: [Int] = []
-        for (number, result) in results where try result.get() { winners.append(number) }
+        var failure: ObjectStoreError?
+        for (number, result) in results {
+            switch result {
+            case .success(let won): if won { winners.append(number) }
+            case .failure(let error): failure = error
+            }
+        }
+        // Two winners are too many, whatever became of the others.
+        if winners.count < 2, let failure { throw failure }
         return winners
     }
 }

@@ -27,7 +27,7 @@ package protocol ObjectStore: Sendable {
     /// Afterwards the object is gone for good; a missing one is not an error.
     func delete(_ key: ObjectKey) async throws(ObjectStoreError)
 
-    /// At most `limit` keys that begin with `prefix`, after `after`, each once; those of one folder in byte order, whole
+    /// At most `limit` keys that begin with `prefix` after `after`, each once, those of one folder in byte order, whole
     /// folders in the store's order (SeaweedFS lists `b/c` before `b-c`). A listing finds things for people
     /// and for clearing up; no decision about what a volume holds may rest on it.
     func list(prefix: String, after: ObjectKey?, limit: Int) async throws(ObjectStoreError) -> ObjectPage
