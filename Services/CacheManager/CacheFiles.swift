@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Engine
 package import Platform
+import Wire
 
 /// The region files of the read cache: `<cache directory>/<number>.region`. The table of open files belongs to the
 /// shard's thread; the files in it may be used by disk threads at the same time, and stay open for them when they
@@ -31,10 +32,7 @@ package final class CacheFiles {
         "\(paths[file.directory] ?? ".")/\(Self.fileName(file.number))"
     }
 
-    package static func fileName(_ number: UInt32) -> String {
-        let digits = String(number, radix: 16)
-        return String(repeating: "0", count: 8 - digits.utf8.count) + digits + suffix
-    }
+    package static func fileName(_ number: UInt32) -> String { hexadecimal(UInt64(number), digits: 8) + suffix }
 
     private static func number(fileName: String) -> UInt32? {
         guard fileName.hasSuffix(suffix), let number = UInt32(fileName.dropLast(suffix.utf8.count), radix: 16),

@@ -78,12 +78,9 @@ package struct SnapshotService: Sendable {
     }
 
     /// One request has one id, whichever process serves it: the caller's instance, which is random, mixed with the
-    /// request's number (SplitMix64's finisher, a bijection, so that numbers of one caller never share an id).
+    /// request's number by a bijection, so that numbers of one caller never share an id.
     package static func id(of number: UInt64, from caller: ServiceInstance) -> SnapshotID {
-        var value = caller.rawValue &+ number &* 0x9e37_79b9_7f4a_7c15
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return SnapshotID(rawValue: value ^ (value >> 31))
+        SnapshotID(rawValue: SplitMix64.finish(caller.rawValue &+ number &* SplitMix64.step))
     }
 
     private static func unknown(_ id: SnapshotID) -> BusFault {

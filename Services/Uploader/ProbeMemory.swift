@@ -16,7 +16,7 @@ package struct ProbeMemory: Sendable {
     }
 
     package func hasPassed(now: UInt64) -> Bool {
-        guard let bytes = try? FileSystem.read(path, atMost: 4096),
+        guard let bytes = try? FileSystem.readFile(path, limit: 4096),
             let lines = String(validating: bytes, as: UTF8.self)?.split(separator: "\n"), lines.count == 2,
             lines[0] == subject, let time = UInt64(lines[1])
         else { return false }

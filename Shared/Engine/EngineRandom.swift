@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import Wire
 
 /// SplitMix64 over a seed that the driver drew; the engine needs it only to tell commits apart.
 struct EngineRandom {
     var state: UInt64
 
     mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return value ^ (value >> 31)
+        state &+= SplitMix64.step
+        return SplitMix64.finish(state)
     }
 
     mutating func commitID() -> CommitID { CommitID(high: next(), low: next()) }

@@ -14,14 +14,28 @@ package struct S3Settings: Equatable, Sendable {
 
     /// nil: AWS, in `region`.
     package var endpoint: S3Endpoint?
-    package var region = "us-east-1"
-    package var addressing = Addressing.automatic
+    package var region: String
+    package var addressing: Addressing
     /// A file as the AWS tools keep it; nil: `AWS_SHARED_CREDENTIALS_FILE`, then the environment.
     package var credentialsFile: String?
-    package var credentialsProfile = "default"
+    package var credentialsProfile: String
     /// PEM certificates of further authorities whose servers are trusted.
     package var authorityFile: String?
-    package init() {}
+
+    package static let defaultRegion = "us-east-1"
+    package static let defaultProfile = "default"
+
+    package init(
+        endpoint: S3Endpoint? = nil, region: String = defaultRegion, addressing: Addressing = .automatic,
+        credentialsFile: String? = nil, credentialsProfile: String = defaultProfile, authorityFile: String? = nil
+    ) {
+        self.endpoint = endpoint
+        self.region = region
+        self.addressing = addressing
+        self.credentialsFile = credentialsFile
+        self.credentialsProfile = credentialsProfile
+        self.authorityFile = authorityFile
+    }
 }
 
 /// A server that speaks S3: `https://host:port`.

@@ -82,14 +82,23 @@ package enum FileSystem {
         try syncDirectory(parentDirectory(of: path) ?? ".")
     }
 
-    /// The whole file; EFBIG if it is longer than `limit`, before anything is read.
+    /// A whole small file, also a pipe or one of /proc, which have no size; EFBIG if it is longer than `limit`.
     package static func readFile(_ path: String, limit: Int) throws(SystemError) -> [UInt8] {
-        let file = try BlockFile(path: path, access: .readOnly)
-        let size = try file.size()
-        guard size <= UInt64(limit) else { throw SystemError(errorNumber: EFBIG, call: "read", path: path) }
-        let buffer = IOBuffer(byteCount: Int(size))
-        try unsafe file.readFully(into: buffer.bytes, at: 0)
-        return buffer.array
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .last("open", path: path) }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: limit + 1)
+        var count = 0
+        while count < bytes.count {
+            let got = unsafe bytes[count...].withUnsafeMutableBytes { rest in
+                retryingInterrupts { unsafe Glibc.read(descriptor, rest.baseAddress, rest.count) }
+            }
+            guard got >= 0 else { throw .last("read", path: path) }
+            if got == 0 { break }
+            count += got
+        }
+        guard count <= limit else { throw SystemError(errorNumber: EFBIG, call: "read", path: path) }
+        return Array(bytes[..<count])
     }
 
     /// "/a/b" for "/a/b/c", "/" for "/a", nil for a path without a slash.

@@ -17,7 +17,8 @@ package struct SystemError: Error, Equatable, Sendable, CustomStringConvertible 
     }
     package var isOutOfSpace: Bool { errorNumber == ENOSPC || errorNumber == EDQUOT }
     package var description: String {
-        let reason = unsafe String(cString: strerror(errorNumber))
-        return path.isEmpty ? "\(call): \(reason)" : "\(call) \(path): \(reason)"
+        path.isEmpty ? "\(call): \(reason)" : "\(call) \(path): \(reason)"
     }
+    /// The kernel's words alone, for messages that name the path themselves.
+    package var reason: String { unsafe String(cString: strerror(errorNumber)) }
 }

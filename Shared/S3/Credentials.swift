@@ -17,57 +17,52 @@ package struct Credentials: Equatable, Sendable, CustomStringConvertible {
     package var description: String { "access key \(accessKeyID)" }
 }
 
+extension Credentials {
+    /// nil if the environment has none.
+    fileprivate init?(environment: [String: String]) {
+        func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+        guard let keyID = value("AWS_ACCESS_KEY_ID"), let secret = value("AWS_SECRET_ACCESS_KEY") else { return nil }
+        self.init(accessKeyID: keyID, secretAccessKey: secret, sessionToken: value("AWS_SESSION_TOKEN"))
+    }
+}
+
 /// Where credentials come from: a file if one is named, else the environment. The file is read again when the store
 /// refuses what it held, so that keys can be exchanged without a restart.
 package final class CredentialsSource: Sendable {
     /// No larger file holds keys only.
     private static let fileByteLimit = 1 << 20
 
-    private let file: String?
-    private let profile: String
-    private let environment: Credentials?
-    private let current: Mutex<Credentials?>
+    private let file: (path: String, profile: String)?
+    private let current: Mutex<Credentials>
 
     package init(settings: S3Settings, environment: [String: String]) throws(ObjectStoreError) {
-        profile = settings.credentialsProfile
-        if let keyID = environment["AWS_ACCESS_KEY_ID"], let secret = environment["AWS_SECRET_ACCESS_KEY"],
-            !keyID.isEmpty, !secret.isEmpty
-        {
-            let token = environment["AWS_SESSION_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
-            self.environment = Credentials(accessKeyID: keyID, secretAccessKey: secret, sessionToken: token)
-        } else {
-            self.environment = nil
-        }
+        let given = Credentials(environment: environment)
         // What the environment says directly is for this very program; a file it names may be everybody's.
-        let shared = self.environment == nil ? environment["AWS_SHARED_CREDENTIALS_FILE"] : nil
-        file = settings.credentialsFile ?? shared
-        current = Mutex(nil)
-        let found = try load()
-        current.withLock { $0 = found }
+        let shared = given == nil ? environment["AWS_SHARED_CREDENTIALS_FILE"] : nil
+        file = (settings.credentialsFile ?? shared).map { ($0, settings.credentialsProfile) }
+        if let file {
+            current = Mutex(try Self.load(file.path, profile: file.profile))
+        } else if let given {
+            current = Mutex(given)
+        } else {
+            throw .refused(.noCredentials)
+        }
     }
 
-    /// - Returns: nil if the store is to be asked without a signature; never, for now: `init` refuses it.
-    package func credentials() throws(ObjectStoreError) -> Credentials {
-        guard let credentials = current.withLock({ $0 }) else { throw .refused(.noCredentials) }
-        return credentials
-    }
+    package func credentials() -> Credentials { current.withLock { $0 } }
 
     /// Looks again after the store refused `used`.
     /// - Returns: other credentials that may be tried, or nil.
     package func renewed(after used: Credentials) -> Credentials? {
-        guard let found = try? load(), found != used else { return nil }
+        guard let file, let found = try? Self.load(file.path, profile: file.profile), found != used else { return nil }
         current.withLock { $0 = found }
         return found
     }
 
-    private func load() throws(ObjectStoreError) -> Credentials {
-        guard let file else {
-            guard let environment else { throw .refused(.noCredentials) }
-            return environment
-        }
+    private static func load(_ file: String, profile: String) throws(ObjectStoreError) -> Credentials {
         let bytes: [UInt8]
         do {
-            bytes = try FileSystem.read(file, atMost: Self.fileByteLimit)
+            bytes = try FileSystem.readFile(file, limit: fileByteLimit)
         } catch {
             throw .refused(.badCredentialsFile(file, reason: error.reason))
         }

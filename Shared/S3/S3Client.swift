@@ -60,7 +60,7 @@ final class S3Client: Sendable {
 
     /// - Throws: unless the store says that it did what was asked (2xx).
     func send(_ request: S3Request) async throws(ObjectStoreError) -> S3Response {
-        let used = try credentials.credentials()
+        let used = credentials.credentials()
         do {
             return try await attempt(request, used)
         } catch {
@@ -106,8 +106,8 @@ final class S3Client: Sendable {
     private static func body(of response: HTTPClientResponse) async throws -> [UInt8] {
         let isError = !(200..<300).contains(response.status.code)
         var bytes: [UInt8] = []
-        if let length = response.headers.first(name: "content-length").flatMap({ Int($0) }), length > 0 {
-            bytes.reserveCapacity(min(length, isError ? errorByteLimit : 64 << 20))
+        if let length = response.headers.contentByteCount, length > 0 {
+            bytes.reserveCapacity(min(Int(clamping: length), isError ? errorByteLimit : 64 << 20))
         }
         for try await part in response.body {
             bytes.append(contentsOf: part.readableBytesView)

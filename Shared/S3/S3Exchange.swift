@@ -33,7 +33,11 @@ struct S3Response {
         return EntityTag(String(text))
     }
 
-    var contentByteCount: UInt64? { headers.first(name: "content-length").flatMap { UInt64($0) } }
+    var contentByteCount: UInt64? { headers.contentByteCount }
+}
+
+extension HTTPHeaders {
+    var contentByteCount: UInt64? { first(name: "content-length").flatMap { UInt64($0) } }
 }
 
 /// CRC-32C as S3 writes it.

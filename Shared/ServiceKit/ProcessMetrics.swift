@@ -33,7 +33,7 @@ package enum ProcessMetrics {
 
     /// Second word of /proc/self/statm, in pages.
     private static func residentByteCount() -> Double {
-        guard let bytes = try? FileSystem.read("/proc/self/statm", atMost: 256),
+        guard let bytes = try? FileSystem.readFile("/proc/self/statm", limit: 256),
             let pages = String(decoding: bytes, as: UTF8.self).split(separator: " ").dropFirst().first.flatMap({
                 Double($0)
             })

@@ -24,6 +24,6 @@ struct EmbeddedDirectoryTests {
         let embedded = EmbeddedDirectory(DirectoryPath(directory.path))
         try FileSystem.replace(embedded.configurationPath, with: "log: {level: debug}\n")
         try embedded.create()
-        #expect(try FileSystem.read(embedded.configurationPath, atMost: 100) == Array("log: {level: debug}\n".utf8))
+        #expect(try FileSystem.readFile(embedded.configurationPath, limit: 100) == Array("log: {level: debug}\n".utf8))
     }
 }

@@ -19,7 +19,7 @@ struct ImageFileTests {
         #expect(unsafe stat(path, &status) == 0)
         #expect(status.st_size == (2 << 20) + 4096)
         #expect(status.st_blocks * 512 < 1 << 20, "the zeros are holes")
-        let bytes = try FileSystem.read(path, atMost: 4 << 20)
+        let bytes = try FileSystem.readFile(path, limit: 4 << 20)
         #expect(bytes[(1 << 20) - 1] == 0 && bytes[1 << 20] == 7 && bytes[(1 << 20) + 4096] == 0)
     }
 
@@ -29,7 +29,7 @@ struct ImageFileTests {
         let file = try ImageFile(path: path)
         try file.writeZeros(byteCount: 8192)
         try file.finish()
-        #expect(try FileSystem.read(path, atMost: 20_000) == [UInt8](repeating: 0, count: 8192))
+        #expect(try FileSystem.readFile(path, limit: 20_000) == [UInt8](repeating: 0, count: 8192))
     }
 
     @Test func saysWhichFileCannotBeWritten() {

@@ -7,7 +7,7 @@ struct OperationsDocumentTests {
     /// `sluice config keys --markdown` prints the rows.
     @Test func theTableOfKeysIsTheOneTheProgramUses() throws {
         let repository = DirectoryPath("../../..", relativeTo: #filePath)
-        let bytes = try FileSystem.read(repository.appending("docs/OPERATIONS.md"), atMost: 1 << 20)
+        let bytes = try FileSystem.readFile(repository.appending("docs/OPERATIONS.md"), limit: 1 << 20)
         let document = String(decoding: bytes, as: UTF8.self)
         let rows = document.split(separator: "\n").filter { $0.hasPrefix("| `") && $0.contains("` | ") }.map(
             String.init)

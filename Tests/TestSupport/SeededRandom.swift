@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Wire
 
 /// The generator of all tests (SplitMix64): the same seed gives the same values on every machine, so a failure is
 /// repeated by its seed alone.
@@ -8,11 +9,8 @@ package struct SeededRandom: RandomNumberGenerator, Sendable {
     package init(seed: UInt64) { state = seed }
 
     package mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return value ^ (value >> 31)
+        state &+= SplitMix64.step
+        return SplitMix64.finish(state)
     }
 
     /// A value below `limit`, which must not be 0.

@@ -10,26 +10,21 @@ struct BucketOptions: ParsableArguments {
     @Option(name: .long, help: "Where in the bucket the gateway's objects start (bucket.prefix).") var prefix = ""
     @Option(name: .long, help: "The S3 store, such as https://s3.example.org:9000 (default: AWS).")
     var endpoint: BucketEndpoint?
-    @Option(name: .long, help: "The region of an S3 bucket.") var region: String = S3Settings().region
+    @Option(name: .long, help: "The region of an S3 bucket.") var region = S3Settings.defaultRegion
     @Option(name: .long, help: "Where an S3 bucket's name stands: automatic, path or virtual-host.")
     var addressing = S3Settings.Addressing.automatic
     @Option(
         name: .long,
         help: "Access key as the AWS tools keep it (default: AWS_ACCESS_KEY_ID and so on in the environment).")
     var credentialsFile: FilePath?
-    @Option(name: .long, help: "Section of the credentials file.") var profile: String =
-        S3Settings().credentialsProfile
+    @Option(name: .long, help: "Section of the credentials file.") var profile = S3Settings.defaultProfile
     @Option(name: .long, help: "PEM certificates of further authorities that may vouch for the store.")
     var authorityFile: FilePath?
 
     func open(_ access: BucketAccess) throws -> any ObjectStore {
-        var settings = S3Settings()
-        settings.endpoint = endpoint?.endpoint
-        settings.region = region
-        settings.addressing = addressing
-        settings.credentialsFile = credentialsFile?.path
-        settings.credentialsProfile = profile
-        settings.authorityFile = authorityFile?.path
+        let settings = S3Settings(
+            endpoint: endpoint?.endpoint, region: region, addressing: addressing,
+            credentialsFile: credentialsFile?.path, credentialsProfile: profile, authorityFile: authorityFile?.path)
         return try BucketSettings(url: try BucketURL(bucket, prefix: prefix), s3: settings)
             .open(access, environment: ProcessEnvironment.current)
     }

@@ -140,10 +140,5 @@ extension FrameReference {
         return Self.mix(hash ^ (UInt64(pack.number) << 32 | UInt64(byteOffset)))
     }
 
-    private static func mix(_ word: UInt64) -> UInt64 {
-        var value = word &+ 0x9e37_79b9_7f4a_7c15
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return value ^ (value >> 31)
-    }
+    private static func mix(_ word: UInt64) -> UInt64 { SplitMix64.finish(word &+ SplitMix64.step) }
 }

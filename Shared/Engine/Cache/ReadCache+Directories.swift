@@ -97,13 +97,13 @@ extension ReadCache {
                 uses: header.queue == .main ? 1 : 0)
         }
         regions[number].usedByteCount = entries.last.map { $0.byteOffset + $0.byteCount } ?? 0
-        if header.queue == .main {
-            let place = main.firstIndex { regions[$0].sequence > header.sequence } ?? main.endIndex
-            main.insert(number, at: place)
-        } else {
-            let place = probation.firstIndex { regions[$0].sequence > header.sequence } ?? probation.endIndex
-            probation.insert(number, at: place)
-        }
+        if header.queue == .main { insert(number, into: &main) } else { insert(number, into: &probation) }
+    }
+
+    /// Regions are found in no particular order, and queued by age.
+    private func insert(_ number: Int, into queue: inout Deque<Int>) {
+        let place = queue.firstIndex { regions[$0].sequence > regions[number].sequence } ?? queue.endIndex
+        queue.insert(number, at: place)
     }
 
     func opened(_ directory: CacheDirectoryID, _ result: Result<Void, SystemError>) {

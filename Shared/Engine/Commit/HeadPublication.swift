@@ -21,10 +21,7 @@ extension Volume {
         _ head: Head, as purpose: HeadPublication.Purpose, under precondition: WritePrecondition, at time: EngineTime
     ) {
         var head = head
-        if let lease {
-            head.renewal = LeaseRenewal(run: lease.run, number: lease.number + 1)
-            self.lease?.number += 1
-        }
+        if let renewal = lease?.nextRenewal() { head.renewal = renewal }
         do throws(EngineError) {
             publication = HeadPublication(
                 head: head, purpose: purpose, sentAt: time.nanoseconds, bytes: try HeadFormat.encode(head),

@@ -43,6 +43,12 @@ struct Lease {
             .map { ($0.key, $0.value) }
     }
 
+    /// What the next HEAD of this run is told apart by.
+    mutating func nextRenewal() -> LeaseRenewal {
+        number += 1
+        return LeaseRenewal(run: run, number: number)
+    }
+
     mutating func renewed(sentAt: UInt64) {
         // A taker's clock may run a little faster than ours.
         validUntil = sentAt + nanoseconds / 8 * 7

@@ -73,7 +73,7 @@ package struct ConfigurationLoader: Sendable {
     private static func read(_ file: String) throws(ConfigurationError) -> String {
         let bytes: [UInt8]
         do {
-            bytes = try FileSystem.read(file, atMost: 1 << 20)
+            bytes = try FileSystem.readFile(file, limit: 1 << 20)
         } catch {
             throw ConfigurationError(place: file, reason: "cannot be read: \(error.reason)")
         }

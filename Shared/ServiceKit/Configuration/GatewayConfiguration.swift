@@ -21,10 +21,10 @@ package struct GatewayConfiguration: Equatable, Sendable {
     package var bucketURL = ""
     package var bucketPrefix = ""
     package var bucketEndpoint = BucketEndpoint()
-    package var bucketRegion = S3Settings().region
+    package var bucketRegion = S3Settings.defaultRegion
     package var bucketAddressing = S3Settings.Addressing.automatic
     package var bucketCredentialsFile = FilePath()
-    package var bucketCredentialsProfile = S3Settings().credentialsProfile
+    package var bucketCredentialsProfile = S3Settings.defaultProfile
     package var bucketAuthorityFile = FilePath()
     package var iscsiListen = [ListenAddress(host: "0.0.0.0", port: 3260)]
     package var iscsiTargetPrefix = "iqn.2026-11.io.sluice"

@@ -19,13 +19,9 @@ package struct BucketEndpoint: Equatable, Sendable, ConfigurationValue {
 extension GatewayConfiguration {
     /// How an `s3://` bucket is reached.
     package var s3Settings: S3Settings {
-        var settings = S3Settings()
-        settings.endpoint = bucketEndpoint.endpoint
-        settings.region = bucketRegion
-        settings.addressing = bucketAddressing
-        settings.credentialsFile = bucketCredentialsFile.path
-        settings.credentialsProfile = bucketCredentialsProfile
-        settings.authorityFile = bucketAuthorityFile.path
-        return settings
+        S3Settings(
+            endpoint: bucketEndpoint.endpoint, region: bucketRegion, addressing: bucketAddressing,
+            credentialsFile: bucketCredentialsFile.path, credentialsProfile: bucketCredentialsProfile,
+            authorityFile: bucketAuthorityFile.path)
     }
 }

@@ -71,7 +71,7 @@ package struct RunDirectory: Sendable {
     }
 
     package static func processID(_ path: String) -> Int32? {
-        guard let bytes = try? FileSystem.read(path, atMost: 32), let text = String(validating: bytes, as: UTF8.self)
+        guard let bytes = try? FileSystem.readFile(path, limit: 32), let text = String(validating: bytes, as: UTF8.self)
         else { return nil }
         return Int32(text.prefix { $0.isASCII && $0.isNumber })
     }
