@@ -36,6 +36,8 @@ package final class Shard {
     package let registry: VolumeRegistry
     package let journals: JournalDirectories
     let disk: any DiskWork
+    package private(set) lazy var snapshots = PendingSnapshots(files: snapshotFiles, shard: self)
+    private let snapshotFiles: PendingSnapshotFiles
     package weak var outlet: (any ShardOutlet)?
     private let clock: () -> EngineTime
     private let random: () -> UInt64
@@ -53,12 +55,14 @@ package final class Shard {
     var bucketCalls: [UInt64: (BucketAnswer) -> Void] = [:]
 
     package init(
-        settings: Settings, registry: VolumeRegistry, journals: JournalDirectories, disk: any DiskWork,
+        settings: Settings, registry: VolumeRegistry, snapshotFiles: PendingSnapshotFiles,
+        journals: JournalDirectories, disk: any DiskWork,
         dispatcher: UploadDispatcher = UploadDispatcher(), clock: @escaping () -> EngineTime,
         random: @escaping () -> UInt64
     ) {
         self.settings = settings
         self.registry = registry
+        self.snapshotFiles = snapshotFiles
         self.journals = journals
         self.disk = disk
         self.dispatcher = dispatcher
@@ -203,7 +207,7 @@ package final class Shard {
         }
     }
 
-    private func endBatch(_ hosted: HostedVolume) {
+    func endBatch(_ hosted: HostedVolume) {
         guard hosted.hasBatch, let engine = hosted.engine else { return }
         hosted.hasBatch = false
         engine.endOfBatch(at: now)

@@ -11,4 +11,5 @@ package struct Mutants: OptionSet, Sendable {
     package static let forgetRequestTable = Mutants(rawValue: 8)
     package static let retryFailedSync = Mutants(rawValue: 16)
     package static let reusePackName = Mutants(rawValue: 32)
+    package static let replaceUnkeptHead = Mutants(rawValue: 64)
 }

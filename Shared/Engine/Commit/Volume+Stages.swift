@@ -20,6 +20,7 @@ extension Volume {
             }
         case .fold: return
         case .intent(let sequence?) where sequence <= journal.syncedSequence || mutants.contains(.skipIntentSync):
+            guard mayReplaceHead else { return }
             publishHead(at: time)
         case .intent, .head: return
         }
