@@ -129,7 +129,8 @@ extension ControlHandler {
             if record.state == .pending {
                 throw BusFault(
                     .notReady,
-                    "snapshot \(id) is not in the bucket yet; try again when `sluice snapshot show \(id)` says completed")
+                    "snapshot \(id) is not in the bucket yet; try again when `sluice snapshot show \(id)` "
+                        + "says completed")
             }
             throw BusFault(
                 .unknownSnapshot, "snapshot \(id) is \(record.state.rawValue), so no volume can be made from it")

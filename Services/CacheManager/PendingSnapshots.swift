@@ -120,7 +120,7 @@ package final class PendingSnapshots {
             entry.record.head = head
             save(entry)
         case .failure(.fenced(let reason)):
-            fail(entry, "another gateway took volume \(hosted.name) over before the snapshot was in the bucket: \(reason)")
+            fail(entry, "volume \(hosted.name) was taken over before the snapshot was in the bucket: \(reason)")
         case .failure(.stopped) where hosted.errand == .deleting: volumeLeft(hosted)
         case .failure(.journalFailed(let reason)):
             pause(entry, "the journal of volume \(hosted.name) failed: \(reason); a restart tells what it still holds")
@@ -267,7 +267,8 @@ package final class PendingSnapshots {
         let missing =
             entry.record.head != nil
             ? 0 : hosted?.engine.map { min(whole, $0.unstoredByteCount(through: record.cut.sequence)) } ?? whole
-        let reason = entry.obstacle.isEmpty ? hosted?.status(bucketProblem: shard.bucketProblem).reason ?? "" : entry.obstacle
+        let status = hosted?.status(bucketProblem: shard.bucketProblem)
+        let reason = entry.obstacle.isEmpty ? status?.reason ?? "" : entry.obstacle
         return PendingSnapshotDescription(
             id: record.id, volume: record.volume, uploadByteCount: whole, uploadedByteCount: whole - missing,
             waitingReason: entry.record.isDecided ? "" : reason, record: bytes)

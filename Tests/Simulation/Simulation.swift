@@ -22,7 +22,7 @@ package final class Simulation {
     /// What a frontend hears.
     enum AnswerKind { case done, busy, failed, fenced }
     /// Things that end later than they begin.
-    enum Action { case diskHeals, crash(Crash), revoke(Int), resend(Int), retire }
+    enum Action { case diskHeals, crash(Crash), revoke(Int), resend(Int), retire, keep(CallerToken) }
     enum Crash { case process, power }
 
     package struct Options {

@@ -40,7 +40,7 @@ package struct SimulationRun {
 /// The broken rules by name, each with the invariant that must catch it (STORAGE §10).
 package enum SimulationMutant: String, CaseIterable, Sendable {
     case skipIntentSync, publishHeadBeforePacks, acknowledgeBeforePublish, forgetRequestTable, retryFailedSync
-    case reusePackName
+    case reusePackName, replaceUnkeptHead
 
     package var mutants: Mutants {
         switch self {
@@ -50,6 +50,7 @@ package enum SimulationMutant: String, CaseIterable, Sendable {
         case .forgetRequestTable: .forgetRequestTable
         case .retryFailedSync: .retryFailedSync
         case .reusePackName: .reusePackName
+        case .replaceUnkeptHead: .replaceUnkeptHead
         }
     }
 
@@ -61,6 +62,7 @@ package enum SimulationMutant: String, CaseIterable, Sendable {
         case .forgetRequestTable: .commandAppliedOnce
         case .retryFailedSync: .journalFailureIsFinal
         case .reusePackName: .packNamesAreNeverReused
+        case .replaceUnkeptHead: .promisedCutIsKept
         }
     }
 }
