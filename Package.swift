@@ -100,7 +100,10 @@ let targets: [Target] = [
         ["Uploader", "Bus", "ServiceKit", "Engine", "ObjectStorage", "Messages", "Platform", "Wire", "TestSupport"]),
     tests(
         "SnapshotterTests",
-        ["Snapshotter", "ServiceKit", "Engine", "ObjectStorage", "Messages", "Platform", "Wire", "TestSupport", logging]),
+        [
+            "Snapshotter", "ServiceKit", "Engine", "ObjectStorage", "Messages", "Platform", "Wire", "TestSupport",
+            logging,
+        ]),
     tests("ObjectStorageTests", ["ObjectStorage", "ObjectStoreConformance", "Wire", "TestSupport"]),
     tests("EngineTests", ["Engine", "Platform", "Wire", "TestSupport"]),
     tests(

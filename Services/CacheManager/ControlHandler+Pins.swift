@@ -73,14 +73,20 @@ extension ControlHandler {
     /// The clone's HEAD is in the bucket. What fails here the snapshotter makes good.
     func activatePins(_ snapshots: [SnapshotID], of volume: VolumeID) {
         for snapshot in snapshots {
-            change(snapshot, attempts: Self.pinAttempts) { record in record.activatePin(of: volume) } then: { _ in }
+            change(snapshot, attempts: Self.pinAttempts) { record in
+                record.activatePin(of: volume)
+            } then: { _ in
+            }
         }
     }
 
     /// The clone was not made. What fails here the snapshotter makes good.
     func unpin(_ snapshots: [SnapshotID], of volume: VolumeID) {
         for snapshot in snapshots {
-            change(snapshot, attempts: Self.pinAttempts) { record in record.removePin(of: volume) } then: { _ in }
+            change(snapshot, attempts: Self.pinAttempts) { record in
+                record.removePin(of: volume)
+            } then: { _ in
+            }
         }
     }
 

@@ -183,7 +183,9 @@ package final class PendingSnapshots {
         entry.isSaving = true
         entry.isStale = false
         let (files, record) = (files, entry.record)
-        shard.disk.run { Result { () throws(SystemError) in try files.save(record) } } then: { result in
+        shard.disk.run {
+            Result { () throws(SystemError) in try files.save(record) }
+        } then: { result in
             entry.isSaving = false
             self.saved(entry, result, hasHead: record.head != nil)
             self.shard.settle()
@@ -218,7 +220,8 @@ package final class PendingSnapshots {
         let files = files
         shard.disk.run {
             for id in ids { _ = try? files.remove(id) }
-        } then: {}
+        } then: {
+        }
     }
 
     // MARK: For the snapshotter

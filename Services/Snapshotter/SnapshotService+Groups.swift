@@ -74,7 +74,8 @@ extension SnapshotService {
         guard let (_, reference) = missing.first else { return parts }
         if let fault = await elsewhere(reference) {
             throw BusFault(
-                fault.code, "\(fault.message). A group holds only volumes of one gateway: leave it out, or keep it alone")
+                fault.code,
+                "\(fault.message). A group holds only volumes of one gateway: leave it out, or keep it alone")
         }
         throw BusFault(
             .unknownVolume,
@@ -175,7 +176,9 @@ extension SnapshotService {
         for id in ids.sorted() {
             guard let group = try await describe(id, pending) else { continue }
             // What people have deleted whole is gone for them.
-            if request.id == nil, !group.members.isEmpty, group.members.allSatisfy({ $0.state == .deleting }) { continue }
+            if request.id == nil, !group.members.isEmpty, group.members.allSatisfy({ $0.state == .deleting }) {
+                continue
+            }
             found.append(group)
         }
         if let id = request.id, found.isEmpty {
@@ -190,7 +193,9 @@ extension SnapshotService {
         if let record = try await groups.record(id) {
             var members: [SnapshotDescription] = []
             for member in record.members {
-                if let found = try await catalogue.record(member.snapshot) { members.append(SnapshotDescription(found)) }
+                if let found = try await catalogue.record(member.snapshot) {
+                    members.append(SnapshotDescription(found))
+                }
             }
             var group = SnapshotGroupDescription(
                 id: id, description: record.description, state: record.state == .completed ? .completed : .error,
@@ -217,7 +222,8 @@ extension SnapshotService {
             }
         }
         return SnapshotGroupDescription(
-            id: id, description: first.description, state: .pending, reason: items.compactMap { $0.description.reason }.first,
+            id: id, description: first.description, state: .pending,
+            reason: items.compactMap { $0.description.reason }.first,
             createdMilliseconds: first.createdMilliseconds, cutMilliseconds: first.cut.wallMilliseconds,
             pauseMicroseconds: membership.pauseMicroseconds, members: members)
     }

@@ -166,8 +166,8 @@ package struct SnapshotService: Sendable {
 
     // MARK: Deleting
 
-    /// Marks the record, so that nothing can be made of the snapshot any more and nobody sees it. What volumes made from
-    /// it have pinned stays theirs (STORAGE §7); the rest comes back with reclaim.
+    /// Marks the record, so that nothing can be made of the snapshot any more and nobody sees it. What volumes made
+    /// from it have pinned stays theirs (STORAGE §7); the rest comes back with reclaim.
     /// Deleting twice is no mistake: the second may be a repeat of the first.
     package func delete(_ request: SnapshotDeleteRequest) async throws(BusFault) -> SnapshotDescription {
         if let record = try await catalogue.setState(.deleting, of: request.id) {

@@ -156,7 +156,9 @@ extension Volume {
         var waiting = unsafe hold(request, payload, at: time)
         waiting.admission = admission
         waiting.submittedAt = since
-        if held.isEmpty, cuts.writesHeldUntil == nil, !hasRoom(for: request.command) { effects.append(.report(.bufferFull)) }
+        if held.isEmpty, cuts.writesHeldUntil == nil, !hasRoom(for: request.command) {
+            effects.append(.report(.bufferFull))
+        }
         held.append(waiting)
     }
 

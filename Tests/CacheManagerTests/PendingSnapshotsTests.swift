@@ -147,7 +147,8 @@ struct PendingSnapshotsTests {
         try gateway.cut("db")
         var deleted: Result<VolumeDeleteRequest.Reply, BusFault>?
         gateway.control.delete(
-            VolumeDeleteRequest(volume: VolumeReference("db")), within: .seconds(30)) { deleted = $0 }
+            VolumeDeleteRequest(volume: VolumeReference("db")), within: .seconds(30)
+        ) { deleted = $0 }
         gateway.run()
         // The tombstone waits for the commit that was under way.
         gateway.isBucketReachable = true

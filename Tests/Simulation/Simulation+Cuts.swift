@@ -48,7 +48,8 @@ extension Simulation {
         guard let id = gateway.cuts[caller], let cut = gateway.disk.cuts[id] else { return }
         let position = gateway.oracle.position(at: head.journalSequence)
         guard position == cut.position else {
-            throw Violation(.cutIsOfItsInstant, "HEAD \(head.commitNumber) is of \(position), the cut of \(cut.position)")
+            throw Violation(
+                .cutIsOfItsInstant, "HEAD \(head.commitNumber) is of \(position), the cut of \(cut.position)")
         }
         gateway.unkept[caller] = head
         schedule(

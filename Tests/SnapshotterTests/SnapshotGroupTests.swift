@@ -41,7 +41,8 @@ struct SnapshotGroupTests {
         _ = try await harness.service.delete(SnapshotDeleteRequest(id: members[0]))
         let broken = try await harness.service.listGroups(SnapshotGroupListRequest()).groups
         #expect(broken.map(\.state) == [.error] && broken[0].reason?.contains("deleted") == true)
-        #expect(try await harness.service.list(SnapshotListRequest(id: members[1])).snapshots.map(\.state) == [.completed])
+        #expect(
+            try await harness.service.list(SnapshotListRequest(id: members[1])).snapshots.map(\.state) == [.completed])
         _ = try await harness.service.delete(SnapshotDeleteRequest(id: members[1]))
         #expect(try await harness.service.listGroups(SnapshotGroupListRequest()).groups.isEmpty)
     }

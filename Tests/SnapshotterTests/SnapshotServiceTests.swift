@@ -153,7 +153,8 @@ struct SnapshotServiceTests {
         for text in ["disk", head.volume.description] {
             let request = SnapshotCreateRequest(
                 volume: VolumeReference(text), description: "", fromRecoveryPoint: true)
-            #expect(await harness.fault { _ = try await harness.service.create(request, id: id) }?.code == .unknownVolume)
+            #expect(
+                await harness.fault { _ = try await harness.service.create(request, id: id) }?.code == .unknownVolume)
         }
     }
 
@@ -161,8 +162,9 @@ struct SnapshotServiceTests {
 
     @Test func aDeletedSnapshotIsMarkedAndNoLongerListed() async throws {
         let harness = try SnapshotHarness()
-        try await harness.put(SnapshotRecord(
-            id: id, head: MemoryOwner.head(), description: "", createdMilliseconds: 1))
+        try await harness.put(
+            SnapshotRecord(
+                id: id, head: MemoryOwner.head(), description: "", createdMilliseconds: 1))
         let deleted = try await harness.service.delete(SnapshotDeleteRequest(id: id))
         #expect(deleted.state == .deleting)
         #expect(try await harness.service.list(SnapshotListRequest()).snapshots.isEmpty)
@@ -214,8 +216,9 @@ struct SnapshotServiceTests {
 
     @Test func aDamagedRecordIsShownAndHidesNoOther() async throws {
         let harness = try SnapshotHarness()
-        try await harness.put(SnapshotRecord(
-            id: id, head: MemoryOwner.head(), description: "", createdMilliseconds: 1))
+        try await harness.put(
+            SnapshotRecord(
+                id: id, head: MemoryOwner.head(), description: "", createdMilliseconds: 1))
         let whole = try await harness.store.get(BucketLayout.snapshot(id)).bytes
         var bytes = whole
         bytes[bytes.count / 2] ^= 1

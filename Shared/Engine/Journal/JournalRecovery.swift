@@ -8,8 +8,8 @@ extension RecoveredJournal {
     /// nothing is answered from data that a power cut could still take away.
     /// - Parameters:
     ///   - committed: what HEAD covers; records up to here are clean.
-    ///   - cuts: promised and not committed when the last run ended. What was frozen there is frozen there again, if the
-    ///     journal still reaches it.
+    ///   - cuts: promised and not committed when the last run ended. What was frozen there is frozen there again, if
+    ///     the journal still reaches it.
     ///   - segments: all there are, in any order.
     ///   - observer: sees each accepted record in order.
     package static func recover(
