@@ -23,11 +23,11 @@ extension ControlHandler {
                 return promise(request, pauseNanoseconds: 0, finish: finish)
             }
             let volumes = try distinctVolumes(request.wishes.map(\.volume))
-            var obstacle = "it is not known why"
-            let finish = call(within: timeout, answer) { "no snapshot was taken: \(obstacle)" }
+            var news = "no snapshot was taken yet"
+            let finish = call(within: timeout, answer) { news }
             let deadline = deadline(after: timeout)
-            tryToCut(request, volumes, finish: finish) { reason in
-                obstacle = reason
+            tryToCut(request, volumes, finish: finish) { text in
+                news = text
                 // Told that nothing was cut, the caller must be right.
                 return self.shard.now.nanoseconds + Self.retryNanoseconds < deadline
             }
@@ -50,10 +50,10 @@ extension ControlHandler {
     }
 
     /// All or none: either every volume can be cut now, in this turn, or nothing happens.
-    /// - Parameter wait: whether it may be tried again, told why not now.
+    /// - Parameter tell: takes what the caller hears if its time is up; returns whether there is time to try again.
     private func tryToCut(
         _ request: VolumeCutRequest, _ volumes: [HostedVolume], finish: @escaping Answer<VolumeCutRequest.Reply>,
-        wait: @escaping (String) -> Bool
+        tell: @escaping (String) -> Bool
     ) {
         for hosted in volumes {
             // It may have left while this waited.
@@ -68,11 +68,11 @@ extension ControlHandler {
                 case .notNow(let reason):
                     let text = "volume \(hosted.name) cannot be cut now: \(reason)"
                     if request.hold != nil { return finish(.failure(BusFault(.busy, text))) }
-                    guard wait(text) else { return }
+                    guard tell("no snapshot was taken: " + text) else { return }
                     return later(Self.retryNanoseconds) {
                         // The loop may have stood still meanwhile.
-                        guard wait(text) else { return }
-                        self.tryToCut(request, volumes, finish: finish, wait: wait)
+                        guard tell("no snapshot was taken: " + text) else { return }
+                        self.tryToCut(request, volumes, finish: finish, tell: tell)
                     }
                 }
             }
@@ -82,6 +82,7 @@ extension ControlHandler {
                 .failure(
                     BusFault(.busy, "the volumes were let go before all of the group stood still; try again")))
         }
+        _ = tell("the snapshot was cut and is not written down yet; `sluice snapshot list` shows whether it is")
         cut(request, volumes, finish: finish)
     }
 

@@ -85,7 +85,6 @@ extension Simulation {
                     "g\(gateway.index) lost its cut at \(cut.position); HEAD is of "
                         + "\(gateway.oracle.position(at: volume.head.journalSequence))")
             } else {
-                rare.add(.cutLostUnpromised)
                 gateway.disk.promise(nil, as: id)
             }
         }
