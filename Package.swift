@@ -99,7 +99,14 @@ let targets: [Target] = [
     .target(
         name: "S3Servers", dependencies: ["GatewayHarness"], path: "Tests/S3Servers", exclude: ["Scripts"],
         swiftSettings: settings),
-    tests("S3ServersTests", ["S3Servers", "GatewayHarness"]),
+    .target(
+        name: "FaultProxy", dependencies: [nioCore, nioPosix, nioHTTP], path: "Tests/FaultProxy",
+        swiftSettings: settings),
+    .executableTarget(
+        name: "FaultProxyRunner", dependencies: ["FaultProxy", signals, arguments], path: "Tests/FaultProxyRunner",
+        swiftSettings: settings),
+    tests("S3ServersTests", ["S3Servers", "GatewayHarness", "FaultProxy"]),
+    tests("FaultProxyTests", ["FaultProxy", nioCore, nioPosix, nioHTTP]),
     tests("WireTests", ["Wire", "TestSupport"]),
     tests("PlatformTests", ["Platform", "Wire", "TestSupport"]),
     tests("SCSITests", ["SCSI", "Wire", "TestSupport"]),
@@ -114,7 +121,10 @@ let targets: [Target] = [
         ["Uploader", "Bus", "ServiceKit", "Engine", "ObjectStorage", "Messages", "Platform", "Wire", "TestSupport"]),
     tests(
         "SnapshotterTests",
-        ["Snapshotter", "ServiceKit", "Engine", "ObjectStorage", "Messages", "Platform", "Wire", "TestSupport"]),
+        [
+            "Snapshotter", "ServiceKit", "Engine", "ObjectStorage", "Messages", "Platform", "Wire", "TestSupport",
+            logging,
+        ]),
     tests("ObjectStorageTests", ["ObjectStorage", "ObjectStoreConformance", "Wire", "TestSupport"]),
     tests("S3Tests", ["S3", "ObjectStorage", "Wire", "TestSupport", nioHTTP]),
     tests("EngineTests", ["Engine", "Platform", "Wire", "TestSupport"]),
@@ -154,6 +164,7 @@ let package = Package(
         .executable(name: "sluice", targets: ["CLI"]),
         .executable(name: "sluice-crash", targets: ["CrashRunner"]),
         .executable(name: "sluice-sim", targets: ["SimulationRunner"]),
+        .executable(name: "sluice-fault-proxy", targets: ["FaultProxyRunner"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),

@@ -21,35 +21,68 @@ extension ControlHandler {
                 let head = newHead(request, byteCount: byteCount, uploadBufferByteCount: buffer, from: nil)
                 return create(head, within: timeout, answer: answer)
             }
-            reservedNames.insert(request.name)
-            let finish = call(within: timeout, answer) {
-                "snapshot \(snapshot) could not be read yet: \(self.shard.bucketProblem ?? "the bucket is slow")"
-            }
-            var isOver = false
-            let end: Answer<VolumeDescription> = { result in
-                isOver = true
-                finish(result)
-            }
-            shard.callBucket(.getObject(key: BucketLayout.snapshot(snapshot))) { object in
-                self.reservedNames.remove(request.name)
-                guard !isOver else { return }
-                self.attempt(end) { () throws(BusFault) in
-                    let record = try self.snapshot(snapshot, object)
-                    let byteCount = request.byteCount ?? record.head.byteCount
-                    guard byteCount >= record.head.byteCount else {
-                        throw BusFault(
-                            .invalidArgument,
-                            "the snapshot needs at least \(record.head.byteCount >> 30) GiB; "
-                                + "leave the size out to take its own")
-                    }
-                    try self.admission.checkSize(byteCount)
-                    try self.checkName(request.name)
-                    let buffer = try self.admission.uploadBuffer(
-                        request.uploadBufferByteCount, among: self.shard.reservations)
-                    let head = self.newHead(
-                        request, byteCount: byteCount, uploadBufferByteCount: buffer, from: (snapshot, record.head))
-                    self.open(.create(head), head: head, errand: .creating, finish: end)
+            try createClone(request, of: snapshot, within: timeout, answer: answer)
+        }
+    }
+
+    /// Reads the snapshot, pins it and what it descends from, then makes the volume.
+    private func createClone(
+        _ request: VolumeCreateRequest, of snapshot: SnapshotID, within timeout: Duration,
+        answer: @escaping Answer<VolumeDescription>
+    ) throws(BusFault) {
+        reservedNames.insert(request.name)
+        let finish = call(within: timeout, answer) {
+            "volume \(request.name) is not made yet: \(self.shard.bucketProblem ?? "the bucket is slow"); "
+                + "`sluice volume list` shows whether it still comes"
+        }
+        let end: Answer<VolumeDescription> = { result in
+            self.reservedNames.remove(request.name)
+            finish(result)
+        }
+        shard.callBucket(.getObject(key: BucketLayout.snapshot(snapshot))) { object in
+            self.attempt(end) { () throws(BusFault) in
+                let source = try self.source(snapshot, object)
+                let byteCount = request.byteCount ?? source.byteCount
+                guard byteCount >= source.byteCount else {
+                    throw BusFault(
+                        .invalidArgument,
+                        "the snapshot needs at least \(source.byteCount >> 30) GiB; "
+                            + "leave the size out to take its own")
                 }
+                try self.admission.checkSize(byteCount)
+                let buffer = try self.admission.uploadBuffer(
+                    request.uploadBufferByteCount, among: self.shard.reservations)
+                let head = self.newHead(
+                    request, byteCount: byteCount, uploadBufferByteCount: buffer, from: (snapshot, source))
+                let pin = SnapshotPin(
+                    volume: head.volume, volumeName: head.name, gateway: self.shard.settings.gateway,
+                    createdMilliseconds: self.shard.now.wallMilliseconds)
+                let chain = PinChain(pin: pin, heir: source.volume, first: snapshot)
+                self.pin(snapshot, chain) { pinned in self.openClone(head, pinned, finish: end) }
+            }
+        }
+    }
+
+    private func openClone(
+        _ head: Head, _ pinned: Result<[SnapshotID], BusFault>, finish: @escaping Answer<VolumeDescription>
+    ) {
+        attempt(finish) { () throws(BusFault) in
+            let snapshots = try pinned.get()
+            // The name was kept for it; the space for its journal was not.
+            do throws(BusFault) {
+                _ = try admission.uploadBuffer(head.uploadBufferByteCount, among: shard.reservations)
+            } catch {
+                unpin(snapshots, of: head.volume)
+                throw error
+            }
+            open(.create(head), head: head, errand: .creating) { result in
+                switch result {
+                case .success: self.activatePins(snapshots, of: head.volume)
+                case .failure(let fault):
+                    // Anything else than a refusal may still come to be.
+                    if fault.code == .fenced { self.unpin(snapshots, of: head.volume) }
+                }
+                finish(result)
             }
         }
     }
@@ -89,23 +122,20 @@ extension ControlHandler {
         }
     }
 
-    private func snapshot(_ id: SnapshotID, _ object: BucketAnswer) throws(BusFault) -> SnapshotRecord {
-        if object.outcome == .notFound {
-            throw BusFault(
-                .unknownSnapshot, "the bucket has no snapshot \(id); `sluice snapshot list` shows those it has")
-        }
-        try bucketFault(object.outcome, doing: "reading snapshot \(id)")
-        let record: SnapshotRecord
-        do throws(EngineError) {
-            record = try SnapshotFormat.decode(object.payload)
-        } catch {
-            throw BusFault(.bucketRefused, "snapshot \(id) in the bucket is not usable: \(error)")
-        }
-        guard record.id == id, record.state == .completed else {
+    /// The image to start with.
+    private func source(_ id: SnapshotID, _ object: BucketAnswer) throws(BusFault) -> Head {
+        let record = try record(id, object)
+        guard record.state == .completed, let head = record.head else {
+            if record.state == .pending {
+                throw BusFault(
+                    .notReady,
+                    "snapshot \(id) is not in the bucket yet; try again when `sluice snapshot show \(id)` "
+                        + "says completed")
+            }
             throw BusFault(
                 .unknownSnapshot, "snapshot \(id) is \(record.state.rawValue), so no volume can be made from it")
         }
-        return record
+        return head
     }
 
     /// Throws unless the job succeeded.

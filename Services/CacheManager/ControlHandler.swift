@@ -22,6 +22,9 @@ package final class ControlHandler {
     var reservedNames: Set<String> = []
     /// Volumes that are being attached and not in the shard yet.
     var attaching: Set<VolumeID> = []
+    /// Volumes that stand still for a cut over several cache managers.
+    var holds: [UInt64: [VolumeID]] = [:]
+    private var retries: [(due: UInt64, work: () -> Void)] = []
     package var isStopping = false
     var isChangingCache = false
     /// Where directories and size of the read cache are kept that were set while running.
@@ -63,21 +66,6 @@ package final class ControlHandler {
         _ request: VolumeSyncRequest, within timeout: Duration, answer: @escaping Answer<VolumeDescription>
     ) {
         commit(request.volume, within: timeout, answer: answer) { hosted, _ in self.describe(hosted) }
-    }
-
-    package func cut(
-        _ request: VolumeCutRequest, within timeout: Duration, answer: @escaping Answer<VolumeCutRequest.Reply>
-    ) {
-        commit(request.volume, within: timeout, answer: answer) { hosted, head throws(BusFault) in
-            do throws(EngineError) {
-                return VolumeCutRequest.Reply(
-                    volume: hosted.id, volumeName: head.name, byteCount: head.byteCount,
-                    commitNumber: head.commitNumber, cutMilliseconds: head.cutMilliseconds,
-                    head: try HeadFormat.encode(head))
-            } catch {
-                throw BusFault(.internalError, "HEAD of volume \(hosted.name) cannot be encoded: \(error)")
-            }
-        }
     }
 
     private func commit<Reply>(
@@ -218,9 +206,7 @@ package final class ControlHandler {
     ) -> Answer<Reply> {
         let number = nextCall
         nextCall += 1
-        let (seconds, attoseconds) = timeout.components
-        let nanoseconds = UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: attoseconds / 1_000_000_000)
-        openCalls[number] = OpenCall(deadline: shard.now.nanoseconds + nanoseconds) {
+        openCalls[number] = OpenCall(deadline: deadline(after: timeout)) {
             answer(.failure(BusFault(.deadlineExceeded, reason())))
         }
         return { [weak self] result in
@@ -229,13 +215,31 @@ package final class ControlHandler {
         }
     }
 
+    func deadline(after timeout: Duration) -> UInt64 {
+        let (seconds, attoseconds) = timeout.components
+        let nanoseconds = UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: attoseconds / 1_000_000_000)
+        return shard.now.nanoseconds + nanoseconds
+    }
+
     package func advance() {
         let now = shard.now.nanoseconds
         for (number, call) in openCalls where call.deadline <= now {
             openCalls[number] = nil
             call.expire()
         }
+        let due = retries.filter { $0.due <= now }
+        retries.removeAll { $0.due <= now }
+        for retry in due { retry.work() }
     }
 
-    package var nextDeadline: UInt64? { openCalls.values.lazy.map(\.deadline).min() }
+    /// Does it again after a while, on the shard's thread.
+    func later(_ nanoseconds: UInt64, _ work: @escaping () -> Void) {
+        retries.append((shard.now.nanoseconds + nanoseconds, work))
+    }
+
+    package var nextDeadline: UInt64? {
+        let retry = retries.lazy.map(\.due).min()
+        guard let call = openCalls.values.lazy.map(\.deadline).min() else { return retry }
+        return min(call, retry ?? call)
+    }
 }

@@ -43,6 +43,13 @@ final class ControlRouter {
         case .volumeCreate: perform(VolumeCreateRequest.self, message, peer) { $0.create($1, within: $2, answer: $3) }
         case .volumeSync: perform(VolumeSyncRequest.self, message, peer) { $0.sync($1, within: $2, answer: $3) }
         case .volumeCut: perform(VolumeCutRequest.self, message, peer) { $0.cut($1, within: $2, answer: $3) }
+        case .volumeHold: perform(VolumeHoldRequest.self, message, peer) { $0.hold($1, answer: $3) }
+        case .pendingSnapshots:
+            answer(PendingSnapshotsRequest.self, message, peer) { _, _ throws(BusFault) in
+                try self.requireServing()
+                return self.owner.control.pendingSnapshots()
+            }
+        case .settleSnapshots: perform(SettleSnapshotsRequest.self, message, peer) { $0.settle($1, answer: $3) }
         case .volumeDelete: perform(VolumeDeleteRequest.self, message, peer) { $0.delete($1, within: $2, answer: $3) }
         case .volumeWarm:
             perform(VolumeWarmRequest.self, message, peer) { control, request, _, answer in
@@ -59,7 +66,7 @@ final class ControlRouter {
             }
         case .volumeAttach: perform(VolumeAttachRequest.self, message, peer) { $0.attach($1, within: $2, answer: $3) }
         case .io, .uploaderReady, .uploadJob, .uploadResult, .snapshotCreate, .snapshotList, .snapshotDelete,
-            .sessionList, .fault:
+            .snapshotGroupCreate, .snapshotGroupList, .sessionList, .fault:
             owner.refuse(
                 message,
                 BusFault(.unsupportedKind, "a cache manager does not serve messages of kind \(message.envelope.kind)"))
@@ -107,7 +114,8 @@ final class ControlRouter {
             journalByteCount: owner.parts.configuration.admission.journalByteCount, reservedByteCount: reserved)
         return MetricsRequest.Reply(
             families: VolumeMetrics(at: now).families(of: figures)
-                + CacheMetrics.families(of: shard.cache.cache.statistics) + own + owner.busMetrics)
+                + CacheMetrics.families(of: shard.cache.cache.statistics)
+                + SnapshotMetrics.families(of: shard.snapshots) + own + owner.busMetrics)
     }
 
     private func requireServing() throws(BusFault) {

@@ -27,6 +27,8 @@ package final class HostedVolume {
     var whenOpen: [(Result<Void, VolumeFailure>) -> Void] = []
     /// States to be saved, oldest first; the first one is being written. They must reach the disk in this order.
     var savesWaiting: [(EffectToken, LocalState)] = []
+    /// It stands still for a cut over several cache managers, which is being made.
+    var releasesWritesAfterCut = false
     /// Work of disk threads on its files.
     var diskJobCount = 0
     /// Called once, when no disk thread works on its files any more.

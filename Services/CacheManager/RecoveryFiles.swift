@@ -52,7 +52,7 @@ struct RecoveredFiles: Sendable {
     let limits: EngineLimits
 
     /// Blocks: reads indexes and the unsealed tail.
-    init(_ state: LocalState, journals: JournalDirectories, limits: EngineLimits) throws {
+    init(_ state: LocalState, cuts: [CutPoint], journals: JournalDirectories, limits: EngineLimits) throws {
         let volume = state.volume
         try journals.make(for: volume)
         let segments = try SegmentFiles.open(try journals.segments(of: volume))
@@ -63,7 +63,7 @@ struct RecoveredFiles: Sendable {
         self.segments = segments
         self.limits = limits
         journal = try RecoveredJournal.recover(
-            volume: volume, committed: state.head.journalSequence, segments: segments.keys.sorted(),
+            volume: volume, committed: state.head.journalSequence, cuts: cuts, segments: segments.keys.sorted(),
             store: RecoveryFiles(segments: segments), limits: limits)
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Engine
 package import Messages
-import Platform
+package import Platform
 package import Wire
 
 /// What a bucket job of the control plane came to.
@@ -35,12 +35,14 @@ extension Shard {
 
     /// A job of the control plane. Returns its number for `cancelBucketCall`.
     @discardableResult
-    package func callBucket(_ work: UploadJob.Work, then answer: @escaping (BucketAnswer) -> Void) -> UInt64 {
+    package func callBucket(
+        _ work: UploadJob.Work, payload: IOBuffer? = nil, then answer: @escaping (BucketAnswer) -> Void
+    ) -> UInt64 {
         let number = drawNumber()
         bucketCalls[number] = answer
         let job = dispatcher.submit(
-            work, payload: nil, timeoutMilliseconds: Self.timeoutMilliseconds(of: work), owner: .control(number),
-            at: now.nanoseconds)
+            work, payload: payload, timeoutMilliseconds: Self.timeoutMilliseconds(of: work),
+            owner: .control(number), at: now.nanoseconds)
         return job
     }
 

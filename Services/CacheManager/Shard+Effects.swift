@@ -47,6 +47,7 @@ extension Shard {
         case .barrierPassed(let caller):
             if let origin = barriers.removeValue(forKey: caller) { outlet?.reply(to: origin, with: .good) }
         case .finished(let caller, let result): callers.removeValue(forKey: caller)?(result)
+        case .cutDurable(let caller): snapshots.cutDurable(caller)
         case .report(let report): outlet?.report(report, of: hosted)
         }
     }

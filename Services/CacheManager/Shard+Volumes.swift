@@ -22,15 +22,16 @@ extension Shard {
     /// exists or why it never will; the volume is listed either way.
     package func resume(_ state: LocalState, then finish: @escaping (HostedVolume) -> Void) {
         let hosted = host(state.head)
-        let (journals, limits) = (journals, hosted.limits)
+        let (journals, limits, cuts) = (journals, hosted.limits, snapshots.cuts(of: hosted.id))
         disk.run { () -> Result<RecoveredFiles, any Error> in
-            Result { try RecoveredFiles(state, journals: journals, limits: limits) }
+            Result { try RecoveredFiles(state, cuts: cuts, journals: journals, limits: limits) }
         } then: { result in
             switch result {
             case .success(let recovered):
                 hosted.limits = recovered.limits
                 for (id, segment) in recovered.segments { hosted.journal.adopt(segment, as: id) }
                 self.open(hosted, .resume(state, recovered.journal))
+                self.snapshots.resume(hosted)
             case .failure(let error):
                 hosted.problem = "its journal cannot be recovered: \(error)"
             }
@@ -106,6 +107,7 @@ extension Shard {
     private func takeOut(_ hosted: HostedVolume, then finish: @escaping () -> Void) {
         volumes[hosted.id] = nil
         hosted.engine = nil
+        snapshots.volumeLeft(hosted)
         // Tokens begin again with the next engine of this volume: no result of this one may reach it.
         dispatcher.forget(of: hosted.id)
         cache.cache.forget(hosted.id)

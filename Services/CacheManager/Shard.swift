@@ -38,6 +38,8 @@ package final class Shard {
     package let journals: JournalDirectories
     let disk: any DiskWork
     package let cache: HostedCache
+    package private(set) lazy var snapshots = PendingSnapshots(files: snapshotFiles, shard: self)
+    private let snapshotFiles: PendingSnapshotFiles
     package weak var outlet: (any ShardOutlet)?
     private let clock: () -> EngineTime
     private let random: () -> UInt64
@@ -58,12 +60,14 @@ package final class Shard {
     var frameJobs: [FrameReference: UInt64] = [:]
 
     package init(
-        settings: Settings, registry: VolumeRegistry, journals: JournalDirectories, disk: any DiskWork,
-        cache: HostedCache, dispatcher: UploadDispatcher = UploadDispatcher(), clock: @escaping () -> EngineTime,
+        settings: Settings, registry: VolumeRegistry, snapshotFiles: PendingSnapshotFiles,
+        journals: JournalDirectories, disk: any DiskWork, cache: HostedCache,
+        dispatcher: UploadDispatcher = UploadDispatcher(), clock: @escaping () -> EngineTime,
         random: @escaping () -> UInt64
     ) {
         self.settings = settings
         self.registry = registry
+        self.snapshotFiles = snapshotFiles
         self.journals = journals
         self.disk = disk
         self.cache = cache
@@ -216,7 +220,7 @@ package final class Shard {
         }
     }
 
-    private func endBatch(_ hosted: HostedVolume) {
+    func endBatch(_ hosted: HostedVolume) {
         guard hosted.hasBatch, let engine = hosted.engine else { return }
         hosted.hasBatch = false
         engine.endOfBatch(at: now)

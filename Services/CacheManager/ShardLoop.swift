@@ -67,6 +67,7 @@ final class ShardLoop {
         shard = Shard(
             settings: Shard.Settings(gateway: parts.gateway, limits: configuration.limits),
             registry: VolumeRegistry(path: parts.state.volumesPath),
+            snapshotFiles: PendingSnapshotFiles(path: parts.state.snapshotsPath),
             journals: configuration.journals,
             disk: LoopDisk(port: DiskPort(executor: parts.executor, loop: loop)),
             cache: HostedCache(
@@ -119,6 +120,7 @@ final class ShardLoop {
                         + "restore it, or move its directory away and attach the volume from the bucket again")
             }
         }
+        try adoptSnapshots(of: Set(stored.volumes))
         volumesRecovering = states.count
         for state in states {
             shard.resume(state) { [unowned self] hosted in
@@ -131,6 +133,17 @@ final class ShardLoop {
             }
         }
         serveIfRecovered()
+    }
+
+    /// Before the volumes, whose journals are cut again where snapshots were promised.
+    private func adoptSnapshots(of volumes: Set<VolumeID>) throws {
+        let pending = try PendingSnapshotFiles(path: parts.state.snapshotsPath).contents()
+        for file in pending.unusable {
+            parts.logger.error(
+                "A promised snapshot cannot be read; it is lost",
+                metadata: ["file": "\(file.name)", "reason": "\(file.reason)"])
+        }
+        shard.snapshots.adopt(pending.snapshots, volumes: volumes)
     }
 
     private func serveIfRecovered() {

@@ -21,11 +21,10 @@ package struct SnapshotCatalogue: Sendable {
     private let store: any ObjectStore
     private let policy: RetryPolicy
 
-    package init(
-        _ store: any ObjectStore,
-        policy: RetryPolicy = RetryPolicy(
-            firstPause: .milliseconds(20), maximumPause: .seconds(1), deadline: .seconds(5))
-    ) {
+    package static let standardPolicy = RetryPolicy(
+        firstPause: .milliseconds(20), maximumPause: .seconds(1), deadline: .seconds(5))
+
+    package init(_ store: any ObjectStore, policy: RetryPolicy = standardPolicy) {
         self.store = store
         self.policy = policy
     }
@@ -56,16 +55,18 @@ package struct SnapshotCatalogue: Sendable {
     /// The record of this id, in whatever state; nil if there is none.
     package func record(_ id: SnapshotID) async throws(BusFault) -> SnapshotRecord? { try await find(id)?.record }
 
-    /// Changes the state of a record under If-Match, so that no change by another is lost.
-    /// - Returns: nil if there is no such record.
-    package func setState(
-        _ state: SnapshotRecord.State, of id: SnapshotID
+    /// Changes a record under If-Match, so that no change by another is lost.
+    /// - Parameter edit: returns whether there is anything to write.
+    /// - Returns: the record as it is then; nil if there is none.
+    @discardableResult
+    package func change(
+        _ id: SnapshotID, _ edit: (inout SnapshotRecord) -> Bool
     ) async throws(BusFault) -> SnapshotRecord? {
         for _ in 0..<Self.changeAttempts {
             guard let (found, tag) = try await find(id) else { return nil }
             var record = found
-            if record.state == state { return record }
-            record.state = state
+            guard edit(&record) else { return record }
+            record.formatVersion = SnapshotFormat.version
             let bytes = try Self.encode(record)
             do {
                 _ = try await policy.run(clock: ContinuousClock()) { () throws(ObjectStoreError) in
@@ -81,6 +82,34 @@ package struct SnapshotCatalogue: Sendable {
             }
         }
         throw BusFault(.busy, "snapshot \(id) is being changed by others; try again")
+    }
+
+    package func setState(
+        _ state: SnapshotRecord.State, of id: SnapshotID
+    ) async throws(BusFault) -> SnapshotRecord? {
+        try await change(id) { record in
+            guard record.state != state else { return false }
+            record.state = state
+            return true
+        }
+    }
+
+    /// Writes down how a promised snapshot ended.
+    /// - Returns: the record as it is then: one that was deleted meanwhile stays deleted.
+    package func settle(_ decided: SnapshotRecord) async throws(BusFault) -> SnapshotRecord {
+        for _ in 0..<Self.changeAttempts {
+            let changed = try await change(decided.id) { record in
+                // An error may turn out to be none: the cache manager that was thought lost came back.
+                let isOpen = record.state == .pending || (record.state == .error && decided.state == .completed)
+                guard isOpen else { return false }
+                record = decided
+                return true
+            }
+            if let changed { return changed }
+            let added = try await add(decided)
+            if added == decided { return added }
+        }
+        throw BusFault(.busy, "snapshot \(decided.id) is being changed by others; try again")
     }
 
     /// All records, by id, those that are being deleted included.

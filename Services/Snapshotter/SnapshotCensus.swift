@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Logging
 package import Messages
 package import ServiceKit
 import ServiceLifecycle
@@ -14,8 +15,10 @@ package struct SnapshotCensus: Service, CustomStringConvertible {
     private static let stepsAfterFailure = 5
 
     private let service: SnapshotService
+    private let upkeep: CatalogueUpkeep?
     private let health: ServiceHealth
     private let result: Result
+    private let logger: Logger
 
     /// The last count; any thread.
     package final class Result: Sendable {
@@ -49,8 +52,14 @@ package struct SnapshotCensus: Service, CustomStringConvertible {
         }
     }
 
-    package init(_ service: SnapshotService, health: ServiceHealth, result: Result) {
+    /// - Parameter upkeep: done before each count.
+    package init(
+        _ service: SnapshotService, upkeep: CatalogueUpkeep? = nil, health: ServiceHealth, result: Result,
+        logger: Logger = Logger(label: "snapshotter")
+    ) {
         self.service = service
+        self.upkeep = upkeep
+        self.logger = logger
         self.health = health
         self.result = result
     }
@@ -69,9 +78,21 @@ package struct SnapshotCensus: Service, CustomStringConvertible {
         }
     }
 
+    /// What fails here is done a minute later; the count tells whether the bucket is there.
+    private func keepUp() async {
+        guard let upkeep else { return }
+        do throws(BusFault) {
+            let changes = try await upkeep.run()
+            if changes > 0 { logger.info("Snapshot records put right", metadata: ["count": "\(changes)"]) }
+        } catch {
+            logger.debug("Snapshot records could not be looked at", metadata: ["reason": "\(error)"])
+        }
+    }
+
     /// - Returns: whether the bucket could be read.
     package func count() async -> Bool {
         result.begin()
+        await keepUp()
         do {
             let counts = try await service.counts()
             result.set(counts)

@@ -1,73 +1,191 @@
 // SPDX-License-Identifier: Apache-2.0
-package import Engine
+import Engine
 package import Messages
 import Synchronization
 package import Wire
 
 /// Makes, lists and deletes snapshots for whoever asks. A snapshot is a commit whose root is kept: the cache manager
-/// makes the commit, this puts its HEAD into a record of its own.
+/// cuts the volume and promises the commit, `SnapshotKeeper` puts its HEAD into a record of its own.
 package struct SnapshotService: Sendable {
-    /// Asks the volume's cache manager.
-    package typealias Cut = @Sendable (VolumeCutRequest) async throws(BusFault) -> VolumeCutRequest.Reply
+    /// What a request changes is looked at soon.
+    package typealias Notice = @Sendable () -> Void
 
-    private static let descriptionByteLimit = 1024
-    private let catalogue: SnapshotCatalogue
-    private let cut: Cut
-    private let wallMilliseconds: @Sendable () -> UInt64
+    static let descriptionByteLimit = 1024
+    /// A volume that cannot be frozen for this long has two cuts under way already.
+    static let cutTimeout = Duration.seconds(10)
+    static let listTimeout = Duration.seconds(5)
+    let catalogue: SnapshotCatalogue
+    let groups: GroupCatalogue
+    let recoveryPoints: RecoveryPoints
+    let owners: VolumeOwners
+    let wallMilliseconds: @Sendable () -> UInt64
+    let notice: Notice
 
     package init(
-        catalogue: SnapshotCatalogue, wallMilliseconds: @escaping @Sendable () -> UInt64, cut: @escaping Cut
+        catalogue: SnapshotCatalogue, groups: GroupCatalogue, recoveryPoints: RecoveryPoints,
+        wallMilliseconds: @escaping @Sendable () -> UInt64, owners: @escaping VolumeOwners,
+        notice: @escaping Notice = {}
     ) {
         self.catalogue = catalogue
+        self.groups = groups
+        self.recoveryPoints = recoveryPoints
         self.wallMilliseconds = wallMilliseconds
-        self.cut = cut
+        self.owners = owners
+        self.notice = notice
     }
+
+    // MARK: Making
 
     /// - Parameter id: derived from the request, so that a request which is repeated after a restart of this service
     ///   finds the snapshot that it has made.
     package func create(
         _ request: SnapshotCreateRequest, id: SnapshotID
     ) async throws(BusFault) -> SnapshotDescription {
-        guard request.description.utf8.count <= Self.descriptionByteLimit else {
-            throw BusFault(
-                .invalidArgument, "the description is longer than \(Self.descriptionByteLimit) bytes; shorten it")
-        }
-        if let made = try await catalogue.record(id) { return SnapshotDescription(made) }
-        let reply = try await cut(VolumeCutRequest(volume: request.volume))
-        let head: Head
-        do {
-            head = try HeadFormat.decode(reply.head)
+        try Self.check(request.description)
+        if let made = try await made(id, needsBucket: request.fromRecoveryPoint ?? false) { return made }
+        if request.fromRecoveryPoint ?? false { return try await keepRecoveryPoint(request, id) }
+        let wish = VolumeCutRequest.Wish(snapshot: id, volume: request.volume)
+        let cut = VolumeCutRequest(
+            wishes: [wish], description: request.description, createdMilliseconds: wallMilliseconds(),
+            isInternal: request.isInternal ?? false)
+        let reply = try await self.cut(cut)
+        notice()
+        return try Self.description(of: reply, id)
+    }
+
+    /// What an earlier attempt of the same request has made. The cache manager knows its own, so an absent bucket keeps
+    /// nobody from cutting.
+    private func made(_ id: SnapshotID, needsBucket: Bool) async throws(BusFault) -> SnapshotDescription? {
+        do throws(BusFault) {
+            return try await catalogue.record(id).map { SnapshotDescription($0) }
         } catch {
-            throw BusFault(.internalError, "the cache manager sent a HEAD that cannot be read: \(error)")
+            guard error.code == .bucketUnavailable, !needsBucket else { throw error }
+            return nil
         }
-        guard head.volume == reply.volume, head.commitNumber == reply.commitNumber, head.state == .live else {
-            throw BusFault(.internalError, "the cache manager sent another HEAD than that of the commit it made")
-        }
-        let record = SnapshotRecord(
-            id: id, head: head, description: request.description, createdMilliseconds: wallMilliseconds(),
-            state: .completed)
+    }
+
+    /// Keeps the root of the newest HEAD. Nothing is cut, and the volume's gateway need not live.
+    private func keepRecoveryPoint(
+        _ request: SnapshotCreateRequest, _ id: SnapshotID
+    ) async throws(BusFault) -> SnapshotDescription {
+        let pending = await PendingList.read(owners)
+        let head = try await recoveryPoints.head(of: request.volume, ours: await ourVolumes())
+        var record = SnapshotRecord(
+            id: id, head: head, description: request.description, createdMilliseconds: wallMilliseconds())
+        record.cutMilliseconds = head.cutMilliseconds
+        record.origin = .recoveryPoint
+        record.isInternal = request.isInternal ?? false ? true : nil
+        record.gateway = pending.gateway
         return SnapshotDescription(try await catalogue.add(record))
     }
 
-    package func list(_ request: SnapshotListRequest) async throws(BusFault) -> SnapshotListRequest.Reply {
-        guard let id = request.id else {
-            let entries = try await catalogue.entries()
-            return SnapshotListRequest.Reply(
-                snapshots: entries.map { SnapshotDescription($0) }.filter { $0.state != .deleting })
+    private func ourVolumes() async -> [VolumeDescription] {
+        guard let owners = try? owners() else { return [] }
+        var volumes: [VolumeDescription] = []
+        for owner in owners {
+            guard let reply = try? await owner.ask(VolumeListRequest(), within: Self.listTimeout) else { continue }
+            volumes += reply.volumes
         }
-        guard let record = try await catalogue.record(id), record.state != .deleting else {
-            throw Self.unknown(id)
-        }
-        return SnapshotListRequest.Reply(snapshots: [SnapshotDescription(record)])
+        return volumes
     }
 
-    /// Marks the record, so that nothing can be made of the snapshot any more; its space comes back with reclaim.
+    private func cut(_ request: VolumeCutRequest) async throws(BusFault) -> VolumeCutRequest.Reply {
+        var unknown: BusFault?
+        for owner in try owners() {
+            do throws(BusFault) {
+                return try await owner.ask(request, within: Self.cutTimeout)
+            } catch {
+                guard error.code == .unknownVolume else { throw error }
+                unknown = error
+            }
+        }
+        guard let unknown else { throw BusFault(.notReady, "no cache manager runs; start it (sluice-cache)") }
+        throw await elsewhere(request.wishes[0].volume) ?? unknown
+    }
+
+    /// A volume that is not here may be another gateway's.
+    func elsewhere(_ volume: VolumeReference) async -> BusFault? {
+        guard let head = try? await recoveryPoints.head(of: volume, ours: []) else { return nil }
+        return BusFault(
+            .ownedElsewhere,
+            "volume \(head.name) (\(head.volume)) belongs to gateway \(head.owner): only that gateway can cut it; "
+                + "with --from-recovery-point its newest recovery point (commit \(head.commitNumber)) is used")
+    }
+
+    static func description(
+        of reply: VolumeCutRequest.Reply, _ id: SnapshotID
+    ) throws(BusFault) -> SnapshotDescription {
+        guard let cut = reply.snapshots.first(where: { $0.id == id }),
+            let record = try? PendingSnapshotFormat.decode(cut.record), record.id == id
+        else { throw BusFault(.internalError, "the cache manager answered with another cut than was asked for") }
+        var description = SnapshotDescription(SnapshotRecord(record, gateway: GatewayID(rawValue: 0)))
+        description.uploadByteCount = cut.uploadByteCount
+        description.uploadedByteCount = cut.uploadedByteCount
+        if !cut.waitingReason.isEmpty { description.reason = cut.waitingReason }
+        return description
+    }
+
+    static func check(_ description: String) throws(BusFault) {
+        guard description.utf8.count <= descriptionByteLimit else {
+            throw BusFault(
+                .invalidArgument, "the description is longer than \(descriptionByteLimit) bytes; shorten it")
+        }
+    }
+
+    // MARK: Looking
+
+    package func list(_ request: SnapshotListRequest) async throws(BusFault) -> SnapshotListRequest.Reply {
+        // Before the records: what is settled in between is found there.
+        let pending = await PendingList.read(owners)
+        guard let id = request.id else {
+            let entries = try await catalogue.entries()
+            var shown = Dictionary(
+                entries.map { SnapshotDescription($0) }.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+            for (id, item) in pending.items { Self.merge(item, into: &shown[id]) }
+            let visible = shown.values.filter {
+                $0.state != .deleting && (request.includesInternal ?? false || $0.isInternal != true)
+            }
+            return SnapshotListRequest.Reply(snapshots: visible.sorted { $0.id < $1.id })
+        }
+        var found: SnapshotDescription?
+        do throws(BusFault) {
+            found = try await catalogue.record(id).map { SnapshotDescription($0) }
+        } catch {
+            // What is promised is known without the bucket.
+            guard error.code == .bucketUnavailable, pending.items[id] != nil else { throw error }
+        }
+        if let item = pending.items[id] { Self.merge(item, into: &found) }
+        guard let found, found.state != .deleting else { throw Self.unknown(id) }
+        return SnapshotListRequest.Reply(snapshots: [found])
+    }
+
+    private static func merge(_ item: PendingList.Item, into found: inout SnapshotDescription?) {
+        guard found == nil || found?.state == .pending else { return }
+        found = item.description
+    }
+
+    // MARK: Deleting
+
+    /// Marks the record, so that nothing can be made of the snapshot any more and nobody sees it. What volumes made
+    /// from it have pinned stays theirs (STORAGE §7); the rest comes back with reclaim.
     /// Deleting twice is no mistake: the second may be a repeat of the first.
     package func delete(_ request: SnapshotDeleteRequest) async throws(BusFault) -> SnapshotDescription {
-        guard let record = try await catalogue.setState(.deleting, of: request.id) else {
+        if let record = try await catalogue.setState(.deleting, of: request.id) {
+            notice()
+            return SnapshotDescription(record)
+        }
+        // Promised, and not announced in the bucket yet: the mark comes first, so that it is never completed.
+        guard let item = await PendingList.read(owners).items[request.id] else { throw Self.unknown(request.id) }
+        var record = SnapshotRecord(item.record, gateway: item.gateway)
+        record.state = .deleting
+        record.head = nil
+        record.commitNumber = 0
+        let added = try await catalogue.add(record)
+        if added.state == .deleting { return SnapshotDescription(added) }
+        guard let marked = try await catalogue.setState(.deleting, of: request.id) else {
             throw Self.unknown(request.id)
         }
-        return SnapshotDescription(record)
+        return SnapshotDescription(marked)
     }
 
     /// How many snapshots are in which state.
@@ -85,36 +203,5 @@ package struct SnapshotService: Sendable {
 
     private static func unknown(_ id: SnapshotID) -> BusFault {
         BusFault(.unknownSnapshot, "there is no snapshot \(id); `sluice snapshot list` shows all")
-    }
-}
-
-extension SnapshotDescription {
-    package init(_ record: SnapshotRecord) {
-        self.init(
-            id: record.id, volume: record.volume, volumeName: record.volumeName,
-            volumeByteCount: record.volumeByteCount, description: record.description,
-            state: SnapshotState(record.state), createdMilliseconds: record.createdMilliseconds,
-            commitNumber: record.commitNumber)
-    }
-
-    package init(_ entry: SnapshotCatalogue.Entry) {
-        switch entry {
-        case .record(let record): self.init(record)
-        case .damaged(let id, let reason):
-            self.init(
-                id: id, volume: VolumeID(rawValue: 0), volumeName: "", volumeByteCount: 0, description: reason,
-                state: .error, createdMilliseconds: 0, commitNumber: 0)
-        }
-    }
-}
-
-extension SnapshotState {
-    fileprivate init(_ state: SnapshotRecord.State) {
-        switch state {
-        case .pending: self = .pending
-        case .completed: self = .completed
-        case .error: self = .error
-        case .deleting: self = .deleting
-        }
     }
 }

@@ -24,22 +24,64 @@ struct SnapshotterMain: ServiceCommand {
         let store = MeteredObjectStore(try bucket.open(environment: ProcessEnvironment.current), meter: meter)
         try await Self.checkFormat(store)
 
-        let managers = CacheManagerDirectory(runDirectory: context.runDirectory, caller: context.caller)
-        let service = SnapshotService(
-            catalogue: SnapshotCatalogue(store), wallMilliseconds: { WallClock.millisecondsNow() },
-            cut: { (request) throws(BusFault) in try await managers.cut(request) })
+        let parts = Parts(store, context)
+        Self.serve(parts, on: context.bus)
+        context.bus.provideMetrics { ObjectStoreMetrics.families(meter.totals) + parts.census.metricFamilies }
+        return [
+            parts.keeper,
+            SnapshotCensus(
+                parts.service, upkeep: parts.upkeep, health: context.health, result: parts.census,
+                logger: context.logger),
+        ]
+    }
+
+    /// What the service is put together from.
+    private struct Parts: Sendable {
+        let service: SnapshotService
+        let keeper: SnapshotKeeper
+        let upkeep: CatalogueUpkeep
         let census = SnapshotCensus.Result()
-        context.bus.handleNumbered(SnapshotCreateRequest.self) { request, peer, number in
+
+        init(_ store: any ObjectStore, _ context: ServiceContext) {
+            let (runDirectory, caller) = (context.runDirectory, context.caller)
+            let owners: VolumeOwners = { () throws(BusFault) in
+                try CacheManager.all(in: runDirectory, caller: caller)
+            }
+            let policy = SnapshotCatalogue.standardPolicy
+            let catalogue = SnapshotCatalogue(store, policy: policy)
+            let groups = GroupCatalogue(store, snapshots: catalogue, policy: policy)
+            let recoveryPoints = RecoveryPoints(store, policy: policy)
+            let census = census
+            let keeper = SnapshotKeeper(
+                catalogue: catalogue, groups: groups, owners: owners, logger: context.logger,
+                whenSettled: { census.outdate() })
+            self.keeper = keeper
+            service = SnapshotService(
+                catalogue: catalogue, groups: groups, recoveryPoints: recoveryPoints,
+                wallMilliseconds: { WallClock.millisecondsNow() }, owners: owners, notice: { keeper.notice() })
+            upkeep = CatalogueUpkeep(
+                catalogue: catalogue, recoveryPoints: recoveryPoints, owners: owners,
+                wallMilliseconds: { WallClock.millisecondsNow() })
+        }
+    }
+
+    private static func serve(_ parts: Parts, on bus: BusThread) {
+        let (service, census) = (parts.service, parts.census)
+        bus.handleNumbered(SnapshotCreateRequest.self) { request, peer, number in
             defer { census.outdate() }
             return try await service.create(request, id: SnapshotService.id(of: number, from: peer.instance))
         }
-        context.bus.handle(SnapshotListRequest.self) { request, _ in try await service.list(request) }
-        context.bus.handle(SnapshotDeleteRequest.self) { request, _ in
+        bus.handle(SnapshotListRequest.self) { request, _ in try await service.list(request) }
+        bus.handle(SnapshotDeleteRequest.self) { request, _ in
             defer { census.outdate() }
             return try await service.delete(request)
         }
-        context.bus.provideMetrics { ObjectStoreMetrics.families(meter.totals) + census.metricFamilies }
-        return [SnapshotCensus(service, health: context.health, result: census)]
+        bus.handleNumbered(SnapshotGroupCreateRequest.self) { request, peer, number in
+            defer { census.outdate() }
+            return try await service.createGroup(
+                request, id: SnapshotService.groupID(of: number, from: peer.instance))
+        }
+        bus.handle(SnapshotGroupListRequest.self) { request, _ in try await service.listGroups(request) }
     }
 
     private static func alreadyRunning(_ context: ServiceContext) -> ServiceFailure {

@@ -58,8 +58,10 @@ package enum Effect {
 
     /// Answers `Volume.barrier`: no older command of that nexus can be applied any more.
     case barrierPassed(CallerToken)
-    /// Answers `Volume.commit`, `Volume.stop` and `Volume.delete`.
+    /// Answers `Volume.commit`, `Volume.cut`, `Volume.stop` and `Volume.delete`.
     case finished(CallerToken, Result<Head, VolumeFailure>)
+    /// Answers `Volume.cut`: everything up to the cut would survive a power cut.
+    case cutDurable(CallerToken)
     /// For the log.
     case report(EngineReport)
 }

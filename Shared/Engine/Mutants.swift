@@ -12,4 +12,5 @@ package struct Mutants: OptionSet, Sendable {
     package static let retryFailedSync = Mutants(rawValue: 16)
     package static let reusePackName = Mutants(rawValue: 32)
     package static let skipCacheChecksum = Mutants(rawValue: 64)
+    package static let replaceUnkeptHead = Mutants(rawValue: 128)
 }

@@ -84,6 +84,7 @@ extension Volume {
             durabilityWaiters.removeFirst()
             finish(first.origin, .good)
         }
+        answerDurableCuts()
         // Whoever came while the sync ran waits for the next one.
         if let last = durabilityWaiters.last { journal.wantSync(through: last.sequence) }
     }

@@ -94,6 +94,10 @@ extension Volume {
                 } else if found.commit == head.commit {
                     headTag = object.tag
                 } else if opening.lateCommits.remove(found.commit) != nil {
+                    // No HEAD is sent beyond a cut whose own has not been kept (`mayReplaceHead`).
+                    guard frozen.first.map({ $0.lastSequence >= found.journalSequence }) ?? true else {
+                        return fence("HEAD is beyond a promised cut: the state directory is an old copy")
+                    }
                     adopt(found, object.tag)
                 } else {
                     return fence(Self.reason(found, ours: head))

@@ -156,13 +156,15 @@ extension Volume {
         let fill = Double(pool.usedByteCount) / Double(pool.totalByteCount)
         let admission = backPressure.admission(
             byteCount: request.command.journalByteCount, fill: fill, now: time.nanoseconds)
-        if held.isEmpty, admission <= time.nanoseconds, hasRoom(for: request.command) {
+        if held.isEmpty, cuts.writesHeldUntil == nil, admission <= time.nanoseconds, hasRoom(for: request.command) {
             return unsafe apply(request, payload, at: time)
         }
         var waiting = unsafe hold(request, payload, at: time)
         waiting.admission = admission
         waiting.submittedAt = since
-        if held.isEmpty, !hasRoom(for: request.command) { effects.append(.report(.bufferFull)) }
+        if held.isEmpty, cuts.writesHeldUntil == nil, !hasRoom(for: request.command) {
+            effects.append(.report(.bufferFull))
+        }
         held.append(waiting)
     }
 
@@ -173,6 +175,7 @@ extension Volume {
     /// Lets held commands go whose time has come, in order; those held too long get BUSY.
     func releaseHeld(at time: EngineTime) {
         isHeldForRoom = false
+        guard cuts.writesHeldUntil == nil else { return }
         while let first = held.first {
             isHeldForRoom = first.admission <= time.nanoseconds && !hasRoom(for: first.request.command)
             if first.admission <= time.nanoseconds, !isHeldForRoom {

@@ -76,6 +76,7 @@ package final class Volume {
     var warming: Warming?
     var commit: Commit?
     var commitCallers = CommitCallers()
+    var cuts = CutState()
     var publication: HeadPublication?
     var packReads: [EffectToken: PackBuild] = [:]
     var packPuts: [EffectToken: PackBuild] = [:]
@@ -146,6 +147,8 @@ package final class Volume {
         settledIntent = firstOpenIntent.map { JournalSequence($0.rawValue - 1) } ?? journal.publishedSequence
         journal.mutants = mutants
         active = recovered.dirty
+        frozen = Deque(recovered.frozen)
+        commitCallers.frozen = Deque(repeating: [], count: recovered.frozen.count)
         map = CommittedMap(
             root: head.root, volumeByteCount: head.byteCount, foldNumber: head.foldNumber, lineage: head.lineage,
             nodeCacheByteCount: limits.nodeCacheByteCount)
@@ -174,9 +177,10 @@ package final class Volume {
         func consider(_ time: UInt64?) {
             if let time { due = min(due ?? time, time) }
         }
+        consider(cuts.writesHeldUntil)
         if let first = held.first {
             // Without room only the end of the hold is worth waking up for: a commit makes room by an event.
-            consider(isHeldForRoom ? nil : first.admission)
+            consider(isHeldForRoom || cuts.writesHeldUntil != nil ? nil : first.admission)
             consider(first.submittedAt + limits.holdNanoseconds)
         }
         consider(commitDue)
@@ -198,6 +202,7 @@ package final class Volume {
         if let ending = commitCallers.ending, ending.foldDeadline <= time.nanoseconds {
             commitCallers.ending?.foldDeadline = 0
         }
+        if let end = cuts.writesHeldUntil, end <= time.nanoseconds { cuts.writesHeldUntil = nil }
         pump(time)
     }
 

@@ -15,6 +15,9 @@ package enum MessageKind: UInt16, Codable, Sendable, CaseIterable {
     case volumeDiscover = 0x0024
     case volumeAttach = 0x0025
     case volumeCut = 0x0026
+    case volumeHold = 0x0027
+    case pendingSnapshots = 0x0028
+    case settleSnapshots = 0x0029
 
     case volumeWarm = 0x0030
 
@@ -25,6 +28,8 @@ package enum MessageKind: UInt16, Codable, Sendable, CaseIterable {
     case snapshotCreate = 0x0060
     case snapshotList = 0x0061
     case snapshotDelete = 0x0063
+    case snapshotGroupCreate = 0x0064
+    case snapshotGroupList = 0x0065
 
     case sessionList = 0x0080
 

@@ -197,30 +197,3 @@ package struct VolumeAttachRequest: BusRequest {
         self.force = force
     }
 }
-
-/// Cuts the volume now and answers when that cut is committed: what a snapshot retains.
-package struct VolumeCutRequest: BusRequest {
-    package static let kind = MessageKind.volumeCut
-    package var volume: VolumeReference
-    package init(volume: VolumeReference) { self.volume = volume }
-    package struct Reply: Codable, Sendable {
-        package var volume: VolumeID
-        package var volumeName: String
-        package var byteCount: UInt64
-        package var commitNumber: UInt64
-        package var cutMilliseconds: UInt64
-        /// The HEAD object of that commit, as it stands in the bucket (docs/formats/head.md).
-        package var head: [UInt8]
-        package init(
-            volume: VolumeID, volumeName: String, byteCount: UInt64, commitNumber: UInt64, cutMilliseconds: UInt64,
-            head: [UInt8]
-        ) {
-            self.volume = volume
-            self.volumeName = volumeName
-            self.byteCount = byteCount
-            self.commitNumber = commitNumber
-            self.cutMilliseconds = cutMilliseconds
-            self.head = head
-        }
-    }
-}

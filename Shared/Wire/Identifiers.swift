@@ -69,6 +69,13 @@ package struct SnapshotID: ResourceIdentifier {
     package init(rawValue: UInt64) { self.rawValue = rawValue }
 }
 
+/// Snapshots of several volumes that were made at one instant.
+package struct SnapshotGroupID: ResourceIdentifier {
+    package static let prefix = "grp"
+    package let rawValue: UInt64
+    package init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
 package struct GatewayID: ResourceIdentifier {
     package static let prefix = "sgw"
     package let rawValue: UInt64

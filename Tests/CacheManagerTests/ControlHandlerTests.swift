@@ -94,14 +94,9 @@ struct ControlHandlerTests {
         let volume = try gateway.create()
         let bytes = pattern(6, 16_384)
         try gateway.write(bytes, to: volume.id, sector: 64)
-        let cut: VolumeCutRequest.Reply = try gateway.await {
-            gateway.control.cut(VolumeCutRequest(volume: VolumeReference("db")), within: .seconds(30), answer: $0)
-        }
         let snapshot = SnapshotID(rawValue: 7)
-        let record = SnapshotRecord(
-            id: snapshot, head: try HeadFormat.decode(cut.head), description: "", createdMilliseconds: 1,
-            state: .completed)
-        gateway.bucket.put(BucketLayout.snapshot(snapshot), try SnapshotFormat.encode(record))
+        try gateway.cut("db", first: 7)
+        try gateway.settle()
         try gateway.write(pattern(7, 16_384), to: volume.id, sector: 64)
 
         let clone = try gateway.create("clone", gibibytes: 2, from: snapshot)

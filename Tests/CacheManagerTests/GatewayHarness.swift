@@ -57,7 +57,7 @@ final class GatewayHarness: ShardOutlet {
         self.frameCacheByteCount = frameCacheByteCount
         self.gateway = GatewayID(rawValue: gateway)
         directory = NSTemporaryDirectory() + "sluice-cache-test-" + String(Randomness.uint64(), radix: 16)
-        for name in ["/volumes", "/journal-a", "/journal-b", "/cache"] {
+        for name in ["/volumes", "/snapshots", "/journal-a", "/journal-b", "/cache"] {
             try Platform.FileSystem.createDirectory(directory + name)
         }
         (shard, server, control) = Self.parts(directory, self.gateway, disk, clock, frameCacheByteCount)
@@ -87,6 +87,7 @@ final class GatewayHarness: ShardOutlet {
         let shard = Shard(
             settings: Shard.Settings(gateway: gateway, limits: limits),
             registry: VolumeRegistry(path: directory + "/volumes"),
+            snapshotFiles: PendingSnapshotFiles(path: directory + "/snapshots"),
             journals: JournalDirectories([directory + "/journal-a", directory + "/journal-b"]), disk: disk,
             cache: HostedCache(limits: cacheLimits, settings: settings, disk: disk),
             clock: { clock.time }, random: { Randomness.nonzeroUInt64() })
@@ -107,6 +108,9 @@ final class GatewayHarness: ShardOutlet {
             try shard.journals.remove(volume)
             try shard.registry.finishRemoval(of: volume)
         }
+        shard.snapshots.adopt(
+            try PendingSnapshotFiles(path: directory + "/snapshots").contents().snapshots,
+            volumes: Set(stored.volumes))
         for volume in stored.volumes { shard.resume(try shard.registry.load(volume)) { _ in } }
         server.isServing = true
         #expect(server.hello(Self.frontend))
@@ -231,6 +235,38 @@ final class GatewayHarness: ShardOutlet {
         try self.await {
             control.sync(VolumeSyncRequest(volume: VolumeReference(name)), within: .seconds(30), answer: $0)
         }
+    }
+
+    /// Cuts these volumes at one instant, for the snapshots 1, 2, … above `first`.
+    @discardableResult
+    func cut(
+        _ names: String..., first: UInt64 = 1, group: SnapshotGroupID? = nil, hold: UInt64? = nil
+    ) throws -> VolumeCutRequest.Reply {
+        let ids = names.indices.map { SnapshotID(rawValue: first + UInt64($0)) }
+        return try self.await {
+            control.cut(
+                VolumeCutRequest(
+                    wishes: zip(ids, names).map { .init(snapshot: $0, volume: VolumeReference($1)) },
+                    description: "", createdMilliseconds: 1, group: group.map { .init(id: $0, members: ids) },
+                    hold: hold),
+                within: .seconds(10), answer: $0)
+        }
+    }
+
+    /// The promised snapshots as the snapshotter is told of them.
+    func pending() throws -> [PendingSnapshot] {
+        try control.pendingSnapshots().snapshots.map { try PendingSnapshotFormat.decode($0.record) }
+    }
+
+    /// Does the snapshotter's part: records of everything decided go to the bucket.
+    @discardableResult
+    func settle() throws -> [SnapshotRecord] {
+        let records = try pending().filter(\.isDecided).map { SnapshotRecord($0, gateway: gateway) }
+        for record in records { bucket.put(BucketLayout.snapshot(record.id), try SnapshotFormat.encode(record)) }
+        let _: SettleSnapshotsRequest.Reply = try self.await {
+            control.settle(SettleSnapshotsRequest(snapshots: records.map(\.id)), answer: $0)
+        }
+        return records
     }
 
     func attach(_ name: String, force: Bool = false) throws -> VolumeDescription {

@@ -11,6 +11,8 @@ final class MemoryBucket {
     private let codec = ZstdCodec()
     private var version = 0
     private(set) var workCount = 0
+    /// Called before a PUT of an object is looked at, as another writer may come in between.
+    var willPut: ((ObjectKey, [UInt8]) -> Void)?
 
     func put(_ key: ObjectKey, _ bytes: [UInt8]) { _ = store(key, bytes) }
 
@@ -38,6 +40,7 @@ final class MemoryBucket {
             let built = try unsafe builder.build(plan: plan, blocks: UnsafeRawBufferPointer(blocks.bytes(0..<used)))
             return (store(key, built.bytes), built.directoryBytes)
         case .putObject(let key, let precondition):
+            willPut?(key, payload?.array ?? [])
             switch precondition {
             case .absent where objects[key] != nil: return (.preconditionFailed, [])
             case .matches(let tag):

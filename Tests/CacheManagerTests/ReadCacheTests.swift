@@ -56,14 +56,9 @@ struct ReadCacheTests {
 
     @Test func aCloneReadsWhatItsSourceHasRead() throws {
         let (gateway, id) = try gateway()
-        let cut: VolumeCutRequest.Reply = try gateway.await {
-            gateway.control.cut(VolumeCutRequest(volume: VolumeReference("db")), within: .seconds(30), answer: $0)
-        }
-        let record = SnapshotRecord(
-            id: SnapshotID(rawValue: 7), head: try HeadFormat.decode(cut.head), description: "",
-            createdMilliseconds: 1, state: .completed)
-        gateway.bucket.put(BucketLayout.snapshot(record.id), try SnapshotFormat.encode(record))
-        let clone = try gateway.create("clone", from: record.id)
+        try gateway.cut("db", first: 7)
+        try gateway.settle()
+        let clone = try gateway.create("clone", from: SnapshotID(rawValue: 7))
         for step in [3, 30, 11] { try read(gateway, id, step: step) }
         for step in [3, 30, 11] { try read(gateway, clone.id, step: step) }
         let sources = try sources(gateway, clone.id)

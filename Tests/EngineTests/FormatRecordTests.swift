@@ -10,6 +10,45 @@ import Wire
             id: SnapshotID(rawValue: 0xdef), head: FormatSamples.head, description: "before the upgrade",
             createdMilliseconds: 1_767_225_611_000, state: .completed)
     }
+    /// As version 1 had it.
+    private var firstSnapshot: SnapshotRecord {
+        var record = snapshot
+        record.formatVersion = 1
+        return record
+    }
+    private var pinnedSnapshot: SnapshotRecord {
+        var record = snapshot
+        record.cutMilliseconds = FormatSamples.head.cutMilliseconds
+        record.origin = .recoveryPoint
+        record.isInternal = true
+        record.gateway = GatewayID(rawValue: 1)
+        record.group = SnapshotGroupMembership(
+            id: SnapshotGroupID(rawValue: 5), members: [record.id, SnapshotID(rawValue: 6)], pauseMicroseconds: 321)
+        record.pins = [
+            SnapshotPin(
+                volume: VolumeID(rawValue: 7), volumeName: "clone", gateway: GatewayID(rawValue: 1), state: .active,
+                createdMilliseconds: 1_767_225_612_000)
+        ]
+        return record
+    }
+    private var promise: PendingSnapshot {
+        PendingSnapshot(
+            id: SnapshotID(rawValue: 0xdef), volume: FormatSamples.head, description: "before the upgrade",
+            createdMilliseconds: 1_767_225_611_000,
+            cut: CutPoint(sequence: JournalSequence(9_007_199_254_740_999), wallMilliseconds: 1_767_225_611_500),
+            unstoredByteCount: 81_920,
+            group: SnapshotGroupMembership(
+                id: SnapshotGroupID(rawValue: 5), members: [SnapshotID(rawValue: 0xdef)], pauseMicroseconds: 321))
+    }
+    private var group: SnapshotGroupRecord {
+        SnapshotGroupRecord(
+            id: SnapshotGroupID(rawValue: 5), gateway: GatewayID(rawValue: 1), description: "before the upgrade",
+            createdMilliseconds: 1_767_225_611_000, cutMilliseconds: 1_767_225_611_500, state: .error,
+            reason: "snap-00000000000000006 was not cut", pauseMicroseconds: 321,
+            members: [
+                .init(snapshot: SnapshotID(rawValue: 0xdef), volume: FormatSamples.volume, volumeName: "data")
+            ])
+    }
     private var state: LocalState {
         LocalState(
             volume: FormatSamples.volume, start: 3, head: FormatSamples.head,
@@ -20,15 +59,72 @@ import Wire
         let head = try FormatSamples.record("head")
         #expect(try HeadFormat.decode(head) == FormatSamples.head)
         #expect(try HeadFormat.encode(FormatSamples.head) == head)
-        let snapshotBytes = try FormatSamples.record("snapshot")
-        #expect(try SnapshotFormat.decode(snapshotBytes) == snapshot)
-        #expect(try SnapshotFormat.encode(snapshot) == snapshotBytes)
+        #expect(try SnapshotFormat.decode(FormatSamples.record("snapshot")) == firstSnapshot)
         let stateBytes = try FormatSamples.record("local-state")
         #expect(try LocalStateFormat.decode(stateBytes) == state)
         #expect(try LocalStateFormat.encode(state) == stateBytes)
         let marker = try FormatSamples.record("format")
         #expect(try FormatMarker(decoding: marker) == FormatMarker(createdMilliseconds: 1_767_225_600_000))
         #expect(try FormatMarker(createdMilliseconds: 1_767_225_600_000).encoded() == marker)
+    }
+
+    @Test func goldenSnapshotsOfTheSecondVersion() throws {
+        let pinned = try FormatSamples.record("snapshot", version: 2)
+        #expect(try SnapshotFormat.decode(pinned) == pinnedSnapshot)
+        #expect(try SnapshotFormat.encode(pinnedSnapshot) == pinned)
+        let pending = try FormatSamples.record("snapshot-pending", version: 2)
+        let record = SnapshotRecord(promise, gateway: GatewayID(rawValue: 1))
+        #expect(try SnapshotFormat.decode(pending) == record)
+        #expect(try SnapshotFormat.encode(record) == pending)
+        let promised = try FormatSamples.record("pending-snapshot")
+        #expect(try PendingSnapshotFormat.decode(promised) == promise)
+        #expect(try PendingSnapshotFormat.encode(promise) == promised)
+        let groupBytes = try FormatSamples.record("group")
+        #expect(try SnapshotGroupFormat.decode(groupBytes) == group)
+        #expect(try SnapshotGroupFormat.encode(group) == groupBytes)
+    }
+
+    @Test func aSnapshotIsCompleteExactlyIfItHasItsHead() throws {
+        var record = snapshot
+        record.state = .pending
+        let pending = try SnapshotFormat.encode(record)
+        #expect(throws: EngineError.self) { try SnapshotFormat.decode(pending) }
+        record.state = .completed
+        record.head = nil
+        for number in [41, 0] as [UInt64] {
+            record.commitNumber = number
+            let bytes = try SnapshotFormat.encode(record)
+            #expect(throws: EngineError.self) { try SnapshotFormat.decode(bytes) }
+        }
+        record.state = .deleting
+        #expect(try SnapshotFormat.decode(SnapshotFormat.encode(record)) == record)
+        var kept = promise
+        kept.head = FormatSamples.head
+        kept.failure = "both"
+        let both = try PendingSnapshotFormat.encode(kept)
+        #expect(throws: EngineError.self) { try PendingSnapshotFormat.decode(both) }
+        kept.failure = nil
+        #expect(SnapshotRecord(kept, gateway: GatewayID(rawValue: 1)).state == .completed)
+        var empty = group
+        empty.members = []
+        let emptyBytes = try SnapshotGroupFormat.encode(empty)
+        #expect(throws: EngineError.self) { try SnapshotGroupFormat.decode(emptyBytes) }
+    }
+
+    @Test func aSnapshotHasRoomForEveryPin() throws {
+        var record = snapshot
+        for number in 0..<SnapshotRecord.pinLimit {
+            try record.pin(
+                SnapshotPin(
+                    volume: VolumeID(rawValue: UInt64(number)), volumeName: String(repeating: "x", count: 63),
+                    gateway: GatewayID(rawValue: 1), createdMilliseconds: 1_767_225_612_000), inheritedFrom: nil)
+        }
+        #expect(try SnapshotFormat.decode(SnapshotFormat.encode(record)) == record)
+        let one = SnapshotPin(
+            volume: VolumeID(rawValue: .max), volumeName: "x", gateway: GatewayID(rawValue: 1), createdMilliseconds: 1)
+        #expect(throws: SnapshotRecord.PinRefusal.tooMany(SnapshotRecord.pinLimit)) {
+            try record.pin(one, inheritedFrom: nil)
+        }
     }
 
     @Test func damagedOrShortRecordsAreNeverBelieved() throws {
@@ -55,7 +151,7 @@ import Wire
         let marker = try FormatMarker(format: 2, createdMilliseconds: 1).encoded()
         #expect(throws: EngineError.newerFormat(.formatMarker, version: 2)) { try FormatMarker(decoding: marker) }
         var record = snapshot
-        record.head.formatVersion = 2
+        record.head?.formatVersion = 2
         let snapshotBytes = try SnapshotFormat.encode(record)
         #expect(throws: EngineError.newerFormat(.head, version: 2)) { try SnapshotFormat.decode(snapshotBytes) }
     }

@@ -76,10 +76,10 @@ enum FormatSamples {
     }
 
     /// A golden record: text, read as it is.
-    static func record(_ name: String, file: String = #filePath) throws -> [UInt8] {
+    static func record(_ name: String, version: Int = 1, file: String = #filePath) throws -> [UInt8] {
         // This file is Tests/EngineTests/FormatSamples.swift.
         let tests = file.split(separator: "/", omittingEmptySubsequences: false).dropLast(2).joined(separator: "/")
-        return [UInt8](try Data(contentsOf: URL(filePath: "\(tests)/Golden/head/v1/\(name).json")))
+        return [UInt8](try Data(contentsOf: URL(filePath: "\(tests)/Golden/head/v\(version)/\(name).json")))
     }
 
     /// Every strict prefix of the bytes must be refused, and every single changed byte.

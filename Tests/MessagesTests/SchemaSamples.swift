@@ -34,7 +34,7 @@ struct SchemaSamples {
         try add(.volumeDiscover, discovered(), isReply: true)
         try add(.volumeAttach, VolumeAttachRequest(volume: VolumeReference(text()), force: random.oneIn(2)))
         try add(.volumeAttach, volume(), isReply: true)
-        try add(.volumeCut, VolumeCutRequest(volume: VolumeReference(text())))
+        try add(.volumeCut, cutRequest())
         try add(.volumeCut, cut(), isReply: true)
         let warm = VolumeWarmRequest(
             volume: VolumeReference(text()), byteOffset: random.oneIn(2) ? random.next() : nil,
@@ -48,6 +48,16 @@ struct SchemaSamples {
         try add(.cacheChange, CacheChangeRequest(.remove(directory: text())))
         try add(.cacheChange, CacheChangeRequest(.resize(byteCount: random.next())))
         try add(.cacheChange, cache(), isReply: true)
+        try add(
+            .volumeHold,
+            VolumeHoldRequest(
+                volumes: [VolumeReference(text())], holdMilliseconds: number(),
+                released: random.oneIn(2) ? random.next() : nil))
+        try add(.volumeHold, VolumeHoldRequest.Reply(hold: random.next()), isReply: true)
+        try add(.pendingSnapshots, PendingSnapshotsRequest())
+        try add(.pendingSnapshots, pendingSnapshots(), isReply: true)
+        try add(.settleSnapshots, SettleSnapshotsRequest(snapshots: [SnapshotID(rawValue: random.next())]))
+        try add(.settleSnapshots, SettleSnapshotsRequest.Reply(), isReply: true)
         try add(.uploaderReady, UploaderReady(freeWriteSlots: number(), freeReadSlots: number()))
         for work in works() {
             try add(.uploadJob, UploadJob(id: random.next(), work: work, timeoutMilliseconds: number()))
@@ -59,6 +69,14 @@ struct SchemaSamples {
         try add(.snapshotList, SnapshotListRequest.Reply(snapshots: [snapshot(), snapshot()]), isReply: true)
         try add(.snapshotDelete, SnapshotDeleteRequest(id: SnapshotID(rawValue: random.next())))
         try add(.snapshotDelete, snapshot(), isReply: true)
+        try add(
+            .snapshotGroupCreate,
+            SnapshotGroupCreateRequest(volumes: [VolumeReference(text())], description: text()))
+        try add(.snapshotGroupCreate, group(), isReply: true)
+        try add(
+            .snapshotGroupList,
+            SnapshotGroupListRequest(id: random.oneIn(2) ? SnapshotGroupID(rawValue: random.next()) : nil))
+        try add(.snapshotGroupList, SnapshotGroupListRequest.Reply(groups: [group(), group()]), isReply: true)
         try add(.sessionList, SessionListRequest())
         try add(.sessionList, SessionListRequest.Reply(sessions: [session(), session()]), isReply: true)
         try add(.fault, BusFault(.nameTaken, text()), isReply: true)
@@ -174,9 +192,35 @@ struct SchemaSamples {
     }
 
     private mutating func cut() -> VolumeCutRequest.Reply {
-        VolumeCutRequest.Reply(
-            volume: VolumeID(rawValue: random.next()), volumeName: text(), byteCount: random.next(),
-            commitNumber: random.next(), cutMilliseconds: random.next(), head: random.bytes(random.below(100)))
+        VolumeCutRequest.Reply(snapshots: [pending()], pauseMicroseconds: random.next())
+    }
+
+    private mutating func cutRequest() -> VolumeCutRequest {
+        VolumeCutRequest(
+            wishes: [.init(snapshot: SnapshotID(rawValue: random.next()), volume: VolumeReference(text()))],
+            description: text(), createdMilliseconds: random.next(), isInternal: random.oneIn(2),
+            group: random.oneIn(2) ? .init(id: SnapshotGroupID(rawValue: random.next()), members: []) : nil,
+            hold: random.oneIn(2) ? random.next() : nil)
+    }
+
+    private mutating func pending() -> PendingSnapshotDescription {
+        PendingSnapshotDescription(
+            id: SnapshotID(rawValue: random.next()), volume: VolumeID(rawValue: random.next()),
+            uploadByteCount: random.next(), uploadedByteCount: random.next(), waitingReason: text(),
+            record: random.bytes(random.below(100)))
+    }
+
+    private mutating func pendingSnapshots() -> PendingSnapshotsRequest.Reply {
+        PendingSnapshotsRequest.Reply(
+            gateway: GatewayID(rawValue: random.next()), volumes: [VolumeID(rawValue: random.next())],
+            snapshots: [pending(), pending()], hasMore: random.oneIn(2))
+    }
+
+    private mutating func group() -> SnapshotGroupDescription {
+        SnapshotGroupDescription(
+            id: SnapshotGroupID(rawValue: random.next()), description: text(), state: .error,
+            reason: random.oneIn(2) ? text() : nil, createdMilliseconds: random.next(),
+            cutMilliseconds: random.next(), pauseMicroseconds: random.next(), members: [snapshot()])
     }
 
     mutating func works() -> [UploadJob.Work] {
@@ -205,7 +249,11 @@ struct SchemaSamples {
         SnapshotDescription(
             id: SnapshotID(rawValue: random.next()), volume: VolumeID(rawValue: random.next()), volumeName: text(),
             volumeByteCount: random.next(), description: text(), state: .completed,
-            createdMilliseconds: random.next(), commitNumber: random.next())
+            createdMilliseconds: random.next(), commitNumber: random.next(),
+            cutMilliseconds: random.oneIn(2) ? random.next() : nil, reason: random.oneIn(2) ? text() : nil,
+            uploadByteCount: random.next(), uploadedByteCount: random.next(), isFromRecoveryPoint: random.oneIn(2),
+            isInternal: random.oneIn(2), group: random.oneIn(2) ? SnapshotGroupID(rawValue: random.next()) : nil,
+            pinnedBy: random.oneIn(2) ? [VolumeID(rawValue: random.next())] : nil)
     }
 
     private mutating func session() -> SessionListRequest.Session {

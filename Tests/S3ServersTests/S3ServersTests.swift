@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FaultProxy
 import Foundation
 import GatewayHarness
 import Glibc
@@ -37,6 +38,18 @@ import Testing
         let own = sockets.split(separator: "\n").filter { $0.contains("pid=\(group),") }
         #expect(!own.isEmpty)
         for line in own { #expect(line.contains(" 127.0.0.1:"), "\(line)") }
+    }
+
+    @Test func signaturesHoldThroughTheFaultProxy() async throws {
+        let server = try S3Server.shared(.moto)
+        let path = "\(server.bucket)/\(server.freshPrefix())"
+        try await withFaultProxy(upstream: server.endpoint) { proxy in
+            let put = try server.call("PUT", path, body: "hello", through: proxy.endpoint)
+            #expect(put.status == 200)
+            let get = try server.call("GET", path, through: proxy.endpoint)
+            #expect(get == (200, "hello"))
+            #expect(proxy.counters.forwarded == 2)
+        }
     }
 
     /// The process that started the guard is killed; what the server started in a session of its own must end too.

@@ -37,6 +37,10 @@ package enum Invariant: String, CaseIterable, Sendable {
     case retainedRootReadsBack
     /// A commit that was asked for covers everything acknowledged before.
     case commitCoversAcknowledged
+    /// A cut holds everything acknowledged before it and nothing that came after, whenever its HEAD lands.
+    case cutIsOfItsInstant
+    /// A cut that was promised is had, whatever dies in between.
+    case promisedCutIsKept
     /// An owner that learnt of its successor serves nothing, and never damages the successor's HEAD.
     case staleOwnerIsFenced
     /// The rightful owner is never fenced by its own traces.

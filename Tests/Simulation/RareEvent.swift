@@ -12,6 +12,7 @@ package enum RareEvent: String, CaseIterable, Sendable {
     case headReplyLostLanded, headReplyLostNotLanded, lateHeadRefused, lateHeadLanded, headRefused412, headConflict409
     case headLandedThen412, throttled, outage, uploaderLost, shortBody, flippedBody, packRetried
     case intentFoundCommitted, intentFoundNotCommitted, fold, foldDuringOutage, commitDuringOutage
+    case cut, cutKept, cutResumed, cutFoundCommitted
     // Requests.
     case duplicateInFlight, duplicateFromTable, duplicateAfterRestart, frontendDied, frontendRevoked, barrier
     case compareAndWriteWaited, miscompare, freezeWithPartialBlocks, unmapOfCommitted, hugeUnmap, readDuringCommit

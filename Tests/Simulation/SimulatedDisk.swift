@@ -22,6 +22,8 @@ package struct SimulatedDisk {
     package let segmentByteCount: Int
     private var segments: [SegmentID: SimulatedSegment] = [:]
     package private(set) var state: LocalState?
+    /// Cuts that are not known to be in the bucket: each a file of its own, durable at once.
+    package private(set) var cuts: [UInt64: PromisedCut] = [:]
     private var lastVersion: UInt32 = 0
 
     package init(segmentByteCount: Int) { self.segmentByteCount = segmentByteCount }
@@ -84,6 +86,8 @@ package struct SimulatedDisk {
     }
 
     package mutating func save(_ state: LocalState) { self.state = state }
+
+    package mutating func promise(_ cut: PromisedCut?, as id: UInt64) { cuts[id] = cut }
 
     package func byteCount(of segment: SegmentID) -> Int? { segments[segment]?.byteCount }
 

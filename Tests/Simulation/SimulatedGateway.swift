@@ -40,6 +40,7 @@ final class SimulatedGateway {
     /// Why the volume was called.
     enum Caller {
         case commit(known: Int)
+        case cut
         case stop(known: Int)
         case barrier(frontend: Int, commands: [Int])
     }
@@ -72,6 +73,9 @@ final class SimulatedGateway {
     var operations: [Int: DiskOperation] = [:]
     var nextOperation = 0
     var callers: [CallerToken: Caller] = [:]
+    /// Which of the disk's cuts a call is for, and HEADs that were given for one and not kept yet.
+    var cuts: [CallerToken: UInt64] = [:]
+    var unkept: [CallerToken: Head] = [:]
     /// Segments whose index is being written or synced.
     var sealing: Set<SegmentID> = []
     /// Segments that were sealed in this life or before it.
@@ -108,6 +112,8 @@ final class SimulatedGateway {
         operations = [:]
         cacheOperations = [:]
         callers = [:]
+        cuts = [:]
+        unkept = [:]
         sealing = []
         isDiskFull = false
         putsPack = false

@@ -18,7 +18,8 @@ extension Simulation {
         case 0..<16: crashSoon(gateway, .process)
         case 16..<30: crashSoon(gateway, .power)
         case 30..<36: stop(gateway)
-        case 36..<50: commit(gateway)
+        case 36..<43: commit(gateway)
+        case 43..<50: try cut(gateway)
         case 50..<54: try takeOverWhileAlive(gateway)
         case 54..<57: try wipe(gateway)
         case 57..<62: try makeBackup()
@@ -158,6 +159,7 @@ extension Simulation {
             if case .open = ledger[command].state { send(command) }
         case .reconnect: gateway.isCutOff = false
         case .waitForLease(let tag, let since, let looks): try look(at: tag, since: since, looks: looks, gateway)
+        case .keep(let caller): if isCurrent { try keep(caller, gateway) }
         case .retire:
             guard gateway.status != .retired else { return }
             trace.line(now, "g\(gateway.index) is cut off")

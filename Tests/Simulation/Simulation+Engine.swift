@@ -106,6 +106,7 @@ extension Simulation {
             gateway.cache.warm(frame, for: waiter, at: engineTime.nanoseconds)
         case .barrierPassed(let caller): try barrierPassed(caller, gateway)
         case .finished(let caller, let result): try finished(caller, result, gateway)
+        case .cutDurable(let caller): try cutDurable(caller, gateway)
         case .report(let report): try reported(report, by: gateway)
         }
     }
@@ -139,8 +140,9 @@ extension Simulation {
             }
             guard !gateway.knowsSuccessor else { throw Violation(.staleOwnerIsFenced, "a stale owner committed") }
             if case .stop = kind { try stopped(gateway, head) }
+        case (.cut, .success(let head)): try cutFinished(caller, head, gateway)
         case (.stop, .failure): crash(gateway, .process)
-        case (.commit, .failure), (.barrier, _): break
+        case (.commit, .failure), (.cut, .failure), (.barrier, _): break
         }
     }
 

@@ -28,6 +28,7 @@ extension Simulation {
         audit(gateways[owner], everything: true)
         try wait("the whole image is read") { self.frontends.allSatisfy { $0.open.isEmpty } }
         try commitAndWait()
+        try wait("every promised cut is kept") { self.gateways[self.owner].disk.cuts.isEmpty }
         try checkBucket()
         try stopAndWait()
         if seed % 4 == 0 { try readBackElsewhere() }

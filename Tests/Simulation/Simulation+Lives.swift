@@ -83,8 +83,9 @@ extension Simulation {
         let journal: RecoveredJournal
         do {
             journal = try RecoveredJournal.recover(
-                volume: volume, committed: state.head.journalSequence, segments: gateway.disk.segmentIDs, store: box,
-                limits: settings.limits, observer: { records.append($0) })
+                volume: volume, committed: state.head.journalSequence, cuts: gateway.disk.cuts.values.map(\.point),
+                segments: gateway.disk.segmentIDs, store: box, limits: settings.limits,
+                observer: { records.append($0) })
         } catch {
             gateway.disk = box.disk
             guard box.hasDied else {
@@ -191,6 +192,7 @@ extension Simulation {
         gateway.volume = Volume(
             opening, limits: settings.limits, seed: random.next(), at: engineTime, mutants: options.mutants)
         trace.line(now, "g\(gateway.index) starts")
+        if case .resume = opening { try resumeCuts(gateway) }
         for frontend in frontends.indices
         where frontends[frontend].gateway == gateway.index && frontends[frontend].isAlive {
             resendAll(frontend: frontend)

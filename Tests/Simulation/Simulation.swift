@@ -24,7 +24,7 @@ package final class Simulation {
     enum AnswerKind { case done, busy, failed, fenced }
     /// Things that end later than they begin.
     enum Action {
-        case diskHeals, crash(Crash), revoke(Int), resend(Int), retire, reconnect
+        case diskHeals, crash(Crash), revoke(Int), resend(Int), retire, reconnect, keep(CallerToken)
         /// Another machine has seen this version of HEAD since then.
         case waitForLease(EntityTag, since: UInt64, looks: Int)
     }

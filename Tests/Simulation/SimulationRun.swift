@@ -40,7 +40,7 @@ package struct SimulationRun {
 /// The broken rules by name, each with the invariant that must catch it (STORAGE §10).
 package enum SimulationMutant: String, CaseIterable, Sendable {
     case skipIntentSync, publishHeadBeforePacks, acknowledgeBeforePublish, forgetRequestTable, retryFailedSync
-    case reusePackName, skipCacheChecksum
+    case reusePackName, skipCacheChecksum, replaceUnkeptHead
 
     package var mutants: Mutants {
         switch self {
@@ -51,6 +51,7 @@ package enum SimulationMutant: String, CaseIterable, Sendable {
         case .retryFailedSync: .retryFailedSync
         case .reusePackName: .reusePackName
         case .skipCacheChecksum: .skipCacheChecksum
+        case .replaceUnkeptHead: .replaceUnkeptHead
         }
     }
 
@@ -63,6 +64,7 @@ package enum SimulationMutant: String, CaseIterable, Sendable {
         case .retryFailedSync: .journalFailureIsFinal
         case .reusePackName: .packNamesAreNeverReused
         case .skipCacheChecksum: .readsReturnWhatWasWritten
+        case .replaceUnkeptHead: .promisedCutIsKept
         }
     }
 }

@@ -11,13 +11,12 @@ struct SnapshotCensusTests {
     private func census(
         _ store: any ObjectStore, _ health: ServiceHealth, _ result: SnapshotCensus.Result
     ) -> SnapshotCensus {
-        let manager = CutSource()
+        let catalogue = SnapshotCatalogue(store, policy: SnapshotHarness.policy)
         let service = SnapshotService(
-            catalogue: SnapshotCatalogue(
-                store,
-                policy: RetryPolicy(
-                    firstPause: .microseconds(1), maximumPause: .microseconds(2), deadline: .microseconds(20))),
-            wallMilliseconds: { 1 }, cut: { (request) throws(BusFault) in try manager.cut(request) })
+            catalogue: catalogue,
+            groups: GroupCatalogue(store, snapshots: catalogue, policy: SnapshotHarness.policy),
+            recoveryPoints: RecoveryPoints(store, policy: SnapshotHarness.policy), wallMilliseconds: { 1 },
+            owners: { () throws(BusFault) in [MemoryOwner()] })
         return SnapshotCensus(service, health: health, result: result)
     }
 

@@ -3,54 +3,45 @@ import Engine
 import Messages
 import ObjectStorage
 import Snapshotter
-import Synchronization
 import TestSupport
 import Testing
 import Wire
 
 struct SnapshotServiceTests {
-    private let bucket: TemporaryBucket
-    private let store: DirectoryObjectStore
     private let id = SnapshotID(rawValue: 0xabc)
-
-    init() throws {
-        bucket = try TemporaryBucket()
-        store = try bucket.openStore()
-    }
-
-    /// - Parameter cuts: counts the commits that the cache manager was asked for.
-    private func service(
-        _ store: (any ObjectStore)? = nil, manager: CutSource = CutSource()
-    ) -> SnapshotService {
-        SnapshotService(
-            catalogue: SnapshotCatalogue(
-                store ?? self.store,
-                policy: RetryPolicy(
-                    firstPause: .microseconds(1), maximumPause: .microseconds(2), deadline: .microseconds(20))),
-            wallMilliseconds: { 5000 },
-            cut: { (request) throws(BusFault) in try manager.cut(request) })
-    }
-
     private let request = SnapshotCreateRequest(volume: VolumeReference("disk"), description: "before the upgrade")
 
-    @Test func keepsTheRootOfTheCommitItAskedFor() async throws {
-        let made = try await service().create(request, id: id)
-        #expect(
-            made
-                == SnapshotDescription(
-                    id: id, volume: CutSource.head.volume, volumeName: "disk", volumeByteCount: 1 << 30,
-                    description: "before the upgrade", state: .completed, createdMilliseconds: 5000, commitNumber: 8))
-        let record = try SnapshotFormat.decode(try await store.get(BucketLayout.snapshot(id)).bytes)
-        #expect(record.head == CutSource.head)
+    @Test func aSnapshotIsPendingUntilItsCommitHasLanded() async throws {
+        let harness = try SnapshotHarness()
+        let made = try await harness.service.create(request, id: id)
+        #expect(made.state == .pending && made.createdMilliseconds == 5000 && made.cutMilliseconds == 4500)
+        #expect(made.uploadByteCount == 8192 && made.uploadedByteCount == 4096 && made.reason == "the bucket is slow")
+        // Known before the bucket has heard of it, and as a record once it has.
+        #expect(try await harness.service.list(SnapshotListRequest(id: id)).snapshots.map(\.state) == [.pending])
+        #expect(try await harness.keeper.pass())
+        let pending = try await harness.record(id)
+        #expect(pending.state == .pending && pending.head == nil && pending.gateway == MemoryOwner.gateway)
+        #expect(try await harness.service.list(SnapshotListRequest()).snapshots.map(\.uploadedByteCount) == [4096])
+
+        harness.owners[0].complete(id)
+        #expect(try await harness.service.list(SnapshotListRequest(id: id)).snapshots.map(\.state) == [.pending])
+        #expect(try await !harness.keeper.pass())
+        let record = try await harness.record(id)
+        #expect(record.state == .completed && record.head == MemoryOwner.head() && record.origin == .cut)
+        #expect(harness.owners[0].pending.isEmpty)
+        let listed = try await harness.service.list(SnapshotListRequest()).snapshots
+        #expect(listed.map(\.state) == [.completed] && listed[0].description == "before the upgrade")
     }
 
     @Test func aRequestThatIsRepeatedAfterARestartMakesOneSnapshot() async throws {
-        let manager = CutSource()
-        let first = try await service(manager: manager).create(request, id: id)
-        let again = try await service(manager: manager).create(request, id: id)
-        #expect(first == again)
-        #expect(manager.count == 1)
-        #expect(try await service().list(SnapshotListRequest()).snapshots.count == 1)
+        let harness = try SnapshotHarness()
+        _ = try await harness.service.create(request, id: id)
+        _ = try await harness.service.create(request, id: id)
+        #expect(harness.owners[0].pending.count == 1)
+        harness.owners[0].complete(id)
+        try await harness.keeper.pass()
+        #expect(try await harness.service.create(request, id: id).state == .completed)
+        #expect(harness.owners[0].pending.isEmpty)
     }
 
     @Test func oneRequestHasOneIdAndEveryOtherAnother() {
@@ -59,152 +50,188 @@ struct SnapshotServiceTests {
         #expect(ids.count == 1000)
         #expect(SnapshotService.id(of: 7, from: caller) == SnapshotService.id(of: 7, from: caller))
         #expect(SnapshotService.id(of: 7, from: other) != SnapshotService.id(of: 7, from: caller))
+        let members = SnapshotService.members(of: SnapshotGroupID(rawValue: 1), count: 64)
+        #expect(Set(members).count == 64 && ids.isDisjoint(with: members))
     }
 
-    @Test func anUnheardAnswerOfTheBucketIsLookedInto() async throws {
+    @Test func anAbsentBucketKeepsNobodyFromCutting() async throws {
+        var rates = FaultyObjectStore.Rates()
+        rates.unavailable = 1
+        let harness = try SnapshotHarness(faults: rates)
+        #expect(try await harness.service.create(request, id: id).state == .pending)
+        #expect(try await harness.service.list(SnapshotListRequest(id: id)).snapshots.map(\.id) == [id])
+        #expect(await harness.fault { try await harness.keeper.pass() }?.code == .bucketUnavailable)
+        #expect(harness.owners[0].pending.count == 1)
+        for work in [
+            { _ = try await harness.service.list(SnapshotListRequest()) },
+            { _ = try await harness.service.delete(SnapshotDeleteRequest(id: SnapshotID(rawValue: 1))) },
+        ] as [() async throws -> Void] {
+            #expect(await harness.fault(work)?.code == .bucketUnavailable)
+        }
+    }
+
+    @Test func lostRepliesOfTheBucketAreLookedInto() async throws {
         var rates = FaultyObjectStore.Rates()
         rates.lostReply = 0.3
         rates.lostRequest = 0.2
-        let faulty = FaultyObjectStore(store, seed: 20, rates: rates)
-        for number in 0..<20 as Range<UInt64> {
-            let id = SnapshotID(rawValue: number + 1)
-            var made: SnapshotDescription?
-            // Reads fail under these rates as well, so the caller tries again under the same id.
-            while made == nil { made = try? await service(faulty).create(request, id: id) }
-            #expect(made?.state == .completed)
+        let harness = try SnapshotHarness(faults: rates)
+        for number in 1...20 as ClosedRange<UInt64> {
+            let id = SnapshotID(rawValue: number)
+            while await harness.fault({ _ = try await harness.service.create(request, id: id) }) != nil {}
+            harness.owners[0].complete(id)
         }
-        #expect(try await service().list(SnapshotListRequest()).snapshots.count == 20)
-        #expect(faulty.faultCount > 5)
+        while !harness.owners[0].pending.isEmpty { _ = await harness.fault { try await harness.keeper.pass() } }
+        for number in 1...20 as ClosedRange<UInt64> {
+            #expect(try await harness.record(SnapshotID(rawValue: number)).state == .completed)
+        }
     }
 
-    @Test func whatTheCacheManagerRefusesIsPassedOn() async {
-        await #expect(throws: BusFault(.unknownVolume, "no volume other")) {
-            try await service().create(
-                SnapshotCreateRequest(volume: VolumeReference("other"), description: ""), id: id)
-        }
-        #expect(await stored().isEmpty)
+    @Test func aPromiseThatCannotBeKeptIsAnErrorWithItsReason() async throws {
+        let harness = try SnapshotHarness()
+        _ = try await harness.service.create(request, id: id)
+        try await harness.keeper.pass()
+        harness.owners[0].fail(id, "volume disk was deleted")
+        try await harness.keeper.pass()
+        let shown = try await harness.service.list(SnapshotListRequest(id: id)).snapshots
+        #expect(shown.map(\.state) == [.error] && shown[0].reason == "volume disk was deleted")
+        #expect(harness.owners[0].pending.isEmpty)
     }
 
-    @Test(arguments: CutSource.Damage.allCases)
-    func aHeadThatIsNotThatOfTheCommitIsNotKept(_ damage: CutSource.Damage) async {
-        let error = await #expect(throws: BusFault.self) {
-            try await service(manager: CutSource(damage)).create(request, id: id)
-        }
-        #expect(error?.code == .internalError)
-        #expect(await stored().isEmpty)
-    }
-
-    @Test func aDescriptionHasALimit() async {
-        let request = SnapshotCreateRequest(
+    @Test func whatTheCacheManagerRefusesIsPassedOn() async throws {
+        let harness = try SnapshotHarness()
+        let other = SnapshotCreateRequest(volume: VolumeReference("other"), description: "")
+        let fault = await harness.fault { _ = try await harness.service.create(other, id: id) }
+        #expect(fault == BusFault(.unknownVolume, "no volume other"))
+        #expect(try await harness.keys().isEmpty)
+        let long = SnapshotCreateRequest(
             volume: VolumeReference("disk"), description: String(repeating: "é", count: 513))
-        let error = await #expect(throws: BusFault.self) { try await service().create(request, id: id) }
-        #expect(error?.code == .invalidArgument)
+        #expect(await harness.fault { _ = try await harness.service.create(long, id: id) }?.code == .invalidArgument)
     }
+
+    // MARK: Recovery points
+
+    @Test func aRecoveryPointIsKeptWithoutCutting() async throws {
+        let harness = try SnapshotHarness()
+        try await harness.put(MemoryOwner.head())
+        let request = SnapshotCreateRequest(
+            volume: VolumeReference("disk"), description: "", fromRecoveryPoint: true)
+        let made = try await harness.service.create(request, id: id)
+        #expect(made.state == .completed && made.isFromRecoveryPoint == true && made.cutMilliseconds == 4000)
+        #expect(harness.owners[0].cutCount == 0)
+        #expect(try await harness.record(id).head == MemoryOwner.head())
+        // The volume need not be here, nor its gateway live.
+        harness.owners[0].die()
+        var foreign = MemoryOwner.head("far", id: 5)
+        foreign.owner = GatewayID(rawValue: 99)
+        try await harness.put(foreign)
+        let far = SnapshotCreateRequest(volume: VolumeReference("far"), description: "", fromRecoveryPoint: true)
+        #expect(try await harness.service.create(far, id: SnapshotID(rawValue: 2)).volume == foreign.volume)
+    }
+
+    @Test func aVolumeOfAnotherGatewayIsNotCutAndTheWayOutIsNamed() async throws {
+        let harness = try SnapshotHarness()
+        var foreign = MemoryOwner.head("far", id: 5)
+        foreign.owner = GatewayID(rawValue: 99)
+        try await harness.put(foreign)
+        let far = SnapshotCreateRequest(volume: VolumeReference("far"), description: "")
+        let fault = await harness.fault { _ = try await harness.service.create(far, id: id) }
+        #expect(fault?.code == .ownedElsewhere && fault?.message.contains("--from-recovery-point") == true)
+        let group = SnapshotGroupCreateRequest(
+            volumes: [VolumeReference("disk"), VolumeReference("far")], description: "")
+        let refusal = await harness.fault {
+            _ = try await harness.service.createGroup(group, id: SnapshotGroupID(rawValue: 1))
+        }
+        #expect(refusal?.code == .ownedElsewhere && refusal?.message.contains("one gateway") == true)
+        #expect(harness.owners[0].pending.isEmpty)
+    }
+
+    @Test func aDeletedVolumeHasNoRecoveryPoint() async throws {
+        let harness = try SnapshotHarness([])
+        var head = MemoryOwner.head()
+        head.state = .deleted
+        try await harness.put(head)
+        for text in ["disk", head.volume.description] {
+            let request = SnapshotCreateRequest(
+                volume: VolumeReference(text), description: "", fromRecoveryPoint: true)
+            #expect(
+                await harness.fault { _ = try await harness.service.create(request, id: id) }?.code == .unknownVolume)
+        }
+    }
+
+    // MARK: Deleting and listing
 
     @Test func aDeletedSnapshotIsMarkedAndNoLongerListed() async throws {
-        let service = service()
-        _ = try await service.create(request, id: id)
-        let deleted = try await service.delete(SnapshotDeleteRequest(id: id))
+        let harness = try SnapshotHarness()
+        try await harness.put(
+            SnapshotRecord(
+                id: id, head: MemoryOwner.head(), description: "", createdMilliseconds: 1))
+        let deleted = try await harness.service.delete(SnapshotDeleteRequest(id: id))
         #expect(deleted.state == .deleting)
-        #expect(try await service.list(SnapshotListRequest()).snapshots.isEmpty)
-        let error = await #expect(throws: BusFault.self) { try await service.list(SnapshotListRequest(id: id)) }
-        #expect(error?.code == .unknownSnapshot)
+        #expect(try await harness.service.list(SnapshotListRequest()).snapshots.isEmpty)
+        #expect(
+            await harness.fault { _ = try await harness.service.list(SnapshotListRequest(id: id)) }?.code
+                == .unknownSnapshot)
         // The root stays until reclaim has taken its space back.
-        let record = try SnapshotFormat.decode(try await store.get(BucketLayout.snapshot(id)).bytes)
-        #expect(record.state == .deleting && record.head == CutSource.head)
+        let record = try await harness.record(id)
+        #expect(record.state == .deleting && record.head == MemoryOwner.head())
         // A repeat of the request is answered like the first.
-        #expect(try await service.delete(SnapshotDeleteRequest(id: id)) == deleted)
-        #expect(try await service.counts() == [.deleting: 1])
+        #expect(try await harness.service.delete(SnapshotDeleteRequest(id: id)) == deleted)
+        #expect(try await harness.service.counts() == [.deleting: 1])
+    }
+
+    @Test(arguments: [true, false]) func aPendingSnapshotCanBeDeletedAndIsNeverCompleted(announced: Bool) async throws {
+        let harness = try SnapshotHarness()
+        _ = try await harness.service.create(request, id: id)
+        if announced { try await harness.keeper.pass() }
+        #expect(try await harness.service.delete(SnapshotDeleteRequest(id: id)).state == .deleting)
+        harness.owners[0].complete(id)
+        try await harness.keeper.pass()
+        #expect(try await harness.record(id).state == .deleting)
+        #expect(harness.owners[0].pending.isEmpty)
+        #expect(try await harness.service.list(SnapshotListRequest()).snapshots.isEmpty)
+    }
+
+    @Test func internalSnapshotsAreListedOnlyWhenAskedFor() async throws {
+        let harness = try SnapshotHarness()
+        try await harness.put(MemoryOwner.head())
+        let request = SnapshotCreateRequest(
+            volume: VolumeReference("disk"), description: "", fromRecoveryPoint: true, isInternal: true)
+        _ = try await harness.service.create(request, id: id)
+        #expect(try await harness.service.list(SnapshotListRequest()).snapshots.isEmpty)
+        #expect(
+            try await harness.service.list(SnapshotListRequest(includesInternal: true)).snapshots.map(\.id) == [id])
     }
 
     @Test func anUnknownSnapshotIsSaidToBeUnknown() async throws {
-        let service = service()
-        for error in [
-            await #expect(throws: BusFault.self) { try await service.list(SnapshotListRequest(id: id)) },
-            await #expect(throws: BusFault.self) { try await service.delete(SnapshotDeleteRequest(id: id)) },
-        ] {
-            #expect(error?.code == .unknownSnapshot)
-            #expect(error?.message.contains("sluice snapshot list") == true)
+        let harness = try SnapshotHarness()
+        for work in [
+            { _ = try await harness.service.list(SnapshotListRequest(id: id)) },
+            { _ = try await harness.service.delete(SnapshotDeleteRequest(id: id)) },
+        ] as [() async throws -> Void] {
+            let fault = await harness.fault(work)
+            #expect(fault?.code == .unknownSnapshot && fault?.message.contains("sluice snapshot list") == true)
         }
-        #expect(await stored().isEmpty)
-    }
-
-    @Test func listsAllInTheOrderOfTheirIds() async throws {
-        let service = service()
-        for number in (1...40 as ClosedRange<UInt64>).reversed() {
-            _ = try await service.create(request, id: SnapshotID(rawValue: number))
-        }
-        let listed = try await service.list(SnapshotListRequest()).snapshots
-        #expect(listed.map(\.id.rawValue) == Array(1...40))
-        #expect(try await service.list(SnapshotListRequest(id: SnapshotID(rawValue: 7))).snapshots == [listed[6]])
-        #expect(try await service.counts() == [.completed: 40])
+        #expect(try await harness.keys().isEmpty)
     }
 
     @Test func aDamagedRecordIsShownAndHidesNoOther() async throws {
-        let service = service()
-        _ = try await service.create(request, id: id)
-        var bytes = try await store.get(BucketLayout.snapshot(id)).bytes
+        let harness = try SnapshotHarness()
+        try await harness.put(
+            SnapshotRecord(
+                id: id, head: MemoryOwner.head(), description: "", createdMilliseconds: 1))
+        let whole = try await harness.store.get(BucketLayout.snapshot(id)).bytes
+        var bytes = whole
         bytes[bytes.count / 2] ^= 1
-        let damaged = SnapshotID(rawValue: 1)
-        _ = try await store.put(BucketLayout.snapshot(damaged), bytes, .absent)
+        let (damaged, misplaced) = (SnapshotID(rawValue: 1), SnapshotID(rawValue: 2))
+        _ = try await harness.store.put(BucketLayout.snapshot(damaged), bytes, .absent)
         // A whole record under another's name is damage too.
-        let misplaced = SnapshotID(rawValue: 2)
-        _ = try await store.put(
-            BucketLayout.snapshot(misplaced), try await store.get(BucketLayout.snapshot(id)).bytes, .absent)
-        _ = try await store.put(ObjectKey("snapshots/not-an-id"), [], .absent)
-        let listed = try await service.list(SnapshotListRequest()).snapshots
+        _ = try await harness.store.put(BucketLayout.snapshot(misplaced), whole, .absent)
+        _ = try await harness.store.put(ObjectKey("snapshots/not-an-id"), [], .absent)
+        let listed = try await harness.service.list(SnapshotListRequest()).snapshots
         #expect(listed.map(\.id) == [damaged, misplaced, id])
         #expect(listed.map(\.state) == [.error, .error, .completed])
         #expect(listed[0].description.contains("damaged"))
-        let error = await #expect(throws: BusFault.self) { try await service.list(SnapshotListRequest(id: damaged)) }
-        #expect(error?.code == .bucketRefused)
-    }
-
-    @Test func aBucketThatDoesNotAnswerIsNoEmptyBucket() async throws {
-        var rates = FaultyObjectStore.Rates()
-        rates.unavailable = 1
-        let service = service(FaultyObjectStore(store, seed: 1, rates: rates))
-        for error in [
-            await #expect(throws: BusFault.self) { try await service.list(SnapshotListRequest()) },
-            await #expect(throws: BusFault.self) { try await service.delete(SnapshotDeleteRequest(id: id)) },
-            await #expect(throws: BusFault.self) { try await service.create(request, id: id) },
-        ] { #expect(error?.code == .bucketUnavailable) }
-    }
-
-    private func stored() async -> [ObjectKey] {
-        (try? await store.list(prefix: "", after: nil, limit: 100).keys) ?? [ObjectKey("the listing failed")]
-    }
-}
-
-/// Stands for the cache manager.
-final class CutSource: Sendable {
-    enum Damage: CaseIterable, Sendable { case torn, otherVolume, otherCommit, deletedVolume }
-
-    static let head = Head(
-        volume: VolumeID(rawValue: 0x77), name: "disk", targetName: "iqn.2026-11.io.sluice:disk", byteCount: 1 << 30,
-        createdMilliseconds: 1000, sourceSnapshot: nil, durability: "onFlush", compressionLevel: 1,
-        commitIntervalSeconds: 10, uploadBufferByteCount: 1 << 30, lineage: 3, generation: Generation(2),
-        owner: GatewayID(rawValue: 4), commit: CommitID(high: 5, low: 6), commitNumber: 8,
-        journalSequence: JournalSequence(9), cutMilliseconds: 4000, foldNumber: 0)
-
-    private let damage: Damage?
-    private let asked = Mutex(0)
-    var count: Int { asked.withLock { $0 } }
-
-    init(_ damage: Damage? = nil) { self.damage = damage }
-
-    func cut(_ request: VolumeCutRequest) throws(BusFault) -> VolumeCutRequest.Reply {
-        asked.withLock { $0 += 1 }
-        guard request.volume.text == "disk" else {
-            throw BusFault(.unknownVolume, "no volume \(request.volume.text)")
-        }
-        var head = Self.head
-        if damage == .deletedVolume { head.state = .deleted }
-        let bytes: [UInt8]
-        do { bytes = try HeadFormat.encode(head) } catch { throw BusFault(.internalError, "\(error)") }
-        return VolumeCutRequest.Reply(
-            volume: damage == .otherVolume ? VolumeID(rawValue: 1) : head.volume, volumeName: head.name,
-            byteCount: head.byteCount, commitNumber: damage == .otherCommit ? 7 : head.commitNumber,
-            cutMilliseconds: head.cutMilliseconds, head: damage == .torn ? Array(bytes.dropLast(9)) : bytes)
+        let fault = await harness.fault { _ = try await harness.service.list(SnapshotListRequest(id: damaged)) }
+        #expect(fault?.code == .bucketRefused)
     }
 }

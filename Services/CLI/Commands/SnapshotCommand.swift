@@ -7,56 +7,22 @@ import Wire
 struct SnapshotCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "snapshot", abstract: "Keep volumes as they are, and make new ones from what was kept.",
-        subcommands: [SnapshotCreate.self, SnapshotList.self, SnapshotShow.self, SnapshotDelete.self])
-}
-
-struct SnapshotCreate: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "create",
-        abstract: "Keep a volume as it is now; returns when the snapshot is in the bucket.",
-        discussion: """
-            Examples:
-              sluice snapshot create db --description "before the upgrade"
-              sluice volume create db-copy --snapshot snap-0123456789abcdef0
-            """)
-    @Argument(help: "Name or id of the volume.") var volume: String
-    @Option(name: .long, help: "A note for people.") var description = ""
-    @OptionGroup var gateway: GatewayOptions
-    @OptionGroup var output: OutputOptions
-    @OptionGroup var patience: PatienceOptions
-
-    func run() async throws {
-        let client = try GatewayClient(gateway)
-        let request = SnapshotCreateRequest(volume: VolumeReference(volume), description: description)
-        let snapshot: SnapshotDescription
-        do {
-            snapshot = try await client.ask(.snapshotter, request, timeout: patience.timeout.duration)
-        } catch let failure as ServiceFailure where failure.exitCode == .temporaryFailure {
-            throw ServiceFailure(
-                .temporaryFailure,
-                "\(failure.message)\(await reason(client)). The snapshot may still be made: "
-                    + "`sluice snapshot list` shows it then")
-        }
-        try output.show(SnapshotOutput(snapshot), or: "\(snapshot.id) of \(snapshot.volumeName)\n")
-    }
-
-    /// What keeps the volume from being committed, as its cache manager sees it.
-    private func reason(_ client: GatewayClient) async -> String {
-        let reply = try? await client.ask(.cache, VolumeListRequest(), timeout: .seconds(2))
-        let found = reply?.volumes.first { $0.id.description == volume || $0.name == volume }
-        guard let found, !found.statusReason.isEmpty else { return "" }
-        return ". Volume \(found.name) is \(found.status.word): \(found.statusReason)"
-    }
+        subcommands: [
+            SnapshotCreate.self, SnapshotList.self, SnapshotShow.self, SnapshotGroups.self, SnapshotDelete.self,
+        ])
 }
 
 struct SnapshotList: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "Show the snapshots in the bucket.")
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Show the snapshots in the bucket, and those on their way there.")
+    @Flag(name: .long, help: "Also those that were made for clones.") var all = false
     @OptionGroup var gateway: GatewayOptions
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
         let client = try GatewayClient(gateway)
-        let snapshots = try await client.ask(.snapshotter, SnapshotListRequest()).snapshots
+        let request = SnapshotListRequest(includesInternal: all ? true : nil)
+        let snapshots = try await client.ask(.snapshotter, request).snapshots
         try output.show(snapshots.map(SnapshotOutput.init), or: SnapshotOutput.table(snapshots))
     }
 }
@@ -77,6 +43,22 @@ struct SnapshotShow: AsyncParsableCommand {
     }
 }
 
+struct SnapshotGroups: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "groups",
+        abstract: "Show snapshots that several volumes have of one instant.",
+        discussion: "Example: sluice snapshot groups grp-0123456789abcdef0")
+    @Argument(help: "The id of one group, grp-…; without it all.") var group: SnapshotGroupID?
+    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        let client = try GatewayClient(gateway)
+        let groups = try await client.ask(.snapshotter, SnapshotGroupListRequest(id: group)).groups
+        try output.show(groups.map(SnapshotGroupOutput.init), or: SnapshotGroupOutput.table(groups))
+    }
+}
+
 struct SnapshotDelete: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "delete",
@@ -91,6 +73,14 @@ struct SnapshotDelete: AsyncParsableCommand {
         let client = try GatewayClient(gateway)
         let request = SnapshotDeleteRequest(id: snapshot)
         let deleted = try await client.ask(.snapshotter, request, timeout: patience.timeout.duration)
-        try output.show(SnapshotOutput(deleted), or: "deleted \(deleted.id) of \(deleted.volumeName)\n")
+        let pins = deleted.pinnedBy ?? []
+        let rest =
+            pins.isEmpty
+            ? "" : "; volumes made from it keep its data: \(pins.map(\.description).joined(separator: ", "))"
+        try output.show(SnapshotOutput(deleted), or: "deleted \(deleted.id) of \(deleted.volumeName)\(rest)\n")
     }
+}
+
+extension SnapshotGroupID: ExpressibleByArgument {
+    package init?(argument: String) { self.init(argument) }
 }

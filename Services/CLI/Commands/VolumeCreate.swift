@@ -12,6 +12,8 @@ struct VolumeCreate: AsyncParsableCommand {
             Examples:
               sluice volume create db --size 10GiB
               sluice volume create db-copy --snapshot snap-0123456789abcdef0
+              sluice volume create db-copy --clone-of db
+              sluice volume create db-copy --clone-of db --from-recovery-point
               sluice volume create ledger --size 1TiB --durability always --compression 3
             """)
 
@@ -19,6 +21,11 @@ struct VolumeCreate: AsyncParsableCommand {
     @Option(name: .long, help: "A multiple of 1GiB, 1GiB to 64TiB. With --snapshot: at least the snapshot's size.")
     var size: ByteSize?
     @Option(name: .long, help: "Start with the contents of this snapshot.") var snapshot: SnapshotID?
+    @Option(name: .long, help: "Start with the contents that this volume has now (name or id).") var cloneOf: String?
+    @Flag(
+        name: .long,
+        help: "With --clone-of: as of its newest recovery point in the bucket; also for other gateways' volumes.")
+    var fromRecoveryPoint = false
     @Option(
         name: .long,
         help: "When a write is acknowledged: on-flush (once the kernel has it; durable at a flush) or always (durable)."
@@ -34,7 +41,11 @@ struct VolumeCreate: AsyncParsableCommand {
     @OptionGroup var patience: PatienceOptions
 
     func validate() throws {
-        if size == nil && snapshot == nil { throw ValidationError("give --size, such as --size 10GiB, or --snapshot") }
+        if size == nil && snapshot == nil && cloneOf == nil {
+            throw ValidationError("give --size, such as --size 10GiB, or --snapshot, or --clone-of")
+        }
+        if snapshot != nil && cloneOf != nil { throw ValidationError("give either --snapshot or --clone-of") }
+        if fromRecoveryPoint && cloneOf == nil { throw ValidationError("--from-recovery-point goes with --clone-of") }
         if let interval = commitInterval?.duration {
             guard interval >= .seconds(2), interval <= .seconds(300), interval.wholeMilliseconds % 1000 == 0 else {
                 throw ValidationError("--commit-interval is a whole number of seconds between 2s and 5m")
@@ -45,8 +56,9 @@ struct VolumeCreate: AsyncParsableCommand {
     func run() async throws {
         let client = try GatewayClient(gateway)
         let interval = commitInterval?.duration ?? client.configuration.commitInterval
+        let source = try await source(client)
         let request = VolumeCreateRequest(
-            name: name, byteCount: size?.byteCount, snapshot: snapshot, durability: durability.durability,
+            name: name, byteCount: size?.byteCount, snapshot: source, durability: durability.durability,
             compression: compression, commitIntervalSeconds: UInt32(interval.components.seconds),
             uploadBufferByteCount: uploadBuffer?.byteCount)
         let volume = try await client.ask(.cache, request, timeout: patience.timeout.duration)
@@ -55,6 +67,18 @@ struct VolumeCreate: AsyncParsableCommand {
             record,
             or: "\(volume.name) (\(volume.id)), \(ByteSize(byteCount: volume.byteCount)), "
                 + "\(volume.status.word)\n" + record.urls.map { $0 + "\n" }.joined())
+    }
+}
+
+extension VolumeCreate {
+    /// The snapshot to start with. A clone gets one of its own, which nobody sees and which goes when the clone does.
+    private func source(_ client: GatewayClient) async throws -> SnapshotID? {
+        guard let cloneOf else { return snapshot }
+        let request = SnapshotCreateRequest(
+            volume: VolumeReference(cloneOf), description: "for the clone \(name)",
+            fromRecoveryPoint: fromRecoveryPoint ? true : nil, isInternal: true)
+        let patience = SnapshotPatience(client, patience)
+        return try await patience.wait(for: try await patience.create(request)).id
     }
 }
 

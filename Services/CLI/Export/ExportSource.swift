@@ -45,11 +45,13 @@ struct ExportSource: Sendable {
     static func snapshot(_ id: SnapshotID, in store: any ObjectStore) async throws -> ExportSource {
         do {
             let record = try SnapshotFormat.decode(try await store.get(BucketLayout.snapshot(id)).bytes)
-            guard record.state == .completed else {
-                let state = record.state == .deleting ? "was deleted" : "is not complete (\(record.state.rawValue))"
+            guard record.state == .completed, let head = record.head else {
+                let reason = record.reason.map { ": \($0)" } ?? ""
+                let state =
+                    record.state == .deleting ? "was deleted" : "is not complete (\(record.state.rawValue)\(reason))"
                 throw ServiceFailure(.badData, "snapshot \(id) of \(record.volumeName) \(state)")
             }
-            return ExportSource(title: "snapshot \(id) of \(record.volumeName)", head: record.head)
+            return ExportSource(title: "snapshot \(id) of \(record.volumeName)", head: head)
         } catch ObjectStoreError.notFound {
             throw ServiceFailure(.badData, "\(store.location) holds no snapshot \(id)")
         } catch let error as EngineError {

@@ -23,6 +23,11 @@ package enum HumanText {
         return age(seconds: Double(now.milliseconds - milliseconds) / 1000) + " ago"
     }
 
+    /// `0.4 ms`, `12.0 ms`.
+    package static func milliseconds(microseconds: UInt64) -> String {
+        "\(microseconds / 1000).\(microseconds % 1000 / 100) ms"
+    }
+
     package static func percent(_ part: UInt64, of whole: UInt64) -> String {
         whole == 0 ? "0%" : "\(Int((Double(part) / Double(whole) * 100).rounded()))%"
     }

@@ -11,8 +11,20 @@ package struct SnapshotOutput: Encodable, Equatable, Sendable {
     package var sizeBytes: UInt64
     package var description: String
     package var state: String
+    /// Why it is pending still, or an error.
+    package var reason: String?
     package var created: String
+    /// The instant of which it is.
+    package var asOf: String?
     package var commitNumber: UInt64
+    /// While it is pending: what the bucket lacked at the cut, what is stored of it, and the percentage.
+    package var uploadBytes: UInt64?
+    package var uploadedBytes: UInt64?
+    package var progressPercent: Int
+    package var fromRecoveryPoint: Bool
+    package var `internal`: Bool
+    package var group: String?
+    package var pinnedBy: [String]
 
     package init(_ snapshot: SnapshotDescription) {
         id = snapshot.id.description
@@ -21,20 +33,83 @@ package struct SnapshotOutput: Encodable, Equatable, Sendable {
         sizeBytes = snapshot.volumeByteCount
         description = snapshot.description
         state = snapshot.state.word
+        reason = snapshot.reason
         created = Timestamp(milliseconds: snapshot.createdMilliseconds).iso8601
+        asOf = snapshot.cutMilliseconds.map { Timestamp(milliseconds: $0).iso8601 }
         commitNumber = snapshot.commitNumber
+        uploadBytes = snapshot.uploadByteCount
+        uploadedBytes = snapshot.uploadedByteCount
+        progressPercent = Self.percent(snapshot)
+        fromRecoveryPoint = snapshot.isFromRecoveryPoint ?? false
+        `internal` = snapshot.isInternal ?? false
+        group = snapshot.group?.description
+        pinnedBy = (snapshot.pinnedBy ?? []).map(\.description)
     }
 
     package static func table(_ snapshots: [SnapshotDescription]) -> String {
-        var table = Table(["ID", "VOLUME", "SIZE", "STATE", "CREATED", "DESCRIPTION"])
+        var table = Table(["ID", "VOLUME", "SIZE", "STATE", "AS OF", "GROUP", "PINNED BY", "DESCRIPTION"])
         for snapshot in snapshots {
+            let moment = snapshot.cutMilliseconds ?? snapshot.createdMilliseconds
             table.add([
                 snapshot.id.description, snapshot.volumeName,
-                ByteSize(byteCount: snapshot.volumeByteCount).description, snapshot.state.word,
-                Timestamp(milliseconds: snapshot.createdMilliseconds).iso8601, snapshot.description,
+                ByteSize(byteCount: snapshot.volumeByteCount).description, progress(snapshot),
+                Timestamp(milliseconds: moment).iso8601, snapshot.group?.description ?? "",
+                (snapshot.pinnedBy ?? []).map(\.description).joined(separator: " "), snapshot.description,
             ])
         }
-        return table.render()
+        let troubled = snapshots.filter { $0.reason != nil }.map { "\($0.id): \($0.reason ?? "")\n" }
+        return table.render() + troubled.joined()
+    }
+
+    private static func progress(_ snapshot: SnapshotDescription) -> String {
+        snapshot.state == .pending ? "pending \(percent(snapshot))%" : snapshot.state.word
+    }
+
+    /// 100 only when it is complete, as AWS counts.
+    private static func percent(_ snapshot: SnapshotDescription) -> Int {
+        switch snapshot.state {
+        case .completed: return 100
+        case .error, .deleting: return 0
+        case .pending:
+            guard let whole = snapshot.uploadByteCount, whole > 0 else { return 0 }
+            return min(99, Int(Double(snapshot.uploadedByteCount ?? 0) / Double(whole) * 100))
+        }
+    }
+}
+
+/// A group as `--json` shows it. Names are a promise to scripts: add, never rename.
+package struct SnapshotGroupOutput: Encodable, Equatable, Sendable {
+    package var id: String
+    package var description: String
+    package var state: String
+    package var reason: String?
+    package var created: String
+    package var asOf: String
+    package var pauseMilliseconds: Double
+    package var snapshots: [SnapshotOutput]
+
+    package init(_ group: SnapshotGroupDescription) {
+        id = group.id.description
+        description = group.description
+        state = group.state.word
+        reason = group.reason
+        created = Timestamp(milliseconds: group.createdMilliseconds).iso8601
+        asOf = Timestamp(milliseconds: group.cutMilliseconds).iso8601
+        pauseMilliseconds = Double(group.pauseMicroseconds) / 1000
+        snapshots = group.members.map(SnapshotOutput.init)
+    }
+
+    package static func table(_ groups: [SnapshotGroupDescription]) -> String {
+        var table = Table(["ID", "STATE", "AS OF", "PAUSE", "SNAPSHOTS", "DESCRIPTION"])
+        for group in groups {
+            table.add([
+                group.id.description, group.state.word, Timestamp(milliseconds: group.cutMilliseconds).iso8601,
+                HumanText.milliseconds(microseconds: group.pauseMicroseconds),
+                group.members.map { "\($0.volumeName)=\($0.id)" }.joined(separator: " "), group.description,
+            ])
+        }
+        let troubled = groups.filter { $0.reason != nil }.map { "\($0.id): \($0.reason ?? "")\n" }
+        return table.render() + troubled.joined()
     }
 }
 

@@ -34,14 +34,15 @@ extension Volume {
         pump(time)
     }
 
-    private func refuse(_ caller: CallerToken) {
-        let failure: VolumeFailure =
-            switch phase {
-            case .fenced(let reason): .fenced(reason)
-            case .failed(let reason): .journalFailed(reason)
-            case .opening, .serving, .stopping, .stopped: .stopped
-            }
-        effects.append(.finished(caller, .failure(failure)))
+    private func refuse(_ caller: CallerToken) { effects.append(.finished(caller, .failure(refusal))) }
+
+    /// Why nothing can be asked of the volume any more.
+    var refusal: VolumeFailure {
+        switch phase {
+        case .fenced(let reason): .fenced(reason)
+        case .failed(let reason): .journalFailed(reason)
+        case .opening, .serving, .stopping, .stopped: .stopped
+        }
     }
 
     /// When the open epoch is to be cut although nobody asks.
@@ -52,17 +53,18 @@ extension Volume {
 
     private func isCutDue(at time: EngineTime) -> Bool {
         guard !active.isEmpty else { return false }
-        if !commitCallers.next.isEmpty { return frozen.count < 2 }
+        if !commitCallers.next.isEmpty { return frozen.count < CutState.frozenLayerLimit }
         guard frozen.isEmpty else { return false }
         if let due = commitDue, due <= time.nanoseconds { return true }
         // Many overwrites fill the journal although little is dirty.
         return active.blockCount >= limits.commitBlockCount
             || journal.store.usedByteCount * 2 >= journal.store.totalByteCount
-            || !held.isEmpty || phase == .stopping
+            || (!held.isEmpty && cuts.writesHeldUntil == nil) || phase == .stopping
     }
 
     /// Freezes the active layer at the last published record.
-    private func freeze() {
+    func freeze(at time: EngineTime) {
+        active.cutMilliseconds = time.wallMilliseconds
         frozen.append(active)
         active = DirtyLayer()
         commitCallers.frozen.append(commitCallers.next)
@@ -71,7 +73,7 @@ extension Volume {
 
     /// Cuts, begins and carries on commits as far as possible now.
     func advanceCommit(at time: EngineTime) {
-        if isCutDue(at: time) { freeze() }
+        if isCutDue(at: time) { freeze(at: time) }
         if active.isEmpty, !commitCallers.next.isEmpty {
             // Everything they asked for is on its way or was committed meanwhile.
             if let last = commitCallers.frozen.indices.last {
@@ -115,10 +117,10 @@ extension Volume {
     }
 
     private func begin(_ purpose: Commit.Purpose, builds: [PackBuild], at time: EngineTime) {
-        let sequence = purpose == .epoch ? frozen.first?.lastSequence : nil
+        let layer = purpose == .epoch ? frozen.first : nil
         commit = Commit(
-            purpose: purpose, id: random.commitID(), sequence: sequence ?? head.journalSequence,
-            cutMilliseconds: sequence == nil ? head.cutMilliseconds : time.wallMilliseconds,
+            purpose: purpose, id: random.commitID(), sequence: layer?.lastSequence ?? head.journalSequence,
+            cutMilliseconds: layer?.cutMilliseconds ?? head.cutMilliseconds,
             startedAt: time.nanoseconds, builds: builds)
     }
 

@@ -20,7 +20,8 @@ extension Volume {
             declareIntent()
         case .intent(let sequence?) where sequence <= journal.syncedSequence || mutants.contains(.skipIntentSync):
             // A renewal of the lease may be on its way; its version is what this HEAD replaces.
-            if publication == nil { publishHead(at: time) }
+            guard publication == nil, mayReplaceHead else { return }
+            publishHead(at: time)
         case .intent, .head: return
         }
     }

@@ -24,6 +24,8 @@ struct DirtyLayer {
     private(set) var lastSequence = JournalSequence.zero
     /// Wall clock of the oldest record, for the age of the recovery point.
     private(set) var firstWallMilliseconds: UInt64 = 0
+    /// Wall clock of the freeze: the recovery point that the layer's commit will be.
+    var cutMilliseconds: UInt64 = 0
 
     var isEmpty: Bool { firstSequence == nil }
     /// Blocks that need uploading.

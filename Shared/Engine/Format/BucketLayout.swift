@@ -9,6 +9,7 @@ package enum BucketLayout {
     package static let format = ObjectKey("FORMAT")
     package static let volumesPrefix = "volumes/"
     package static let snapshotsPrefix = "snapshots/"
+    package static let groupsPrefix = "groups/"
 
     package static func head(_ volume: VolumeID) -> ObjectKey { ObjectKey("volumes/\(volume)/HEAD") }
 
@@ -20,6 +21,7 @@ package enum BucketLayout {
         ObjectKey("volumes/\(volume)/map/\(shard(name))/\(name)")
     }
     package static func snapshot(_ id: SnapshotID) -> ObjectKey { ObjectKey("snapshots/\(id)") }
+    package static func group(_ id: SnapshotGroupID) -> ObjectKey { ObjectKey("groups/\(id)") }
 
     private static func shard(_ name: PackName) -> String { hexadecimal(UInt64(name.number & 0xff), digits: 2) }
 }

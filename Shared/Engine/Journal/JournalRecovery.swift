@@ -8,14 +8,16 @@ extension RecoveredJournal {
     /// nothing is answered from data that a power cut could still take away.
     /// - Parameters:
     ///   - committed: what HEAD covers; records up to here are clean.
+    ///   - cuts: promised and not committed when the last run ended. What was frozen there is frozen there again, if
+    ///     the journal still reaches it.
     ///   - segments: all there are, in any order.
     ///   - observer: sees each accepted record in order.
     package static func recover(
-        volume: VolumeID, committed: JournalSequence, segments: [SegmentID], store: some SegmentStore,
-        limits: EngineLimits, observer: ((RecoveredRecord) -> Void)? = nil
+        volume: VolumeID, committed: JournalSequence, cuts: [CutPoint] = [], segments: [SegmentID],
+        store: some SegmentStore, limits: EngineLimits, observer: ((RecoveredRecord) -> Void)? = nil
     ) throws(RecoveryError) -> RecoveredJournal {
         var recovery = JournalRecovery(
-            volume: volume, committed: committed, store: store, limits: limits, observer: observer)
+            volume: volume, committed: committed, cuts: cuts, store: store, limits: limits, observer: observer)
         return try recovery.run(segments.sorted())
     }
 }
@@ -35,6 +37,8 @@ private struct JournalRecovery<Store: SegmentStore> {
     let store: Store
     let limits: EngineLimits
     let observer: ((RecoveredRecord) -> Void)?
+    /// Ascending, those that are still ahead.
+    private var cuts: [CutPoint]
     private var journal = RecoveredJournal()
     /// The last accepted record's header; nil before the first.
     private var chain: (sequence: JournalSequence, checksum: UInt32)?
@@ -42,9 +46,10 @@ private struct JournalRecovery<Store: SegmentStore> {
     private var synced = JournalSequence.zero
 
     init(
-        volume: VolumeID, committed: JournalSequence, store: Store, limits: EngineLimits,
+        volume: VolumeID, committed: JournalSequence, cuts: [CutPoint], store: Store, limits: EngineLimits,
         observer: ((RecoveredRecord) -> Void)?
     ) {
+        self.cuts = cuts.filter { $0.sequence > committed }.sorted { $0.sequence < $1.sequence }
         self.volume = volume
         self.committed = committed
         self.store = store
@@ -73,6 +78,7 @@ private struct JournalRecovery<Store: SegmentStore> {
         // Its index may be no further than the page cache; those before it were synced before it was begun.
         if let last = journal.segments.last { try sync(last.id) }
         try finish(unsealed)
+        freeze(before: nil)
         journal.nextSegment = SegmentID((ids.last?.rawValue ?? 0) + 1)
         journal.lastSequence = chain?.sequence ?? .zero
         journal.lastHeaderChecksum = chain?.checksum ?? 0
@@ -301,6 +307,7 @@ private struct JournalRecovery<Store: SegmentStore> {
         let entries = try entries(of: candidate)
         let dataStart = candidate.byteOffset + header.headerByteCount
         if isDirty {
+            freeze(before: header.sequence)
             journal.dirty.include(header.sequence, wallMilliseconds: header.wallMilliseconds)
             for entry in entries { journal.dirty.apply(entry, segment: candidate.segment, dataStart: dataStart) }
         } else {
@@ -309,6 +316,18 @@ private struct JournalRecovery<Store: SegmentStore> {
         }
         for entry in entries { journal.table.record(entry.origin) }
         observer?(RecoveredRecord(sequence: header.sequence, segment: candidate.segment, entries: entries))
+    }
+
+    /// Ends the layer where a cut was promised. A cut that the journal does not reach any more is no cut.
+    /// - Parameter sequence: of the next record; nil at the journal's end.
+    private mutating func freeze(before sequence: JournalSequence?) {
+        while let cut = cuts.first, sequence.map({ cut.sequence < $0 }) ?? true {
+            cuts.removeFirst()
+            guard !journal.dirty.isEmpty, journal.dirty.lastSequence == cut.sequence else { continue }
+            journal.dirty.cutMilliseconds = cut.wallMilliseconds
+            journal.frozen.append(journal.dirty)
+            journal.dirty = DirtyLayer()
+        }
     }
 
     private func words(of candidate: Candidate) throws(EngineError) -> [UInt64] {

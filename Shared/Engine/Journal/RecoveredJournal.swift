@@ -36,13 +36,19 @@ package struct RecoveredJournal: Sendable {
     var lastHeaderChecksum: UInt32 = 0
     var segments: [Segment] = []
     var nextSegment = SegmentID(1)
-    /// Records after the last commit, and those before it that are still here.
+    /// Layers that end at cuts which were promised and are not committed, oldest first.
+    var frozen: [DirtyLayer] = []
+    /// Records after the last commit and the last such cut, and those before the commit that are still here.
     var dirty = DirtyLayer()
     var clean = DirtyLayer()
 
     /// The journal of a volume that has none yet.
     package init() {}
 
-    package var dirtyByteCount: UInt64 { UInt64(dirty.blockCount) * UInt64(Geometry.blockByteCount) }
+    package var dirtyByteCount: UInt64 {
+        UInt64(frozen.reduce(dirty.blockCount) { $0 + $1.blockCount }) * UInt64(Geometry.blockByteCount)
+    }
+    /// Where the recovered layers end.
+    package var cuts: [JournalSequence] { frozen.map(\.lastSequence) }
     package var segmentCount: Int { segments.count }
 }

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+import CacheManager
+import Engine
+import Foundation
+import Messages
+import TestSupport
+import Testing
+import Wire
+
+/// Cuts that were promised, through bucket outages and deaths of the process.
+struct PendingSnapshotsTests {
+    private static func bytes(_ value: UInt8) -> [UInt8] { [UInt8](repeating: value, count: 4096) }
+    private let first = SnapshotID(rawValue: 1)
+
+    /// What the bucket alone holds of the block at this sector.
+    private func block(_ head: Head, _ bucket: MemoryBucket, sector: UInt64) throws -> [UInt8] {
+        let reader = ImageReader(root: head.root, volumeByteCount: head.byteCount) { key, byteOffset, byteCount in
+            guard let bytes = bucket.objects[key]?.bytes else { throw BusFault(.internalError, "\(key) is missing") }
+            return Array(bytes[Int(byteOffset)..<Int(byteOffset) + byteCount])
+        }
+        var found = [UInt8](repeating: 0, count: 4096)
+        try reader.forEachExtent { blocks, content in
+            guard case .bytes(let bytes) = content, blocks.start.rawValue <= sector / 8,
+                sector / 8 < blocks.end.rawValue
+            else { return }
+            let start = Int(sector / 8 - blocks.start.rawValue) * 4096
+            found = Array(bytes[start..<start + 4096])
+        }
+        return found
+    }
+
+    @Test func aCutIsPromisedAtOnceAndCompletedByItsCommit() throws {
+        let gateway = try GatewayHarness()
+        let volume = try gateway.create()
+        try gateway.write(Self.bytes(1), to: volume.id, sector: 0)
+        gateway.isBucketReachable = false
+        let reply = try gateway.cut("db")
+        #expect(reply.snapshots.map(\.uploadByteCount) == [4096])
+        #expect(reply.snapshots.map(\.uploadedByteCount) == [0])
+        // Written while the upload runs, and not in it.
+        try gateway.write(Self.bytes(2), to: volume.id, sector: 0)
+        #expect(try gateway.pending().map(\.isDecided) == [false])
+        gateway.isBucketReachable = true
+        gateway.run()
+        let record = try #require(try gateway.settle().first)
+        #expect(record.state == .completed && record.origin == .cut && record.gateway == gateway.gateway)
+        #expect(try block(try #require(record.head), gateway.bucket, sector: 0) == Self.bytes(1))
+        #expect(try gateway.read(volume.id, sector: 0, count: 8) == Self.bytes(2))
+        #expect(try gateway.pending().isEmpty)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: gateway.directory + "/snapshots").isEmpty)
+    }
+
+    @Test func aPromiseSurvivesTheProcessWithWhatWasWrittenAfterIt() throws {
+        let gateway = try GatewayHarness()
+        let volume = try gateway.create()
+        for value in 1...3 as ClosedRange<UInt8> {
+            try gateway.write(Self.bytes(value), to: volume.id, sector: UInt64(value) * 8)
+        }
+        gateway.isBucketReachable = false
+        try gateway.cut("db")
+        try gateway.write(Self.bytes(9), to: volume.id, sector: 8)
+        try gateway.write(Array(Self.bytes(8)[..<512]), to: volume.id, sector: 17)
+        try gateway.restart()
+        // Nobody asks the bucket for long.
+        gateway.pass(3)
+        #expect(try gateway.read(volume.id, sector: 8, count: 8) == Self.bytes(9))
+        #expect(try gateway.pending().map(\.isDecided) == [false])
+        gateway.isBucketReachable = true
+        gateway.pass(1)
+        gateway.pass(30)
+        let head = try #require(try gateway.settle().first?.head)
+        for value in 1...3 as ClosedRange<UInt8> {
+            #expect(try block(head, gateway.bucket, sector: UInt64(value) * 8) == Self.bytes(value), "\(value)")
+        }
+        _ = try gateway.sync("db")
+        let newest = try #require(try gateway.bucket.head(volume.id))
+        #expect(try block(newest, gateway.bucket, sector: 8) == Self.bytes(9))
+        #expect(newest.journalSequence > head.journalSequence)
+    }
+
+    @Test func aHeadThatNobodyHasKeptYetIsFoundAgain() throws {
+        let gateway = try GatewayHarness()
+        let volume = try gateway.create()
+        try gateway.write(Self.bytes(1), to: volume.id, sector: 0)
+        try gateway.cut("db")
+        gateway.run()
+        try gateway.restart()
+        gateway.pass(1)
+        #expect(try gateway.settle().map(\.state) == [.completed])
+        _ = volume
+    }
+
+    @Test func aCleanVolumeIsCutWithoutACommit() throws {
+        let gateway = try GatewayHarness()
+        let volume = try gateway.create()
+        try gateway.write(Self.bytes(1), to: volume.id, sector: 0)
+        _ = try gateway.sync("db")
+        let number = try gateway.bucket.head(volume.id)?.commitNumber
+        gateway.isBucketReachable = false
+        #expect(try gateway.cut("db").snapshots.first?.uploadByteCount == 0)
+        #expect(try gateway.settle().first?.head?.commitNumber == number)
+        // HEAD was free to go on.
+        gateway.isBucketReachable = true
+        try gateway.write(Self.bytes(2), to: volume.id, sector: 0)
+        #expect(try gateway.sync("db").dirtyByteCount == 0)
+    }
+
+    @Test func aRepeatedRequestIsAnsweredAndNotCutAgain() throws {
+        let gateway = try GatewayHarness()
+        let volume = try gateway.create()
+        try gateway.write(Self.bytes(1), to: volume.id, sector: 0)
+        gateway.isBucketReachable = false
+        let first = try gateway.cut("db").snapshots.first
+        try gateway.write(Self.bytes(2), to: volume.id, sector: 0)
+        #expect(try gateway.cut("db").snapshots.first?.record == first?.record)
+    }
+
+    @Test func aThirdCutWaitsForThePlaceOfTheFirst() throws {
+        let gateway = try GatewayHarness()
+        let volume = try gateway.create()
+        gateway.isBucketReachable = false
+        for value in 1...2 as ClosedRange<UInt8> {
+            try gateway.write(Self.bytes(value), to: volume.id, sector: 0)
+            try gateway.cut("db", first: UInt64(value))
+        }
+        try gateway.write(Self.bytes(3), to: volume.id, sector: 0)
+        var answer: Result<VolumeCutRequest.Reply, BusFault>?
+        let request = VolumeCutRequest(
+            wishes: [.init(snapshot: SnapshotID(rawValue: 3), volume: VolumeReference("db"))], description: "",
+            createdMilliseconds: 1)
+        gateway.control.cut(request, within: .seconds(5)) { answer = $0 }
+        for _ in 0..<20 { gateway.pass(0.3) }
+        guard case .failure(let fault) = answer else { return #expect(Bool(false), "\(answer as Any)") }
+        #expect(fault.code == .deadlineExceeded && fault.message.contains("no snapshot was taken"))
+        gateway.isBucketReachable = true
+        gateway.pass(1)
+        #expect(try gateway.settle().count == 2)
+        let third = try gateway.cut("db", first: 3)
+        #expect(third.snapshots.count == 1)
+    }
+
+    @Test func aDeletedVolumeTakesItsPromisesWithItAndSaysSo() throws {
+        let gateway = try GatewayHarness()
+        let volume = try gateway.create()
+        try gateway.write(Self.bytes(1), to: volume.id, sector: 0)
+        gateway.isBucketReachable = false
+        try gateway.cut("db")
+        var deleted: Result<VolumeDeleteRequest.Reply, BusFault>?
+        gateway.control.delete(
+            VolumeDeleteRequest(volume: VolumeReference("db")), within: .seconds(30)
+        ) { deleted = $0 }
+        gateway.run()
+        // The tombstone waits for the commit that was under way.
+        gateway.isBucketReachable = true
+        gateway.run()
+        #expect(try deleted?.get().id == volume.id)
+        let record = try #require(try gateway.settle().first)
+        #expect(record.state == .completed || record.reason?.contains("was deleted") == true)
+    }
+
+    @Test func aPromiseOfAVolumeThatIsFencedBecomesAnError() throws {
+        let gateway = try GatewayHarness(gateway: 1)
+        let volume = try gateway.create()
+        try gateway.write(Self.bytes(1), to: volume.id, sector: 0)
+        gateway.isBucketReachable = false
+        try gateway.cut("db")
+        let second = try GatewayHarness(bucket: gateway.bucket, gateway: 2)
+        _ = try second.attach("db", force: true)
+        gateway.isBucketReachable = true
+        for _ in 0..<5 { gateway.pass(30) }
+        let record = try #require(try gateway.settle().first)
+        #expect(record.state == .error && record.reason?.contains("taken over") == true, "\(record)")
+        #expect(try SnapshotFormat.decode(SnapshotFormat.encode(record)) == record)
+    }
+
+    @Test func aPromiseWhoseVolumeIsGoneAtTheStartIsAnError() throws {
+        let gateway = try GatewayHarness()
+        let volume = try gateway.create()
+        try gateway.write(Self.bytes(1), to: volume.id, sector: 0)
+        gateway.isBucketReachable = false
+        try gateway.cut("db")
+        try FileManager.default.removeItem(atPath: gateway.directory + "/volumes/\(volume.id)")
+        try gateway.restart()
+        #expect(try gateway.pending().first?.failure?.contains("left this gateway") == true)
+    }
+
+    // MARK: Groups
+
+    @Test func aGroupIsCutInOneTurn() throws {
+        let gateway = try GatewayHarness()
+        let volumes = try ["db", "log"].map { try gateway.create($0) }
+        for volume in volumes { try gateway.write(Self.bytes(1), to: volume.id, sector: 0) }
+        let reply = try gateway.cut("db", "log", group: SnapshotGroupID(rawValue: 5))
+        #expect(reply.snapshots.map(\.volume) == volumes.map(\.id))
+        for volume in volumes { try gateway.write(Self.bytes(2), to: volume.id, sector: 0) }
+        let records = try gateway.settle()
+        #expect(records.map { $0.group?.members } == [[1, 2], [1, 2]].map { $0.map { SnapshotID(rawValue: $0) } })
+        for record in records {
+            #expect(try block(try #require(record.head), gateway.bucket, sector: 0) == Self.bytes(1))
+        }
+    }
+
+    @Test func aGroupIsAllOrNothing() throws {
+        let gateway = try GatewayHarness()
+        try gateway.create("db")
+        #expect(try gateway.fault { try gateway.cut("db", "nope") }.code == .unknownVolume)
+        #expect(try gateway.fault { try gateway.cut("db", "db") }.code == .invalidArgument)
+        #expect(try gateway.pending().isEmpty)
+    }
+
+    @Test func writesWaitDuringAHoldAndGoOnWithTheCut() throws {
+        let gateway = try GatewayHarness()
+        let volume = try gateway.create()
+        try gateway.write(Self.bytes(1), to: volume.id, sector: 0)
+        let hold: VolumeHoldRequest.Reply = try gateway.await {
+            gateway.control.hold(
+                VolumeHoldRequest(volumes: [VolumeReference("db")], holdMilliseconds: 100), answer: $0)
+        }
+        let waiting = gateway.submit(.write, volume.id, sector: 0, count: 8, payload: Self.bytes(2))
+        gateway.run()
+        #expect(gateway.takeAnswer(waiting) == nil)
+        #expect(try gateway.read(volume.id, sector: 0, count: 8) == Self.bytes(1))
+        try gateway.cut("db", group: SnapshotGroupID(rawValue: 5), hold: hold.hold)
+        #expect(gateway.takeAnswer(waiting)?.reply.status == .good)
+        let head = try #require(try gateway.settle().first?.head)
+        #expect(try block(head, gateway.bucket, sector: 0) == Self.bytes(1))
+        #expect(try gateway.read(volume.id, sector: 0, count: 8) == Self.bytes(2))
+    }
+
+    @Test func aHoldEndsByItselfAndWithItTheChanceToCut() throws {
+        let gateway = try GatewayHarness()
+        let volume = try gateway.create()
+        let hold: VolumeHoldRequest.Reply = try gateway.await {
+            gateway.control.hold(
+                VolumeHoldRequest(volumes: [VolumeReference("db")], holdMilliseconds: 100), answer: $0)
+        }
+        let waiting = gateway.submit(.write, volume.id, sector: 0, count: 8, payload: Self.bytes(2))
+        gateway.run()
+        gateway.pass(0.101)
+        #expect(gateway.takeAnswer(waiting)?.reply.status == .good)
+        let fault = try gateway.fault { try gateway.cut("db", hold: hold.hold) }
+        #expect(fault.code == .busy && fault.message.contains("let go"))
+        #expect(try gateway.pending().isEmpty)
+    }
+}

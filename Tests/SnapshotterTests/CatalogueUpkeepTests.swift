@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+import Engine
+import Messages
+import ObjectStorage
+import Snapshotter
+import TestSupport
+import Testing
+import Wire
+
+/// Who takes pins away, and when (STORAGE §7).
+struct CatalogueUpkeepTests {
+    private let id = SnapshotID(rawValue: 0xabc)
+    private let clone = MemoryOwner.head("clone", id: 0x88)
+    private static let hour: UInt64 = 3_600_001
+
+    private func harness(
+        pin: SnapshotPin.State, gateway: GatewayID = MemoryOwner.gateway, cacheManagers: [MemoryOwner] = [MemoryOwner()]
+    ) async throws -> SnapshotHarness {
+        let harness = try SnapshotHarness(cacheManagers)
+        var record = SnapshotRecord(id: id, head: MemoryOwner.head(), description: "", createdMilliseconds: 5000)
+        record.pins = [
+            SnapshotPin(
+                volume: clone.volume, volumeName: "clone", gateway: gateway, state: pin, createdMilliseconds: 5000)
+        ]
+        try await harness.put(record)
+        return harness
+    }
+
+    private func pins(_ harness: SnapshotHarness) async throws -> [SnapshotPin.State] {
+        try await harness.record(id).pinList.map(\.state)
+    }
+
+    @Test func aPinBecomesActiveWhenItsCloneIsThere() async throws {
+        let harness = try await harness(pin: .pending)
+        try await harness.put(clone)
+        #expect(try await harness.upkeep.run() == 1)
+        #expect(try await pins(harness) == [.active])
+        #expect(try await harness.upkeep.run() == 0)
+    }
+
+    @Test func aPinOfACloneThatNeverCameFallsAfterAWhile() async throws {
+        let harness = try await harness(pin: .pending)
+        #expect(try await harness.upkeep.run() == 0)
+        harness.wall.pass(milliseconds: Self.hour)
+        #expect(try await harness.upkeep.run() == 1)
+        #expect(try await pins(harness).isEmpty)
+    }
+
+    @Test func onlyWhoSetAPendingPinTakesItAway() async throws {
+        let foreign = try await harness(pin: .pending, gateway: GatewayID(rawValue: 99))
+        foreign.wall.pass(milliseconds: Self.hour)
+        #expect(try await foreign.upkeep.run() == 0)
+        // It is being made still, although it takes long.
+        let making = try await harness(pin: .pending, cacheManagers: [MemoryOwner([MemoryOwner.head(), clone])])
+        making.wall.pass(milliseconds: Self.hour)
+        #expect(try await making.upkeep.run() == 0)
+        // Nobody can say whether it is.
+        let silent = MemoryOwner()
+        silent.die()
+        let unknown = try await harness(pin: .pending, cacheManagers: [silent])
+        unknown.wall.pass(milliseconds: Self.hour)
+        #expect(try await unknown.upkeep.run() == 0)
+    }
+
+    @Test func anActivePinNeverFallsBecauseAHeadIsNotFound() async throws {
+        let harness = try await harness(pin: .active)
+        harness.wall.pass(milliseconds: 100 * Self.hour)
+        #expect(try await harness.upkeep.run() == 0)
+        #expect(try await pins(harness) == [.active])
+    }
+
+    @Test func aPinFallsWithTheLastRootOfItsClone() async throws {
+        let harness = try await harness(pin: .active)
+        var tombstone = clone
+        tombstone.state = .deleted
+        try await harness.put(tombstone)
+        let own = SnapshotRecord(
+            id: SnapshotID(rawValue: 2), head: clone, description: "", createdMilliseconds: 5000)
+        try await harness.put(own)
+        // A snapshot of the clone names the same packs.
+        #expect(try await harness.upkeep.run() == 0)
+        _ = try await harness.service.delete(SnapshotDeleteRequest(id: own.id))
+        #expect(try await harness.upkeep.run() == 1)
+        #expect(try await pins(harness).isEmpty)
+    }
+
+    @Test func aPinOfAnotherGatewaysVolumeIsItsOwn() async throws {
+        let harness = try await harness(pin: .active)
+        var tombstone = clone
+        tombstone.state = .deleted
+        tombstone.owner = GatewayID(rawValue: 99)
+        try await harness.put(tombstone)
+        #expect(try await harness.upkeep.run() == 0)
+    }
+
+    @Test func anInternalSnapshotGoesWithItsLastPin() async throws {
+        let harness = try await harness(pin: .active)
+        try await harness.put(clone)
+        var record = try await harness.record(id)
+        record.isInternal = true
+        try await harness.put(record)
+        harness.wall.pass(milliseconds: Self.hour)
+        #expect(try await harness.upkeep.run() == 0)
+        var tombstone = clone
+        tombstone.state = .deleted
+        try await harness.put(tombstone)
+        #expect(try await harness.upkeep.run() == 2)
+        let retired = try await harness.record(id)
+        #expect(retired.state == .deleting && retired.pinList.isEmpty)
+    }
+
+    @Test func whatACacheManagerForgotIsAnError() async throws {
+        let harness = try SnapshotHarness()
+        let request = SnapshotCreateRequest(volume: VolumeReference("disk"), description: "")
+        _ = try await harness.service.create(request, id: id)
+        try await harness.keeper.pass()
+        harness.wall.pass(milliseconds: 61_000)
+        #expect(try await harness.upkeep.run() == 0)
+        harness.owners[0].forget()
+        #expect(try await harness.upkeep.run() == 1)
+        let record = try await harness.record(id)
+        #expect(record.state == .error && record.reason?.contains("lost") == true)
+    }
+}
