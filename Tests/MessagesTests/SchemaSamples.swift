@@ -5,13 +5,15 @@ import Wire
 
 /// Values of every type that travels, with random contents.
 struct SchemaSamples {
+    typealias Body = (kind: MessageKind, isReply: Bool, bytes: [UInt8])
+
     var random: SeededRandom
 
     init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
     /// One encoded body of each kind, requests and replies.
-    mutating func bodies() throws -> [(kind: MessageKind, isReply: Bool, bytes: [UInt8])] {
-        var bodies: [(kind: MessageKind, isReply: Bool, bytes: [UInt8])] = []
+    mutating func bodies() throws -> [Body] {
+        var bodies: [Body] = []
         func add(_ kind: MessageKind, _ value: some Encodable, isReply: Bool = false) throws {
             bodies.append((kind, isReply, try MessageCoder.encode(value)))
         }
@@ -48,6 +50,25 @@ struct SchemaSamples {
         try add(.cacheChange, CacheChangeRequest(.remove(directory: text())))
         try add(.cacheChange, CacheChangeRequest(.resize(byteCount: random.next())))
         try add(.cacheChange, cache(), isReply: true)
+        try add(.uploaderReady, UploaderReady(freeWriteSlots: number(), freeReadSlots: number()))
+        for work in works() {
+            try add(.uploadJob, UploadJob(id: random.next(), work: work, timeoutMilliseconds: number()))
+        }
+        for outcome in outcomes() { try add(.uploadResult, UploadResult(id: random.next(), outcome: outcome)) }
+        bodies += try snapshotBodies()
+        try add(.sessionList, SessionListRequest())
+        try add(.sessionList, SessionListRequest.Reply(sessions: [session(), session()]), isReply: true)
+        try add(.fault, BusFault(.nameTaken, text()), isReply: true)
+        bodies.append((.io, false, fixed(IORequest.byteCount) { $0.request().encode(into: &$1) }))
+        bodies.append((.io, true, fixed(IOReply.byteCount) { $0.reply().encode(into: &$1) }))
+        return bodies
+    }
+
+    private mutating func snapshotBodies() throws -> [Body] {
+        var bodies: [Body] = []
+        func add(_ kind: MessageKind, _ value: some Encodable, isReply: Bool = false) throws {
+            bodies.append((kind, isReply, try MessageCoder.encode(value)))
+        }
         try add(
             .volumeHold,
             VolumeHoldRequest(
@@ -58,11 +79,6 @@ struct SchemaSamples {
         try add(.pendingSnapshots, pendingSnapshots(), isReply: true)
         try add(.settleSnapshots, SettleSnapshotsRequest(snapshots: [SnapshotID(rawValue: random.next())]))
         try add(.settleSnapshots, SettleSnapshotsRequest.Reply(), isReply: true)
-        try add(.uploaderReady, UploaderReady(freeWriteSlots: number(), freeReadSlots: number()))
-        for work in works() {
-            try add(.uploadJob, UploadJob(id: random.next(), work: work, timeoutMilliseconds: number()))
-        }
-        for outcome in outcomes() { try add(.uploadResult, UploadResult(id: random.next(), outcome: outcome)) }
         try add(.snapshotCreate, SnapshotCreateRequest(volume: VolumeReference(text()), description: text()))
         try add(.snapshotCreate, snapshot(), isReply: true)
         try add(.snapshotList, SnapshotListRequest(id: random.oneIn(2) ? SnapshotID(rawValue: random.next()) : nil))
@@ -77,11 +93,6 @@ struct SchemaSamples {
             .snapshotGroupList,
             SnapshotGroupListRequest(id: random.oneIn(2) ? SnapshotGroupID(rawValue: random.next()) : nil))
         try add(.snapshotGroupList, SnapshotGroupListRequest.Reply(groups: [group(), group()]), isReply: true)
-        try add(.sessionList, SessionListRequest())
-        try add(.sessionList, SessionListRequest.Reply(sessions: [session(), session()]), isReply: true)
-        try add(.fault, BusFault(.nameTaken, text()), isReply: true)
-        bodies.append((.io, false, fixed(IORequest.byteCount) { $0.request().encode(into: &$1) }))
-        bodies.append((.io, true, fixed(IOReply.byteCount) { $0.reply().encode(into: &$1) }))
         return bodies
     }
 
