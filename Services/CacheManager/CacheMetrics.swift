@@ -27,6 +27,8 @@ package enum CacheMetrics {
             counter("hits_total", "Frames that the read cache had.", statistics.hitCount),
             counter("hit_bytes_total", "Bytes of frames that the read cache had.", statistics.hitByteCount),
             counter("misses_total", "Frames that had to be fetched from the bucket.", statistics.missCount),
+            counter("map_hits_total", "Map nodes that the read cache had.", statistics.nodeHitCount),
+            counter("map_misses_total", "Map nodes that had to be fetched.", statistics.nodeMissCount),
             counter("joined_total", "Requests for frames that were under way already.", statistics.joinedCount),
             counter("stored_frames_total", "Frames put into the read cache.", statistics.storedCount),
             counter("stored_bytes_total", "Bytes put into the read cache.", statistics.storedByteCount),

@@ -13,17 +13,28 @@ extension Shard {
         case .warmed(let waiter, let result):
             guard let hosted = volumes[waiter.volume] else { return }
             handle(.frameWarmed(waiter.token, result), of: hosted)
+        case .answerNode(let waiter, let result, let source):
+            guard let hosted = volumes[waiter.volume] else { return }
+            handle(.node(waiter.token, result, from: source), of: hosted)
         case .fetch(let frame, let urgency):
             let work = UploadJob.Work.getFrame(
                 key: frame.key, byteOffset: UInt64(frame.byteOffset), byteCount: frame.byteCount)
-            frameJobs[frame] = dispatcher.submit(
-                work, payload: nil, timeoutMilliseconds: Self.timeoutMilliseconds(of: work), owner: .cache(frame),
-                isBackground: urgency == .background, at: now.nanoseconds)
+            submit(work, for: frame, urgency)
+        case .fetchNode(let node):
+            let work = UploadJob.Work.getRange(
+                key: node.key, byteOffset: UInt64(node.byteOffset), byteCount: node.byteCount)
+            submit(work, for: node.cacheKey, .demand)
         case .hasten(let frame):
             if let job = frameJobs[frame] { dispatcher.hasten(job, at: now.nanoseconds) }
         case .report(let report): outlet?.report(report, of: cache)
         case .open, .write, .read, .discard: performDisk(effect)
         }
+    }
+
+    private func submit(_ work: UploadJob.Work, for frame: FrameReference, _ urgency: FetchUrgency) {
+        frameJobs[frame] = dispatcher.submit(
+            work, payload: nil, timeoutMilliseconds: Self.timeoutMilliseconds(of: work), owner: .cache(frame),
+            isBackground: urgency == .background, at: now.nanoseconds)
     }
 
     private func performDisk(_ effect: CacheEffect) {

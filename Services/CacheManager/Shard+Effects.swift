@@ -44,6 +44,9 @@ extension Shard {
             cache.cache.get(frame, urgency, for: waiter, at: now.nanoseconds)
         case .warmFrame(let token, let frame):
             cache.cache.warm(frame, for: CacheWaiter(volume: hosted.id, token: token), at: now.nanoseconds)
+        case .getNode(let token, let node):
+            cache.cache.get(node, for: CacheWaiter(volume: hosted.id, token: token), at: now.nanoseconds)
+        case .keepNodes(let nodes, let bytes): cache.cache.keep(nodes, of: bytes, at: now.nanoseconds)
         case .barrierPassed(let caller):
             if let origin = barriers.removeValue(forKey: caller) { outlet?.reply(to: origin, with: .good) }
         case .finished(let caller, let result): callers.removeValue(forKey: caller)?(result)

@@ -104,6 +104,9 @@ package struct VolumeMetrics {
             gauge("upload_buffer_used_bytes", "Bytes used in the upload buffer.", .sum) {
                 Double($0.statistics?.bufferUsedByteCount ?? 0)
             },
+            gauge("volume_map_memory_bytes", "Memory of the map of what is in the bucket.", .sum) {
+                Double($0.statistics?.mapByteCount ?? 0)
+            },
             gauge("upload_buffer_free_bytes", "Unused bytes in the upload buffer.", .sum, Self.freeByteCount),
             gauge("time_since_last_recovery_point_seconds", "Age of the newest recovery point.", .largest) {
                 self.seconds(since: $0.recoveryPointMilliseconds)

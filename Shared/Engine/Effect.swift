@@ -53,6 +53,11 @@ package enum Effect {
     case getFrame(EffectToken, FrameReference, FetchUrgency)
     /// Put the frame into the read cache, if that costs no other its place. Answered with `.frameWarmed`.
     case warmFrame(EffectToken, FrameReference)
+    /// The map node from the read cache or the bucket. Answered with `.node`.
+    case getNode(EffectToken, NodePointer)
+    /// Put nodes of a map pack that was just stored into the read cache; `bytes` are the pack's, from its start. Not
+    /// answered.
+    case keepNodes([NodePointer], bytes: [UInt8])
 
     // To the driver; not answered.
 
@@ -103,6 +108,8 @@ package enum EngineEvent {
     case range(EffectToken, Result<[UInt8], BucketFailure>)
     /// Answers `getFrame`.
     case frame(EffectToken, Result<FrameContents, BucketFailure>, from: FrameSource)
+    /// Answers `getNode`.
+    case node(EffectToken, Result<[UInt8], BucketFailure>, from: FrameSource)
     /// Answers `warmFrame`.
     case frameWarmed(EffectToken, Result<WarmedFrame, BucketFailure>)
 }

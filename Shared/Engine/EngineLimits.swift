@@ -30,6 +30,10 @@ package struct EngineLimits: Sendable, Equatable {
     /// Decoded frames and map nodes kept in memory.
     package var frameCacheByteCount = 256 << 20
     package var nodeCacheByteCount = 64 << 20
+    /// Nodes above the leaves that are fetched when a volume opens, for as long as they fill no more than half of this
+    /// memory; and how many at once. A full TiB has 1,024.
+    package var upperNodeCount = 4096
+    package var upperNodesInFlight = 8
     /// What a sequential reader is given ahead of its reads: at first and at most, in blocks.
     package var prefetchFirstBlockCount: UInt64 = 32
     package var prefetchBlockCount: UInt64 = 2048

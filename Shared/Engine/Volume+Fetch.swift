@@ -78,10 +78,7 @@ extension Volume {
         fetches.tokens[token] = item
         switch item {
         case .node(let node), .foldNode(let node):
-            effects.append(
-                .getRange(
-                    token, BucketLayout.mapPack(node.owner, node.pack), byteOffset: UInt64(node.byteOffset),
-                    byteCount: Int(node.byteCount)))
+            effects.append(.getNode(token, node))
         case .frame(let frame):
             effects.append(.getFrame(token, frame, .demand))
         case .directory(let pack):
@@ -92,11 +89,14 @@ extension Volume {
         }
     }
 
-    func range(_ token: EffectToken, _ result: Result<[UInt8], BucketFailure>, at time: EngineTime) {
+    /// What is neither frame nor whole object: map nodes, from the cache or the bucket, and pack directories.
+    func range(
+        _ token: EffectToken, _ result: Result<[UInt8], BucketFailure>, from source: FrameSource, at time: EngineTime
+    ) {
         guard let item = fetches.tokens.removeValue(forKey: token) else { return }
         do {
             let bytes = try result.get()
-            statisticsCounters.downloadedByteCount += UInt64(bytes.count)
+            if source == .bucket { statisticsCounters.downloadedByteCount += UInt64(bytes.count) }
             switch item {
             case .node(let node):
                 try map.supply(node: bytes, at: node)
@@ -142,6 +142,7 @@ extension Volume {
     private func nodeArrived(_ node: NodePointer, at time: EngineTime) {
         prefetch.nodes.remove(node)
         warming?.nodes.remove(node)
+        upperLevels.nodes.remove(node)
         for wait in fetches.nodes.removeValue(forKey: node) ?? [] {
             wait.missing -= 1
             if wait.missing == 0, !wait.isOver { resolve(wait.run, wait.operation, at: time) }

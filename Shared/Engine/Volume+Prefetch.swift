@@ -106,6 +106,7 @@ extension Volume {
 
     /// A map node that only those who look ahead wanted cannot be had.
     func cannotLookAhead(_ node: NodePointer, _ error: any Error) {
+        if upperLevels.nodes.contains(node) { upperLevels = UpperLevels(left: 0) }
         if prefetch.nodes.contains(node) {
             prefetch.nodes = []
             prefetch.waiting = []

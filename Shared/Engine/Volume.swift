@@ -74,6 +74,7 @@ package final class Volume {
     var fetches = Fetches()
     var prefetch = Prefetch()
     var warming: Warming?
+    var upperLevels = UpperLevels()
     var commit: Commit?
     var commitCallers = CommitCallers()
     var cuts = CutState()
@@ -215,7 +216,8 @@ package final class Volume {
         case .packStored(let token, let result): packStored(token, result, at: time)
         case .objectStored(let token, let result): objectStored(token, result, at: time)
         case .object(let token, let result): object(token, result, at: time)
-        case .range(let token, let result): range(token, result, at: time)
+        case .range(let token, let result): range(token, result, from: .bucket, at: time)
+        case .node(let token, let result, let source): range(token, result, from: source, at: time)
         case .frame(let token, let result, let source): frame(token, result, from: source, at: time)
         case .frameWarmed(let token, let result): frameWarmed(token, result)
         }
@@ -230,6 +232,7 @@ package final class Volume {
             (frozen.first ?? active).isEmpty ? nil : (frozen.first ?? active).firstWallMilliseconds
         result.bufferUsedByteCount = journal.store.usedByteCount
         result.bufferByteCount = journal.store.totalByteCount
+        result.mapByteCount = map.byteCount
         result.warming = warming?.progress
         return result
     }
@@ -243,6 +246,7 @@ package final class Volume {
         journal.pump(&effects)
         if let failure = journal.failure { return fail("\(failure)") }
         guard phase != .opening else { return }
+        pumpUpperLevels()
         pumpPrefetch()
         pumpWarming()
         releaseHeld(at: time)

@@ -20,6 +20,8 @@ package struct VolumeStatistics: Equatable, Sendable {
     package var oldestDirtyMilliseconds: UInt64?
     package var bufferUsedByteCount: UInt64 = 0
     package var bufferByteCount: UInt64 = 0
+    /// Memory of the map: its nodes, and the index of what was committed since the last fold.
+    package var mapByteCount = 0
     package var readByteCount: UInt64 = 0
     package var readCount: UInt64 = 0
     package var writtenByteCount: UInt64 = 0

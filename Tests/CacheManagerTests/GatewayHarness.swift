@@ -47,6 +47,8 @@ final class GatewayHarness: ShardOutlet {
     private var nextNumber: UInt64 = 1
     private let clock = HarnessClock()
     private let frameCacheByteCount: Int
+    /// How often everything that was asked of the bucket was answered before more was asked.
+    private(set) var roundCount = 0
     private(set) var cacheReports: [CacheReport] = []
 
     /// - Parameter frameCacheByteCount: memory for frames; 0 to see what the cache on disk does.
@@ -118,6 +120,16 @@ final class GatewayHarness: ShardOutlet {
         run()
     }
 
+    /// The process stops as it should: what is dirty goes to the bucket, the map is folded.
+    func stop() throws {
+        var isDone = false
+        control.stop { isDone = true }
+        for _ in 0..<5000 where !isDone { pass(0.001) }
+        shard.finishCache()
+        run()
+        #expect(isDone)
+    }
+
     /// The process dies at once and another one starts on what is on the disk.
     func restart() throws {
         disk = ManualDisk()
@@ -148,6 +160,7 @@ final class GatewayHarness: ShardOutlet {
             if disk.runAll() { isMoving = true }
             if isBucketReachable, !jobs.isEmpty {
                 isMoving = true
+                roundCount += 1
                 let taken = jobs
                 jobs = []
                 for job in taken {

@@ -10,7 +10,8 @@ final class MemoryBucket {
     private let builder = PackBuilder()
     private let codec = ZstdCodec()
     private var version = 0
-    private(set) var workCount = 0
+    private(set) var works: [UploadJob.Work] = []
+    var workCount: Int { works.count }
     /// Called before a PUT of an object is looked at, as another writer may come in between.
     var willPut: ((ObjectKey, [UInt8]) -> Void)?
 
@@ -21,7 +22,7 @@ final class MemoryBucket {
     }
 
     func perform(_ work: UploadJob.Work, payload: IOBuffer?) -> (outcome: UploadResult.Outcome, payload: [UInt8]) {
-        workCount += 1
+        works.append(work)
         do {
             return try answer(work, payload: payload)
         } catch {

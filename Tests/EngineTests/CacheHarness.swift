@@ -15,6 +15,7 @@ final class CacheHarness {
     var files: [CacheFile: [UInt8]] = [:]
     var now: UInt64 = 1
     private(set) var answers: [CacheWaiter: (result: Result<FrameContents, BucketFailure>, source: FrameSource)] = [:]
+    private(set) var nodeAnswers: [CacheWaiter: (result: Result<[UInt8], BucketFailure>, source: FrameSource)] = [:]
     private(set) var warmed: [CacheWaiter: Result<WarmedFrame, BucketFailure>] = [:]
     private(set) var fetchCount = 0
     private(set) var readCount = 0
@@ -72,6 +73,19 @@ final class CacheHarness {
             byteOffset: UInt32(number & 0xff) * 65_536, byteCount: UInt32(blockCount) * 64)
     }
 
+    /// Node `number` of a map pack in which all nodes have this length.
+    static func node(_ number: Int, byteCount: Int = 200) -> NodePointer {
+        var node = NodePointer(
+            owner: volume, pack: PackName(generation: 1, start: 2, number: 1), byteOffset: UInt32(number * byteCount),
+            byteCount: UInt32(byteCount), checksum: 0)
+        node.checksum = CRC32C.checksum(bytes(of: node))
+        return node
+    }
+
+    static func bytes(of node: NodePointer) -> [UInt8] {
+        [UInt8](repeating: UInt8(truncatingIfNeeded: node.byteOffset / node.byteCount), count: Int(node.byteCount))
+    }
+
     static func contents(of frame: FrameReference) -> FrameContents {
         let number = UInt64(frame.pack.number) << 8 | UInt64(frame.byteOffset / 65_536)
         let count = Int(frame.byteCount / 64)
@@ -112,6 +126,22 @@ final class CacheHarness {
         return source
     }
 
+    func ask(_ node: NodePointer) -> CacheWaiter {
+        lastToken += 1
+        let waiter = CacheWaiter(volume: Self.volume, token: EffectToken(rawValue: lastToken))
+        cache.get(node, for: waiter, at: now)
+        run()
+        return waiter
+    }
+
+    /// - Returns: where it came from, if it came and was right.
+    func read(_ node: NodePointer) -> FrameSource? {
+        guard let (result, source) = nodeAnswers.removeValue(forKey: ask(node)),
+            (try? result.get()) == Self.bytes(of: node)
+        else { return nil }
+        return source
+    }
+
     func pass(_ nanoseconds: UInt64) {
         now += nanoseconds
         if let due = cache.nextDeadline, due <= now { cache.advance(to: now) }
@@ -134,6 +164,11 @@ final class CacheHarness {
         switch effect {
         case .answer(let waiter, let result, let source): answers[waiter] = (result, source)
         case .warmed(let waiter, let result): warmed[waiter] = result
+        case .answerNode(let waiter, let result, let source): nodeAnswers[waiter] = (result, source)
+        case .fetchNode(let node):
+            fetchCount += 1
+            if holdsBucket { return heldFetches.append((node.cacheKey, .demand)) }
+            cache.handle(.fetched(node.cacheKey, .success(Self.bytes(of: node))), at: now)
         case .fetch(let frame, let urgency):
             fetchCount += 1
             if holdsBucket { return heldFetches.append((frame, urgency)) }

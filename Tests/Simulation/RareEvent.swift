@@ -19,9 +19,10 @@ package enum RareEvent: String, CaseIterable, Sendable {
     // Where reads find their bytes.
     case readActive, readFrozen, readUnfolded, readTree, readNeverWritten
     // The read cache.
-    case cacheHit, cacheJoined, cacheRotFound, cacheReadFailed, cacheReadLate, cacheWriteFailed, cacheLostAtRestart
-    case cacheFoundAtRestart, cacheRegionRecycled, cacheRegionKept, cacheFrameCarried, cacheIndexFull
-    case cacheDirectoryOff, cacheDirectoryRemoved, cacheResized, framePrefetched, frameWarmed, warmingStopped
+    case cacheHit, cachedNodeHit, cacheJoined, cacheRotFound, cacheReadFailed, cacheReadLate, cacheWriteFailed
+    case cacheLostAtRestart, cacheFoundAtRestart, cacheRegionRecycled, cacheRegionKept, cacheFrameCarried
+    case cacheIndexFull, cacheDirectoryOff, cacheDirectoryRemoved, cacheResized, framePrefetched, frameWarmed
+    case warmingStopped
     // Owners.
     case takeover, takeoverRaced, staleOwnerFenced, oldStateRefused, oldStateServedUntilFenced
     case leaseRenewed, leaseLapsed, leaseTakenOver, leaseKept

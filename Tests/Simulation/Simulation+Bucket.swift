@@ -103,6 +103,9 @@ extension Simulation {
         case .getObject(let key): request.outcome = .object(store.get(key))
         case .getRange(let key, let byteOffset, let byteCount):
             request.outcome = .bytes(store.range(key, byteOffset: byteOffset, byteCount: byteCount))
+        case .getNode(let node):
+            request.outcome = .bytes(
+                store.range(node.key, byteOffset: UInt64(node.byteOffset), byteCount: Int(node.byteCount)))
         case .getFrame(let frame):
             request.outcome = .bytes(
                 store.range(frame.key, byteOffset: UInt64(frame.byteOffset), byteCount: Int(frame.byteCount)))
@@ -144,6 +147,7 @@ extension Simulation {
         case .getObject: try send(.object(token, .failure(failure)), to: gateway)
         case .getRange: try send(.range(token, .failure(failure)), to: gateway)
         case .getFrame(let frame): try send(.fetched(frame, .failure(failure)), to: gateway)
+        case .getNode(let node): try send(.fetched(node.cacheKey, .failure(failure)), to: gateway)
         }
     }
 
@@ -168,6 +172,8 @@ extension Simulation {
             try send(.object(token, result), to: gateway)
         case (.getRange, .bytes(let result)):
             try send(.range(token, result.map { flipped($0, request.plan) }), to: gateway)
+        case (.getNode(let node), .bytes(let result)):
+            try send(.fetched(node.cacheKey, result.map { flipped($0, request.plan) }), to: gateway)
         case (.getFrame(let frame), .bytes(let result)):
             let contents = decodeFrame(result.map { flipped($0, request.plan) })
             try send(.fetched(frame, contents.map { $0.encoded() }), to: gateway)

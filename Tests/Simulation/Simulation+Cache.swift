@@ -31,6 +31,11 @@ extension Simulation {
             if case .success(.stored) = result { rare.add(.frameWarmed) }
             if case .success(.noRoom) = result { rare.add(.warmingStopped) }
             gateway.volume?.handle(.frameWarmed(waiter.token, result), at: engineTime)
+        case .answerNode(let waiter, let result, let source):
+            gateway.volume?.handle(.node(waiter.token, result, from: source), at: engineTime)
+        case .fetchNode(let node):
+            trace.line(now, "g\(gateway.index) get \(node.byteCount) bytes at \(node.byteOffset) of \(node.key)")
+            begin(.getNode(node), EffectToken(rawValue: 0), gateway)
         case .fetch(let frame, _):
             trace.line(now, "g\(gateway.index) get frame at \(frame.byteOffset) of \(frame.key)")
             begin(.getFrame(frame), EffectToken(rawValue: 0), gateway)
@@ -153,7 +158,8 @@ extension Simulation {
     func noteCache(_ gateway: SimulatedGateway) {
         let statistics = gateway.cache.statistics
         let events: [(UInt64, RareEvent)] = [
-            (statistics.hitCount, .cacheHit), (statistics.joinedCount, .cacheJoined),
+            (statistics.hitCount, .cacheHit), (statistics.nodeHitCount, .cachedNodeHit),
+            (statistics.joinedCount, .cacheJoined),
             (statistics.damagedCount, .cacheRotFound), (statistics.failedReadCount, .cacheReadFailed),
             (statistics.lateReadCount, .cacheReadLate), (statistics.failedWriteCount, .cacheWriteFailed),
             (statistics.recycledCount, .cacheRegionRecycled), (statistics.keptCount, .cacheRegionKept),

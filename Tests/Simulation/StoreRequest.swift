@@ -11,11 +11,12 @@ struct StoreRequest {
         case getObject(ObjectKey)
         case getRange(ObjectKey, byteOffset: UInt64, byteCount: Int)
         case getFrame(FrameReference)
+        case getNode(NodePointer)
 
         var isWrite: Bool {
             switch self {
             case .putPack, .putHead, .putObject: true
-            case .getObject, .getRange, .getFrame: false
+            case .getObject, .getRange, .getFrame, .getNode: false
             }
         }
     }

@@ -60,9 +60,12 @@ package enum CacheEffect {
     // To volumes; not answered.
     case answer(CacheWaiter, Result<FrameContents, BucketFailure>, from: FrameSource)
     case warmed(CacheWaiter, Result<WarmedFrame, BucketFailure>)
+    case answerNode(CacheWaiter, Result<[UInt8], BucketFailure>, from: FrameSource)
 
     // The bucket. Answered with `.fetched`.
     case fetch(FrameReference, FetchUrgency)
+    /// Answered under the node's `cacheKey`, with the bytes that it names.
+    case fetchNode(NodePointer)
     /// Somebody waits now for a frame that was asked for in the background; not answered.
     case hasten(FrameReference)
 
@@ -82,7 +85,7 @@ package enum CacheEffect {
 }
 
 package enum CacheEvent {
-    /// The payload is an encoded `FrameContents`.
+    /// The payload is an encoded `FrameContents`, or a map node as it lies in its pack.
     case fetched(FrameReference, Result<[UInt8], BucketFailure>)
     case found(CacheFile, CacheRegionScan)
     case opened(CacheDirectoryID, Result<Void, SystemError>)
@@ -108,6 +111,9 @@ package struct CacheStatistics: Equatable, Sendable {
     package var hitCount: UInt64 = 0
     package var hitByteCount: UInt64 = 0
     package var missCount: UInt64 = 0
+    /// Of map nodes, which the counts of frames leave out.
+    package var nodeHitCount: UInt64 = 0
+    package var nodeMissCount: UInt64 = 0
     /// Requests that joined one that was under way.
     package var joinedCount: UInt64 = 0
     package var storedCount: UInt64 = 0

@@ -66,7 +66,10 @@ struct RegionWriter {
     }
 
     func hasRoom(for byteCount: Int, in limits: CacheLimits) -> Bool {
-        max(end, CacheRegionFormat.headerByteCount) + byteCount
+        guard entries.count < CacheRegionFormat.entryLimit(regionByteCount: limits.regionByteCount) else {
+            return false
+        }
+        return max(end, CacheRegionFormat.headerByteCount) + byteCount
             + CacheRegionFormat.tailByteCount(entryCount: entries.count + 1) <= limits.regionByteCount
     }
 

@@ -76,10 +76,18 @@ package enum CacheRegionFormat {
     /// Bytes that list and trailer take at the region's end.
     static func tailByteCount(entryCount: Int) -> Int { entryCount * entryByteCount + trailerByteCount }
 
+    /// Map nodes may be small, but a region does not hold more of anything than this.
+    static func entryLimit(regionByteCount: Int) -> Int { regionByteCount / 1024 }
+
     /// The most that a tail can take: what is read when the number of frames is not known.
     static func largestTailByteCount(regionByteCount: Int) -> Int {
-        let count = (regionByteCount - headerByteCount) / (CachedFrameFormat.smallestByteCount + entryByteCount)
-        return tailByteCount(entryCount: count)
+        tailByteCount(entryCount: entryLimit(regionByteCount: regionByteCount))
+    }
+
+    /// What is read to find a list: first what is enough for frames, then for anything.
+    static func tailByteCounts(regionByteCount: Int) -> [Int] {
+        let frameCount = (regionByteCount - headerByteCount) / (CachedFrameFormat.smallestByteCount + entryByteCount)
+        return [tailByteCount(entryCount: frameCount), largestTailByteCount(regionByteCount: regionByteCount)]
     }
 
     static func encodeTail(_ entries: [Entry], sequence: UInt64) -> [UInt8] {

@@ -21,12 +21,13 @@ package enum CacheRegionScan: Equatable, Sendable {
             guard let header = try CacheRegionFormat.decodeHeader(start, regionByteCount: regionByteCount) else {
                 return .empty
             }
-            let tail = CacheRegionFormat.largestTailByteCount(regionByteCount: regionByteCount)
-            guard let end = read(regionByteCount - tail, tail) else { return .unreadable }
-            if let entries = try? CacheRegionFormat.decodeTail(
-                end, sequence: header.sequence, regionByteCount: regionByteCount)
-            {
-                return .frames(header, entries)
+            for tail in CacheRegionFormat.tailByteCounts(regionByteCount: regionByteCount) {
+                guard let end = read(regionByteCount - tail, tail) else { return .unreadable }
+                if let entries = try? CacheRegionFormat.decodeTail(
+                    end, sequence: header.sequence, regionByteCount: regionByteCount)
+                {
+                    return .frames(header, entries)
+                }
             }
             guard let bytes = read(0, regionByteCount) else { return .unreadable }
             return .frames(header, frames(in: bytes, sequence: header.sequence))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import DequeModule
 import Platform
+import Wire
 
 /// Frames on their way to those who wait, from the disk or from the bucket.
 extension ReadCache {
@@ -21,7 +22,7 @@ extension ReadCache {
         case (.frame(let frame, _), .failure(let error)):
             counters.failedReadCount += 1
             failed(read.region, error)
-            if flights[frame]?.stage == .reading(token) { fetchInstead(frame) }
+            if flights[frame]?.stage == .reading(token) { fetch(frame) }
         case (.tail, .success(let bytes)): tailArrived(bytes, of: read.region)
         case (.span(let entries, let byteOffset), .success(let bytes)):
             spanArrived(bytes, entries, from: byteOffset, of: read.region, at: now)
@@ -35,6 +36,12 @@ extension ReadCache {
     func finishRead(of frame: FrameReference, at location: CacheLocation, _ bytes: [UInt8]) {
         do throws(EngineError) {
             let (_, range) = try CachedFrameFormat.payload(of: frame, in: bytes, isChecked: isChecked)
+            if let node = flights[frame]?.node {
+                let bytes = Array(bytes[range])
+                try check(bytes, node)
+                counters.nodeHitCount += 1
+                return answer(node, .success(bytes), from: .cache)
+            }
             let contents = try FrameContents(decoding: bytes, in: range, isChecked: isChecked)
             counters.hitCount += 1
             counters.hitByteCount += UInt64(contents.bytes.count)
@@ -42,8 +49,12 @@ extension ReadCache {
         } catch {
             // Unless its region was recycled under the reader, when another's bytes are no damage.
             if index.remove(frame.cacheHash, at: location) { counters.damagedCount += 1 }
-            fetchInstead(frame)
+            fetch(frame)
         }
+    }
+
+    private func check(_ bytes: [UInt8], _ node: NodePointer) throws(EngineError) {
+        if isChecked { try expectChecksum(.mapNode, node.checksum, found: CRC32C.checksum(bytes)) }
     }
 
     /// The disk takes too long.
@@ -52,21 +63,28 @@ extension ReadCache {
             flights[frame]?.stage == .reading(token)
         else { return }
         counters.lateReadCount += 1
-        fetchInstead(frame)
+        fetch(frame)
         blame(regions[location.region].file.directory, "a read took too long")
     }
 
-    private func fetchInstead(_ frame: FrameReference) {
-        guard let urgency = flights[frame]?.urgency else { return }
-        counters.missCount += 1
+    /// What the disk does not have.
+    func fetch(_ frame: FrameReference) {
+        guard let flight = flights[frame] else { return }
         flights[frame]?.stage = .fetching
-        append(.fetch(frame, urgency))
+        if let node = flight.node {
+            counters.nodeMissCount += 1
+            append(.fetchNode(node))
+        } else {
+            counters.missCount += 1
+            append(.fetch(frame, flight.urgency))
+        }
     }
 
     // MARK: From the bucket
 
     func fetched(_ frame: FrameReference, _ result: Result<[UInt8], BucketFailure>, at now: UInt64) {
         guard let flight = flights[frame], flight.stage == .fetching else { return }
+        if let node = flight.node { return fetched(node, result, at: now) }
         switch result {
         case .failure(let failure): answer(frame, .failure(failure), from: .bucket)
         case .success(let payload):
@@ -77,6 +95,41 @@ extension ReadCache {
             } catch {
                 answer(frame, .failure(.corrupt("frame: \(error)")), from: .bucket)
             }
+        }
+    }
+
+    private func fetched(_ node: NodePointer, _ result: Result<[UInt8], BucketFailure>, at now: UInt64) {
+        var result = result
+        if case .success(let bytes) = result {
+            do throws(EngineError) {
+                try check(bytes, node)
+                keep(node, bytes, in: 0..<bytes.count, at: now)
+            } catch {
+                result = .failure(.corrupt("map node: \(error)"))
+            }
+        }
+        answer(node, result, from: .bucket)
+    }
+
+    /// Nodes of a map pack that was just stored.
+    package func keep(_ nodes: [NodePointer], of bytes: [UInt8], at now: UInt64) {
+        for node in nodes {
+            let start = Int(node.byteOffset)
+            keep(node, bytes, in: start..<start + Int(node.byteCount), at: now)
+        }
+    }
+
+    /// A node leads to thousands of frames: it is given up last.
+    private func keep(_ node: NodePointer, _ bytes: [UInt8], in range: Range<Int>, at now: UInt64) {
+        let hash = node.cacheKey.cacheHash
+        guard range.count <= CachedFrameFormat.largestPayloadByteCount, index.location(of: hash) == nil else { return }
+        _ = store(
+            node.cacheKey, hash: hash, payload: bytes, in: range, to: .main, uses: CacheIndex.mostUses, at: now)
+    }
+
+    private func answer(_ node: NodePointer, _ result: Result<[UInt8], BucketFailure>, from source: FrameSource) {
+        for waiter in flights.removeValue(forKey: node.cacheKey)?.waiters ?? [] {
+            append(.answerNode(waiter, result, from: source))
         }
     }
 

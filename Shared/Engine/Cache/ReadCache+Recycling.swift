@@ -17,7 +17,7 @@ extension ReadCache {
 
     /// Frames that the index may still take when recycling begins: as many as two regions could bring.
     private var indexMargin: Int {
-        min(index.limit / 8, 2 * limits.regionByteCount / CachedFrameFormat.smallestByteCount)
+        min(index.limit / 8, 2 * CacheRegionFormat.entryLimit(regionByteCount: limits.regionByteCount))
     }
     private var isIndexShort: Bool { index.count + indexMargin >= index.limit }
 

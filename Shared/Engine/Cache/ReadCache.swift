@@ -3,8 +3,9 @@ import DequeModule
 import Platform
 package import Wire
 
-/// The read cache of a shard: frames that were fetched from the bucket, kept on local disks (STORAGE §5). Keyed by
-/// pack and frame, which never change, so nothing in it is ever stale, clones share it, and losing it loses nothing.
+/// The read cache of a shard: frames and map nodes that were fetched from the bucket, kept on local disks (STORAGE §5).
+/// Keyed by pack and frame, which never change, so nothing in it is ever stale, clones share it, and losing it loses
+/// nothing.
 ///
 /// Volumes ask it for frames; it answers from its regions or asks the bucket, once for all who want the same. Space is
 /// recycled region by region in the order of S3-FIFO: what was read once passes through a small queue, what was read
@@ -24,6 +25,8 @@ package final class ReadCache {
         var waiters: [CacheWaiter] = []
         /// Those that want it to be in the cache, not to have it.
         var warmers: [CacheWaiter] = []
+        /// nil: a frame.
+        var node: NodePointer?
     }
 
     enum ReadPurpose {
@@ -91,24 +94,29 @@ package final class ReadCache {
     /// Answered with `.answer`.
     package func get(_ frame: FrameReference, _ urgency: FetchUrgency, for waiter: CacheWaiter, at now: UInt64) {
         if flights[frame] != nil { return join(frame, urgency, waiter) }
+        begin(frame, Flight(stage: .fetching, urgency: urgency, waiters: [waiter]), at: now)
+    }
+
+    /// A map node; answered with `.answerNode`.
+    package func get(_ node: NodePointer, for waiter: CacheWaiter, at now: UInt64) {
+        let key = node.cacheKey
+        if flights[key] != nil { return join(key, .demand, waiter) }
+        begin(key, Flight(stage: .fetching, urgency: .demand, waiters: [waiter], node: node), at: now)
+    }
+
+    private func begin(_ frame: FrameReference, _ flight: Flight, at now: UInt64) {
+        flights[frame] = flight
         let hash = frame.cacheHash
-        guard let location = index.location(of: hash) else {
-            counters.missCount += 1
-            flights[frame] = Flight(stage: .fetching, urgency: urgency, waiters: [waiter])
-            return append(.fetch(frame, urgency))
-        }
-        if let bytes = unwrittenBytes(at: location) {
-            // Read a moment after it was fetched: that says nothing about whether it will be read again.
-            flights[frame] = Flight(stage: .fetching, urgency: urgency, waiters: [waiter])
-            return finishRead(of: frame, at: location, bytes)
-        }
+        guard let location = index.location(of: hash) else { return fetch(frame) }
+        // Read a moment after it was fetched: that says nothing about whether it will be read again.
+        if let bytes = unwrittenBytes(at: location) { return finishRead(of: frame, at: location, bytes) }
         if let uses = index.uses(of: hash, at: location), uses < CacheIndex.mostUses {
             index.setUses(uses + 1, of: hash, at: location)
         }
         let token = read(
             location.region, byteOffset: location.byteOffset, byteCount: location.byteCount, .frame(frame, location))
         readDeadlines.append((now &+ limits.readNanoseconds, token))
-        flights[frame] = Flight(stage: .reading(token), urgency: urgency, waiters: [waiter])
+        flights[frame]?.stage = .reading(token)
     }
 
     private func join(_ frame: FrameReference, _ urgency: FetchUrgency, _ waiter: CacheWaiter) {

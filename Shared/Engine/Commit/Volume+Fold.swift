@@ -97,7 +97,8 @@ extension Volume {
         foldRun?.packToken = nil
         switch result {
         case .success:
-            fold.stored()
+            let (nodes, bytes) = fold.stored()
+            effects.append(.keepNodes(nodes, bytes: bytes))
             foldRun?.failures = 0
             foldProblem = nil
             continueFold(at: time)

@@ -17,6 +17,14 @@ package struct FrameReference: Hashable, Sendable {
     package var key: ObjectKey { BucketLayout.dataPack(owner, pack) }
 }
 
+extension NodePointer {
+    /// Data packs and map packs are named from one counter: so is what the read cache holds of them.
+    package var cacheKey: FrameReference {
+        FrameReference(owner: owner, pack: pack, byteOffset: byteOffset, byteCount: byteCount)
+    }
+    package var key: ObjectKey { BucketLayout.mapPack(owner, pack) }
+}
+
 /// Where a run of blocks of the committed image is.
 package struct CommittedExtent: Hashable, Sendable {
     package enum Source: Hashable, Sendable {

@@ -140,7 +140,9 @@ package final class Fold {
     }
 
     /// The pack of the last step is durable.
-    package func stored() {
+    /// - Returns: its nodes, and the bytes in which they are.
+    @discardableResult
+    package func stored() -> (nodes: [NodePointer], bytes: [UInt8]) {
         guard let name = putting, let pack else { preconditionFailure("nothing is being stored") }
         putting = nil
         statistics.mapPacksWritten += 1
@@ -168,6 +170,7 @@ package final class Fold {
             statistics.mapByteCount += pack.bytes.count + MapPackFormat.footerByteCount
         }
         self.pack = nil
+        return (pack.written.map { $0.pointer(owner: volume, pack: name) }, pack.bytes)
     }
 
     /// The pack of the last step may or may not have been stored: the same content under another name.
