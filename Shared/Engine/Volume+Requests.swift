@@ -78,9 +78,11 @@ extension Volume {
     }
 
     func reply(_ origin: RequestOrigin, _ reply: VolumeReply) {
-        guard lease?.isLapsed == true, phase != .opening, isAlive, reply.statesContents else {
+        guard lease?.isLapsed == true, phase != .opening, reply.statesContents else {
             return effects.append(.reply(origin, reply))
         }
+        // A volume whose journal has failed serves reads, but never renews its lease again.
+        guard isAlive else { return effects.append(.reply(origin, .busy)) }
         lease?.withheld[origin] = reply
     }
 
