@@ -114,7 +114,7 @@ package final class Volume {
         random = EngineRandom(state: seed)
         var recovered = RecoveredJournal()
         var firstOpenIntent: JournalSequence?
-        var formerRuns: [UInt64] = []
+        var formerRuns: [LeaseRun] = []
         switch opening {
         case .create(let head):
             self.head = head
@@ -154,7 +154,8 @@ package final class Volume {
             nodeCacheByteCount: limits.nodeCacheByteCount)
         frames = FrameCache(byteCount: limits.frameCacheByteCount)
         if head.ownership == .lease, let milliseconds = head.leaseMilliseconds {
-            lease = Lease(milliseconds: milliseconds, run: random.next(), formerRuns: formerRuns)
+            lease = Lease(
+                milliseconds: milliseconds, run: LeaseRun(rawValue: random.next()), formerRuns: formerRuns)
         }
         absorb(recovered.clean)
         beginOpening(recovered, at: time)
@@ -231,6 +232,7 @@ package final class Volume {
         result.bufferUsedByteCount = journal.store.usedByteCount
         result.bufferByteCount = journal.store.totalByteCount
         result.warming = warming?.progress
+        result.lease = lease.map { LeaseStatistics(isHeld: !$0.isLapsed, lapseCount: $0.lapseCount) }
         return result
     }
 
