@@ -84,7 +84,10 @@ package final class HostedVolume {
             dirtyByteCount: statistics?.dirtyByteCount ?? 0,
             oldestDirtySeconds: oldestDirtySeconds(at: wallMilliseconds),
             uploadBufferUsedByteCount: statistics?.bufferUsedByteCount ?? 0,
-            uploadBufferByteCount: limits.bufferByteCount, reads: statistics.map(VolumeReadFigures.init))
+            uploadBufferByteCount: limits.bufferByteCount, reads: statistics.map(VolumeReadFigures.init),
+            lease: head.leaseMilliseconds.map {
+                VolumeLease(milliseconds: $0, isHeld: statistics?.lease?.isHeld ?? false)
+            })
     }
 
     package func status(bucketProblem: String?) -> (VolumeStatus, reason: String) {
@@ -99,7 +102,9 @@ package final class HostedVolume {
             guard let bucketProblem else { return (.available, "") }
             return (.uploadStalled, bucketProblem)
         case .stalled(let reason): return (.uploadStalled, bucketProblem ?? reason)
-        case .fenced(let reason): return (.fenced, reason)
+        case .fenced(let reason):
+            guard head.ownership == .lease else { return (.fenced, reason) }
+            return (.fenced, reason + "; `sluice volume attach \(name) --standby` lets this gateway follow the new owner")
         case .failed(let reason): return (.failed, reason)
         case .stopping: return (.available, "stopping")
         case .stopped: return (.opening, "stopped; it opens when the cache manager starts again")

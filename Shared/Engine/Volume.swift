@@ -187,6 +187,7 @@ package final class Volume {
         consider(commitDue)
         consider(foldDue)
         consider(renewalDue)
+        consider(lapseDue)
         if foldRun != nil, let ending = commitCallers.ending, ending.foldDeadline > 0 {
             consider(ending.foldDeadline)
         }

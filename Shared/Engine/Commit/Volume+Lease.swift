@@ -108,6 +108,12 @@ extension Volume {
         return lease.renewAt
     }
 
+    /// When it runs out unless it is renewed before: so that this is told at once, not with the next request.
+    var lapseDue: UInt64? {
+        guard let lease, !lease.isLapsed, isAlive else { return nil }
+        return lease.validUntil
+    }
+
     private var isHeadImminent: Bool {
         switch commit?.stage {
         case .intent, .head: true
