@@ -171,9 +171,9 @@ extension ControlHandler {
             return BusFault(
                 .ownedElsewhere,
                 "gateway \(head.owner) holds the lease on volume \(head.name) and renews it; \(point). "
-                    + "`sluice volume attach \(head.name) --standby` takes it over when that gateway stops or its lease "
-                    + "of \(head.leaseNanoseconds / 1_000_000_000) s runs out; --force takes it at once, after that "
-                    + "gateway was cut off, and what it had not committed is lost")
+                    + "`sluice volume attach \(head.name) --standby` takes it over when that gateway stops or "
+                    + "its lease of \(head.leaseNanoseconds / 1_000_000_000) s runs out; --force takes it at once, "
+                    + "after that gateway was cut off, and what it had not committed is lost")
         }
         return BusFault(
             .ownedElsewhere,

@@ -42,7 +42,10 @@ extension ControlHandler {
 
     private func lookAgain(_ taker: LeaseTaker) {
         guard takers[taker.volume] === taker, !taker.isTaking else { return }
-        guard taker.isWanted else { return takers[taker.volume] = nil }
+        guard taker.isWanted else {
+            takers[taker.volume] = nil
+            return
+        }
         let now = shard.now.nanoseconds
         later(taker.watch.nextLook(after: now) - now) { [weak self] in self?.look(taker) }
     }
@@ -79,9 +82,7 @@ extension ControlHandler {
         do throws(BusFault) {
             try checkPlace(for: head)
         } catch {
-            shard.outlet?.report(.cannotTake(error.message), of: head.volume, name: head.name)
-            taker.problem = error.message
-            return taker.answer(.failure(error))
+            return cannotTake(head, error, taker)
         }
         taker.isTaking = true
         shard.outlet?.report(
@@ -106,13 +107,20 @@ extension ControlHandler {
             taker.watch.forget()
             lookAgain(taker)
         case .failure(let fault):
-            shard.outlet?.report(.cannotTake(fault.message), of: head.volume, name: head.name)
-            taker.problem = fault.message
-            taker.answer(result)
+            cannotTake(head, fault, taker)
             // If it is in the shard, the next start goes on with it; its file stays until then.
             if shard.volumes[head.volume] != nil { takers[head.volume] = nil }
             lookAgain(taker)
         }
+    }
+
+    private func cannotTake(_ head: Head, _ fault: BusFault, _ taker: LeaseTaker) {
+        taker.problem = fault.message
+        if taker.reportedProblem != fault.message, !isStopping {
+            taker.reportedProblem = fault.message
+            shard.outlet?.report(.cannotTake(fault.message), of: head.volume, name: head.name)
+        }
+        taker.answer(.failure(fault))
     }
 
     /// Nobody waits for the volume any more. A file that cannot be removed is dropped at the next start.

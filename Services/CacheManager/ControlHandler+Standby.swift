@@ -143,7 +143,8 @@ extension ControlHandler {
                     "this gateway has no standby \"\(request.volume.text)\"; `sluice volume list` shows those it has")
             }
             guard !taker.isTaking else {
-                throw BusFault(.inUse, "volume \(description.name) is being taken over right now; it is no standby any more")
+                throw BusFault(
+                    .inUse, "volume \(description.name) is being taken over right now; it is no standby any more")
             }
             taker.standby = nil
             if !taker.isWanted { takers[taker.volume] = nil }

@@ -181,8 +181,7 @@ package final class ControlHandler {
                 .fenced,
                 "volume \(hosted.name) does not belong to this gateway any more: \(reason); its journal is kept in "
                     + "\(shard.journals.directories.map { "\($0)/\(hosted.id)" }.joined(separator: ", ")); "
-                    + (hosted.head.ownership == .lease
-                        ? "`sluice volume attach \(hosted.name) --standby` lets this gateway follow the new owner; " : "")
+                    + (hosted.standbyHint.map { $0 + "; " } ?? "")
                     + "`sluice volume attach \(hosted.name) --force` takes it back, without what only that journal has")
         case .journalFailed(let reason):
             BusFault(

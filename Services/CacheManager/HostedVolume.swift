@@ -90,6 +90,12 @@ package final class HostedVolume {
             })
     }
 
+    /// What may be done here about a volume that another gateway took over, for people.
+    var standbyHint: String? {
+        guard head.ownership == .lease else { return nil }
+        return "`sluice volume attach \(name) --standby` lets this gateway follow the new owner"
+    }
+
     package func status(bucketProblem: String?) -> (VolumeStatus, reason: String) {
         if let problem { return (.failed, problem) }
         if errand == .deleting { return (.deleting, "being marked as deleted in the bucket") }
@@ -103,8 +109,7 @@ package final class HostedVolume {
             return (.uploadStalled, bucketProblem)
         case .stalled(let reason): return (.uploadStalled, bucketProblem ?? reason)
         case .fenced(let reason):
-            guard head.ownership == .lease else { return (.fenced, reason) }
-            return (.fenced, reason + "; `sluice volume attach \(name) --standby` lets this gateway follow the new owner")
+            return (.fenced, reason + (standbyHint.map { "; " + $0 } ?? ""))
         case .failed(let reason): return (.failed, reason)
         case .stopping: return (.available, "stopping")
         case .stopped: return (.opening, "stopped; it opens when the cache manager starts again")

@@ -21,6 +21,8 @@ final class LeaseTaker {
     var isTaking = false
     /// Why it does not get on, for people.
     var problem = ""
+    /// What the log has been told already; it goes on for as long as the reason is the same.
+    var reportedProblem = ""
 
     init(_ volume: VolumeID) { self.volume = volume }
 

@@ -8,9 +8,10 @@ struct StoredHead: Equatable {
     var tag: EntityTag
 }
 
-/// What a taker has seen of a lease (STORAGE §3). The owner counts its lease from before it sent HEAD; the taker counts,
-/// by its own clock, from after it had read that HEAD. Whoever writes HEAD in between changes it, and no version comes
-/// back: so when this says `free` and HEAD is then replaced under If-Match, its owner has stopped answering.
+/// What a taker has seen of a lease (STORAGE §3). The owner counts its lease from before it sent HEAD; the taker
+/// counts, by its own clock, from after it had read that HEAD. Whoever writes HEAD in between changes it, and no
+/// version comes back: so when this says `free` and HEAD is then replaced under If-Match, its owner has stopped
+/// answering.
 struct LeaseWatch {
     enum Finding: Equatable {
         /// The lease has run out, or the owner has shut the volume down and answers nothing any more.

@@ -168,9 +168,10 @@ struct LeaseTests {
         #expect(try second.fault { _ = try second.sync("db") }.message.contains("on standby"))
         pass(11, at: second)
         #expect(second.control.list().volumes.map(\.status) == [.available])
-        #expect(second.standbyReports == [
-            .taking(owner: first.gateway, isHandedOver: false), .taken(generation: Generation(2)),
-        ])
+        #expect(
+            second.standbyReports == [
+                .taking(owner: first.gateway, isHandedOver: false), .taken(generation: Generation(2)),
+            ])
         #expect(try StandbyFiles(path: second.directory + "/standbys").contents().standbys.isEmpty)
         try second.restart()
         #expect(second.control.list().volumes.map(\.status) == [.available])

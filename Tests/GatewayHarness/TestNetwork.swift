@@ -53,7 +53,8 @@ package final class TestNetwork {
             try Self.ip("link", "set", bucket, "master", "slb\(tag)", "up")
             try Self.ip("address", "add", "\(subnet).\(base + 1)/28", "dev", front)
             try Self.ip("link", "set", front, "up")
-            for (address, inside) in [("\(subnet).\(number + 2)/26", "bucket0"), ("\(subnet).\(base + 2)/28", "front0")] {
+            let inner = [("\(subnet).\(number + 2)/26", "bucket0"), ("\(subnet).\(base + 2)/28", "front0")]
+            for (address, inside) in inner {
                 try Self.ip("-n", namespace, "address", "add", address, "dev", inside)
                 try Self.ip("-n", namespace, "link", "set", inside, "up")
             }

@@ -136,7 +136,7 @@ extension Volume {
         lease?.formerRuns = []
     }
 
-    /// Nothing but HEAD is written while the lease is lost: whoever wakes up after its successor leaves no packs behind.
+    /// Nothing but HEAD is written while the lease is lost: whoever wakes up after its successor stores no packs.
     /// A deletion is the exception, since it does not renew.
     var mayStorePacks: Bool { lease?.isLost != true || commitCallers.ending?.purpose == .tombstone }
 
