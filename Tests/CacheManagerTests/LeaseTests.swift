@@ -142,6 +142,20 @@ struct LeaseTests {
         #expect(try second.read(volume.id, sector: 0, count: 8) == pattern(6))
     }
 
+    @Test func anOwnerAnswersNothingOnceItHandsTheVolumeOver() throws {
+        let (first, volume) = try owner()
+        #expect(try first.read(volume.id, sector: 0, count: 8).count == 4096)
+        var number: UInt64?
+        first.bucket.willPut = { _, bytes in
+            guard (try? HeadFormat.decode(bytes))?.cleanShutdown == true else { return }
+            number = first.submit(.read, volume.id, sector: 0, count: 8)
+        }
+        first.control.stop {}
+        first.run()
+        #expect(first.takeAnswer(try #require(number))?.reply.status != .good)
+        #expect(try first.bucket.head(volume.id)?.cleanShutdown == true)
+    }
+
     @Test func anOwnerThatStartedAgainIsNotGone() throws {
         let (first, volume) = try owner()
         first.control.stop {}
@@ -191,16 +205,19 @@ struct LeaseTests {
         #expect(second.control.list().volumes.map(\.status) == [.available])
     }
 
-    @Test func ofTwoTakersOneWinsAndTheOtherWaitsAgain() throws {
+    /// Also if both are the same gateway, as a machine and its copy are.
+    @Test(arguments: [3, 2] as [UInt64]) func ofTwoTakersOneWinsAndTheOtherWaitsAgain(other id: UInt64) throws {
         let (first, volume) = try owner()
         let second = try neighbour(of: first)
-        let third = try neighbour(of: first, gateway: 3)
+        let third = try neighbour(of: first, gateway: id)
         try second.standBy("db")
         try third.standBy("db")
         pass(9, at: second, third)
         // The second's HEAD lands while the third's is on its way.
         first.bucket.willPut = { key, bytes in
-            guard let head = try? HeadFormat.decode(bytes), head.owner == third.gateway else { return }
+            guard key == BucketLayout.head(volume.id), let head = try? HeadFormat.decode(bytes),
+                head.owner == third.gateway
+            else { return }
             first.bucket.willPut = nil
             for _ in 0..<4 { second.pass(0.5) }
         }
