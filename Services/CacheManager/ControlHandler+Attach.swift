@@ -26,35 +26,51 @@ extension ControlHandler {
     package func attach(
         _ request: VolumeAttachRequest, within timeout: Duration, answer: @escaping Answer<VolumeDescription>
     ) {
+        switch request.standby {
+        case .begin: return standBy(request, within: timeout, answer: answer)
+        case .cancel: return cancelStandby(request, answer: answer)
+        case nil: break
+        }
         attempt(answer) { () throws(BusFault) in
             let here = try? volume(request.volume)
             if let here { try checkReplaceable(here, force: request.force) }
+            let deadline = deadline(after: timeout)
             let finish = call(within: timeout, answer) {
-                "volume \(request.volume.text) is not attached yet"
+                self.whyWaiting(for: request.volume)
+                    ?? "volume \(request.volume.text) is not attached yet"
                     + (self.shard.bucketProblem.map { ": " + $0 } ?? ": the bucket is slow")
                     + "; `sluice volume list` shows whether it still comes"
             }
-            guard let id = here?.id ?? VolumeID(request.volume.text) else {
-                return readHeads { result in
-                    self.attempt(finish) { () throws(BusFault) in
-                        let heads = try result.get().filter { $0.head.name == request.volume.text }
-                        self.takeOver(
-                            try self.single(heads, named: request.volume.text), force: request.force, finish: finish)
-                    }
-                }
-            }
-            shard.callBucket(.getObject(key: BucketLayout.head(id))) { object in
+            readHead(of: request.volume, here: here) { stored in
                 self.attempt(finish) { () throws(BusFault) in
-                    if object.outcome == .notFound { throw self.unknown(request.volume.text) }
-                    self.takeOver(try self.storedHead(id, object), force: request.force, finish: finish)
+                    let stored = try stored.get()
+                    if request.force || stored.head.ownership == .exclusive || stored.head.state == .deleted {
+                        self.takeOver(stored, force: request.force, finish: finish)
+                    } else {
+                        try self.checkPlace(for: stored.head)
+                        self.waitForLease(stored, until: deadline, finish: finish)
+                    }
                 }
             }
         }
     }
 
-    struct StoredHead {
-        var head: Head
-        var tag: EntityTag
+    /// HEAD of a volume by its name or id.
+    func readHead(of reference: VolumeReference, here: HostedVolume?, then finish: @escaping Answer<StoredHead>) {
+        guard let id = here?.id ?? VolumeID(reference.text) else {
+            return readHeads { result in
+                self.attempt(finish) { () throws(BusFault) in
+                    let heads = try result.get().filter { $0.head.name == reference.text }
+                    finish(.success(try self.single(heads, named: reference.text)))
+                }
+            }
+        }
+        shard.callBucket(.getObject(key: BucketLayout.head(id))) { object in
+            self.attempt(finish) { () throws(BusFault) in
+                if object.outcome == .notFound { throw self.unknown(reference.text) }
+                finish(.success(try self.storedHead(id, object)))
+            }
+        }
     }
 
     // MARK: Attaching
@@ -64,30 +80,42 @@ extension ControlHandler {
             let head = stored.head
             let here = shard.volumes[head.volume]
             if let here { try checkReplaceable(here, force: force) }
-            guard head.state == .live else {
-                throw BusFault(
-                    .unknownVolume, "volume \(head.name) (\(head.volume)) was deleted; its snapshots may remain")
-            }
-            try checkName(head.name, replacing: head.volume)
-            _ = try admission.uploadBuffer(
-                head.uploadBufferByteCount, among: shard.reservations(except: head.volume))
+            guard head.state == .live else { throw deleted(head) }
+            try checkPlace(for: head)
             // A clean shutdown is no release: the owner may have started again, and needs no bucket to serve.
             if !force { throw ownedElsewhere(head) }
-            reservedNames.insert(head.name)
-            shard.setAside(head.volume) { result in
-                self.reservedNames.remove(head.name)
-                switch result {
-                case .success(let places): self.takeOver(stored, keeping: places, finish: finish)
-                case .failure(let error):
-                    finish(
-                        .failure(
-                            BusFault(
-                                .internalError,
-                                "the local files of volume \(head.name) cannot be set aside: \(error); "
-                                    + "move them away, then restart the cache manager")))
-                }
+            seize(stored) { result in
+                // A standby has what it was waiting for.
+                if case .success = result, let taker = self.takers[head.volume] { self.drop(taker) }
+                finish(result)
             }
         }
+    }
+
+    /// Its name is free here, and its journal has room.
+    func checkPlace(for head: Head) throws(BusFault) {
+        try checkName(head.name, replacing: head.volume)
+        _ = try admission.uploadBuffer(head.uploadBufferByteCount, among: reservations(except: head.volume))
+    }
+
+    /// Replaces HEAD by one of this gateway. What lies here of the volume is set aside.
+    func seize(_ stored: StoredHead, finish: @escaping Answer<VolumeDescription>) {
+        let head = stored.head
+        reservedNames.insert(head.name)
+        shard.setAside(head.volume) { result in
+            self.reservedNames.remove(head.name)
+            switch result {
+            case .success(let places): self.takeOver(stored, keeping: places, finish: finish)
+            case .failure(let error): finish(.failure(self.notSetAside(head, error)))
+            }
+        }
+    }
+
+    func notSetAside(_ head: Head, _ error: any Error) -> BusFault {
+        BusFault(
+            .internalError,
+            "the local files of volume \(head.name) cannot be set aside: \(error); "
+                + "move them away, then restart the cache manager")
     }
 
     /// - Parameter places: where its former files are now.
@@ -115,23 +143,37 @@ extension ControlHandler {
             throw BusFault(
                 .inUse,
                 "volume \(here.name) (\(here.id)) is here and \(status == .fenced ? "fenced" : "failed"): \(reason); "
+                    + (status == .fenced && here.head.ownership == .lease
+                        ? "with --standby this gateway follows the new owner, " : "")
                     + "with --force it is opened anew as of its recovery point in the bucket, "
                     + "and its journal is set aside")
         }
     }
 
-    private func ownedElsewhere(_ head: Head) -> BusFault {
+    func deleted(_ head: Head) -> BusFault {
+        BusFault(.unknownVolume, "volume \(head.name) (\(head.volume)) was deleted; its snapshots may remain")
+    }
+
+    func ownedElsewhere(_ head: Head) -> BusFault {
         let age =
             shard.now.wallMilliseconds > head.cutMilliseconds
             ? (shard.now.wallMilliseconds - head.cutMilliseconds) / 1000 : 0
         let point = "its newest recovery point is commit \(head.commitNumber), cut \(age) s ago"
-        if head.owner == shard.settings.gateway {
+        if head.owner == shard.settings.gateway, head.ownership == .exclusive {
             return BusFault(
                 .ownedElsewhere,
                 "volume \(head.name) belongs to this gateway (\(head.owner)), but its local state is gone, "
                     + "so a copy of this gateway may still run; \(point). "
                     + "Make sure that no copy runs, then attach it with --force: "
                     + "what was written after the recovery point is lost")
+        }
+        if head.ownership == .lease {
+            return BusFault(
+                .ownedElsewhere,
+                "gateway \(head.owner) holds the lease on volume \(head.name) and renews it; \(point). "
+                    + "`sluice volume attach \(head.name) --standby` takes it over when that gateway stops or "
+                    + "its lease of \(head.leaseNanoseconds / 1_000_000_000) s runs out; --force takes it at once, "
+                    + "after that gateway was cut off, and what it had not committed is lost")
         }
         return BusFault(
             .ownedElsewhere,
@@ -152,7 +194,7 @@ extension ControlHandler {
         return stored
     }
 
-    private func unknown(_ text: String) -> BusFault {
+    func unknown(_ text: String) -> BusFault {
         BusFault(.unknownVolume, "the bucket has no volume \"\(text)\"; `sluice volume discover` shows those it has")
     }
 
@@ -165,7 +207,7 @@ extension ControlHandler {
             isAttachedHere: shard.volumes[head.volume] != nil, isDeleted: head.state == .deleted)
     }
 
-    private func storedHead(_ id: VolumeID, _ object: BucketAnswer) throws(BusFault) -> StoredHead {
+    func storedHead(_ id: VolumeID, _ object: BucketAnswer) throws(BusFault) -> StoredHead {
         try bucketFault(object.outcome, doing: "reading HEAD of \(id)")
         guard case .success(let tag?, _) = object.outcome else {
             throw BusFault(.bucketRefused, "reading HEAD of \(id): the store names no version of it")

@@ -12,8 +12,9 @@ extension ControlHandler {
             try checkName(request.name)
             try admission.checkSettings(
                 compression: request.compression, commitIntervalSeconds: request.commitIntervalSeconds)
+            if let lease = request.leaseMilliseconds { try admission.checkLease(milliseconds: lease) }
             if let byteCount = request.byteCount { try admission.checkSize(byteCount) }
-            let buffer = try admission.uploadBuffer(request.uploadBufferByteCount, among: shard.reservations)
+            let buffer = try admission.uploadBuffer(request.uploadBufferByteCount, among: reservations(except: nil))
             guard let snapshot = request.snapshot else {
                 guard let byteCount = request.byteCount else {
                     throw BusFault(.invalidArgument, "give the volume's size, or a snapshot to make it from")
@@ -51,7 +52,7 @@ extension ControlHandler {
                 }
                 try self.admission.checkSize(byteCount)
                 let buffer = try self.admission.uploadBuffer(
-                    request.uploadBufferByteCount, among: self.shard.reservations)
+                    request.uploadBufferByteCount, among: self.reservations(except: nil))
                 let head = self.newHead(
                     request, byteCount: byteCount, uploadBufferByteCount: buffer, from: (snapshot, source))
                 let pin = SnapshotPin(
@@ -70,7 +71,7 @@ extension ControlHandler {
             let snapshots = try pinned.get()
             // The name was kept for it; the space for its journal was not.
             do throws(BusFault) {
-                _ = try admission.uploadBuffer(head.uploadBufferByteCount, among: shard.reservations)
+                _ = try admission.uploadBuffer(head.uploadBufferByteCount, among: reservations(except: nil))
             } catch {
                 unpin(snapshots, of: head.volume)
                 throw error
@@ -91,8 +92,14 @@ extension ControlHandler {
     func checkName(_ name: String, replacing replaced: VolumeID? = nil) throws(BusFault) {
         try admission.checkName(
             name,
-            among: shard.reservations(except: replaced)
+            among: reservations(except: replaced)
                 + reservedNames.map { VolumeAdmission.Existing(name: $0, uploadBufferByteCount: 0) })
+    }
+
+    /// Of the volumes that are here, and of those that may come.
+    func reservations(except replaced: VolumeID?) -> [VolumeAdmission.Existing] {
+        shard.reservations(except: replaced)
+            + standbyReservations.filter { $0.volume != replaced }.map(\.reservation)
     }
 
     private func create(_ head: Head, within timeout: Duration, answer: @escaping Answer<VolumeDescription>) {
@@ -159,6 +166,8 @@ extension ControlHandler {
         Head(
             volume: VolumeID(rawValue: shard.randomNumber()), name: request.name,
             targetName: admission.targetName(request.name), byteCount: byteCount,
+            ownership: request.leaseMilliseconds == nil ? .exclusive : .lease,
+            leaseMilliseconds: request.leaseMilliseconds,
             createdMilliseconds: shard.now.wallMilliseconds, sourceSnapshot: source?.id,
             durability: request.durability.headText, compressionLevel: Int(request.compression.rawValue),
             commitIntervalSeconds: Int(request.commitIntervalSeconds), uploadBufferByteCount: uploadBufferByteCount,

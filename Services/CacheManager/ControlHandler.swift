@@ -20,8 +20,8 @@ package final class ControlHandler {
     private var nextCall: UInt64 = 1
     /// Names that a running create or attach will give to a volume.
     var reservedNames: Set<String> = []
-    /// Volumes that are being attached and not in the shard yet.
-    var attaching: Set<VolumeID> = []
+    /// Volumes of other gateways that somebody here waits for.
+    var takers: [VolumeID: LeaseTaker] = [:]
     /// Volumes that stand still for a cut over several cache managers.
     var holds: [UInt64: [VolumeID]] = [:]
     private var retries: [(due: UInt64, work: () -> Void)] = []
@@ -29,11 +29,15 @@ package final class ControlHandler {
     var isChangingCache = false
     /// Where directories and size of the read cache are kept that were set while running.
     let cacheSettingsPath: String
+    let standbyFiles: StandbyFiles
 
-    package init(shard: Shard, admission: VolumeAdmission, cacheSettingsPath: String) {
+    package init(
+        shard: Shard, admission: VolumeAdmission, cacheSettingsPath: String, standbyFiles: StandbyFiles
+    ) {
         self.shard = shard
         self.admission = admission
         self.cacheSettingsPath = cacheSettingsPath
+        self.standbyFiles = standbyFiles
     }
 
     package var openCallCount: Int { openCalls.count }
@@ -41,7 +45,8 @@ package final class ControlHandler {
     // MARK: Looking
 
     package func list() -> VolumeListRequest.Reply {
-        VolumeListRequest.Reply(volumes: shard.sortedVolumes.map(describe))
+        VolumeListRequest.Reply(
+            volumes: (shard.sortedVolumes.map(describe) + standbys).sorted { ($0.name, $0.id) < ($1.name, $1.id) })
     }
 
     func describe(_ hosted: HostedVolume) -> VolumeDescription {
@@ -52,6 +57,12 @@ package final class ControlHandler {
     func volume(_ reference: VolumeReference) throws(BusFault) -> HostedVolume {
         let found = VolumeID(reference.text).flatMap { shard.volumes[$0] } ?? shard.volume(named: reference.text)
         guard let found else {
+            if let taker = taker(reference), taker.standby != nil, let head = taker.head {
+                throw BusFault(
+                    .ownedElsewhere,
+                    "volume \(head.name) is only on standby here: gateway \(head.owner) owns it; "
+                        + "`sluice volume attach \(head.name) --standby --cancel` ends the standby")
+            }
             throw BusFault(
                 .unknownVolume,
                 "this gateway has no volume \"\(reference.text)\"; `sluice volume list` shows those it has, "
@@ -170,6 +181,7 @@ package final class ControlHandler {
                 .fenced,
                 "volume \(hosted.name) does not belong to this gateway any more: \(reason); its journal is kept in "
                     + "\(shard.journals.directories.map { "\($0)/\(hosted.id)" }.joined(separator: ", ")); "
+                    + (hosted.standbyHint.map { $0 + "; " } ?? "")
                     + "`sluice volume attach \(hosted.name) --force` takes it back, without what only that journal has")
         case .journalFailed(let reason):
             BusFault(

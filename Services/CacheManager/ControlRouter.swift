@@ -104,10 +104,10 @@ final class ControlRouter {
     private func metrics() -> MetricsRequest.Reply {
         let shard = owner.shard
         let now = shard.now.wallMilliseconds
-        let figures = shard.sortedVolumes.map {
-            VolumeMetrics.Figures($0, at: now, bucketProblem: shard.bucketProblem)
-        }
-        let reserved = shard.reservations.reduce(UInt64(0)) { $0 + $1.uploadBufferByteCount }
+        let figures =
+            shard.sortedVolumes.map { VolumeMetrics.Figures($0, at: now, bucketProblem: shard.bucketProblem) }
+            + owner.control.standbys.map(VolumeMetrics.Figures.init(standby:))
+        let reserved = owner.control.reservations(except: nil).reduce(UInt64(0)) { $0 + $1.uploadBufferByteCount }
         let own = ShardMetrics.families(
             dispatcher: shard.dispatcher, counters: owner.dataPlane.counters,
             frontendCount: owner.dataPlane.frontendCount,

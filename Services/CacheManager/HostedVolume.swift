@@ -84,7 +84,16 @@ package final class HostedVolume {
             dirtyByteCount: statistics?.dirtyByteCount ?? 0,
             oldestDirtySeconds: oldestDirtySeconds(at: wallMilliseconds),
             uploadBufferUsedByteCount: statistics?.bufferUsedByteCount ?? 0,
-            uploadBufferByteCount: limits.bufferByteCount, reads: statistics.map(VolumeReadFigures.init))
+            uploadBufferByteCount: limits.bufferByteCount, reads: statistics.map(VolumeReadFigures.init),
+            lease: head.leaseMilliseconds.map {
+                VolumeLease(milliseconds: $0, isHeld: statistics?.lease?.isHeld ?? false)
+            })
+    }
+
+    /// What may be done here about a volume that another gateway took over, for people.
+    var standbyHint: String? {
+        guard head.ownership == .lease else { return nil }
+        return "`sluice volume attach \(name) --standby` lets this gateway follow the new owner"
     }
 
     package func status(bucketProblem: String?) -> (VolumeStatus, reason: String) {
@@ -99,7 +108,8 @@ package final class HostedVolume {
             guard let bucketProblem else { return (.available, "") }
             return (.uploadStalled, bucketProblem)
         case .stalled(let reason): return (.uploadStalled, bucketProblem ?? reason)
-        case .fenced(let reason): return (.fenced, reason)
+        case .fenced(let reason):
+            return (.fenced, reason + (standbyHint.map { "; " + $0 } ?? ""))
         case .failed(let reason): return (.failed, reason)
         case .stopping: return (.available, "stopping")
         case .stopped: return (.opening, "stopped; it opens when the cache manager starts again")

@@ -10,8 +10,6 @@ extension Shard {
     /// In the order of their names, for lists.
     package var sortedVolumes: [HostedVolume] { volumes.values.sorted { ($0.name, $0.id) < ($1.name, $1.id) } }
 
-    package var reservations: [VolumeAdmission.Existing] { reservations(except: nil) }
-
     func reservations(except replaced: VolumeID?) -> [VolumeAdmission.Existing] {
         volumes.values.filter { $0.id != replaced }.map(\.reservation)
     }

@@ -16,6 +16,7 @@ package protocol ShardOutlet: AnyObject {
     func send(_ job: UploadDispatcher.Job, to uploader: ServiceInstance) -> Bool
     func report(_ report: EngineReport, of volume: HostedVolume)
     func report(_ report: CacheReport, of cache: HostedCache)
+    func report(_ report: StandbyReport, of volume: VolumeID, name: String)
 }
 
 /// The volumes of one slot with their uploaders: takes requests, results and time, lets the engines decide, carries

@@ -80,7 +80,8 @@ final class ShardLoop {
             random: { Randomness.nonzeroUInt64() })
         dataPlane = DataPlaneServer(shard: shard)
         control = ControlHandler(
-            shard: shard, admission: configuration.admission, cacheSettingsPath: parts.state.cacheSettingsPath)
+            shard: shard, admission: configuration.admission, cacheSettingsPath: parts.state.cacheSettingsPath,
+            standbyFiles: StandbyFiles(path: parts.state.standbysPath))
         socket = try MessageSocket(
             .server, context: BusContext(), instance: parts.instance, logger: parts.logger)
         // Two names for one socket: requests of all kinds are welcome at both.
@@ -121,6 +122,7 @@ final class ShardLoop {
             }
         }
         try adoptSnapshots(of: Set(stored.volumes))
+        try adoptStandbys(volumes: Set(stored.volumes))
         volumesRecovering = states.count
         for state in states {
             shard.resume(state) { [unowned self] hosted in
@@ -144,6 +146,16 @@ final class ShardLoop {
                 metadata: ["file": "\(file.name)", "reason": "\(file.reason)"])
         }
         shard.snapshots.adopt(pending.snapshots, volumes: volumes)
+    }
+
+    private func adoptStandbys(volumes: Set<VolumeID>) throws {
+        let stored = try StandbyFiles(path: parts.state.standbysPath).contents()
+        for file in stored.unusable {
+            parts.logger.error(
+                "A standby cannot be read: its volume is not watched; make it standby again",
+                metadata: ["file": "\(file.name)", "reason": "\(file.reason)"])
+        }
+        control.adopt(stored.standbys, volumes: volumes)
     }
 
     private func serveIfRecovered() {
@@ -200,6 +212,7 @@ final class ShardLoop {
         let dirty = volumes.reduce(UInt64(0)) { $0 + ($1.engine?.statistics.dirtyByteCount ?? 0) }
         let broken = volumes.filter { [.failed, .fenced].contains($0.status(bucketProblem: nil).0) }.count
         var detail = "serving \(volumes.count.counted("volume")), \(ByteSize(byteCount: dirty)) not in the bucket yet"
+        if control.standbyCount > 0 { detail += ", \(control.standbyCount) on standby" }
         if broken > 0 { detail += ", \(broken) out of service (see `sluice volume list`)" }
         // It serves without an uploader, but what it acknowledges stays on this machine.
         guard let problem = shard.dispatcher.waitingReason else { return (true, detail) }
@@ -421,5 +434,23 @@ extension ShardLoop: ShardOutlet {
 
     func report(_ report: CacheReport, of cache: HostedCache) {
         CacheReportLog.log(report, of: cache, to: parts.logger)
+    }
+
+    func report(_ report: StandbyReport, of volume: VolumeID, name: String) {
+        var metadata: Logger.Metadata = ["volume": "\(name)", "id": "\(volume)"]
+        switch report {
+        case .taking(let owner, let isHandedOver):
+            metadata["owner"] = "\(owner)"
+            metadata["reason"] = isHandedOver ? "its owner has shut it down" : "the lease has run out"
+            parts.logger.notice("Taking a volume over", metadata: metadata)
+        case .taken(let generation):
+            metadata["generation"] = "\(generation.rawValue)"
+            parts.logger.notice("Volume taken over", metadata: metadata)
+        case .lostRace: parts.logger.notice("Somebody else wrote HEAD first: waiting again", metadata: metadata)
+        case .cannotTake(let reason):
+            metadata["reason"] = "\(reason)"
+            parts.logger.error("A volume whose lease has run out cannot be taken over", metadata: metadata)
+        case .volumeDeleted: parts.logger.notice("Standby ends: the volume was deleted", metadata: metadata)
+        }
     }
 }

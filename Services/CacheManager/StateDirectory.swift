@@ -11,12 +11,14 @@ package final class StateDirectory: Sendable {
     package var volumesPath: String { path + "/slots/0/volumes" }
     package var cacheSettingsPath: String { path + "/slots/0/cache.json" }
     package var snapshotsPath: String { path + "/slots/0/snapshots" }
+    package var standbysPath: String { path + "/slots/0/standbys" }
     private let lock: BlockFile
 
     /// Locks slot 0; refuses if another cache manager has it.
     package init(path: String) throws {
         self.path = path
-        for directory in [path + "/slots", path + "/slots/0", path + "/slots/0/volumes", path + "/slots/0/snapshots"] {
+        let own = ["volumes", "snapshots", "standbys"].map { path + "/slots/0/" + $0 }
+        for directory in [path + "/slots", path + "/slots/0"] + own {
             try Platform.FileSystem.makeDurableDirectory(directory)
         }
         lock = try BlockFile(path: path + "/slots/0/lock", access: .readWrite, creation: .ifMissing)

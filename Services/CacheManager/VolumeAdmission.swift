@@ -70,6 +70,14 @@ package struct VolumeAdmission: Sendable {
         }
     }
 
+    /// Shorter ones would run out whenever the bucket is slow; longer ones are no fail-over.
+    package func checkLease(milliseconds: UInt64) throws(BusFault) {
+        guard (5_000...600_000).contains(milliseconds) else {
+            throw BusFault(
+                .invalidArgument, "a lease of \(milliseconds) ms is not allowed: use 5 seconds to 10 minutes")
+        }
+    }
+
     /// The journal space for a volume that wants `wanted` bytes (nil: the default), if it fits beside the others.
     package func uploadBuffer(_ wanted: UInt64?, among existing: [Existing]) throws(BusFault) -> UInt64 {
         let byteCount = wanted ?? defaultBufferByteCount

@@ -25,6 +25,16 @@ package struct VolumeMetrics {
             recoveryPointMilliseconds = hosted.head.cutMilliseconds
             oldestDirtySeconds = hosted.oldestDirtySeconds(at: wallMilliseconds)
         }
+
+        /// Its upload buffer is another gateway's.
+        package init(standby: VolumeDescription) {
+            id = standby.id
+            name = standby.name
+            status = standby.status
+            uploadBufferByteCount = 0
+            recoveryPointMilliseconds = standby.recoveryPointMilliseconds
+            oldestDirtySeconds = 0
+        }
     }
 
     private struct Definition {
@@ -90,6 +100,9 @@ package struct VolumeMetrics {
                 $0.prefetchedByteCount
             },
             counter("volume_commits_total", "Recovery points made.") { $0.commitCount },
+            counter("volume_lease_lapses_total", "How often the lease on a volume ran out while it served.") {
+                $0.lease?.lapseCount ?? 0
+            },
         ]
     }
 
@@ -116,6 +129,9 @@ package struct VolumeMetrics {
             },
             gauge("volume_write_delay_seconds", "Delay that back-pressure gives a write now.", .largest) {
                 Double($0.statistics?.writeDelayNanoseconds ?? 0) / 1e9
+            },
+            gauge("volume_lease_lapsed", "1 while a volume answers nothing because its lease has run out.", .sum) {
+                $0.statistics?.lease?.isHeld == false ? 1 : 0
             },
         ]
     }
@@ -187,6 +203,7 @@ package struct VolumeMetrics {
     private static let statusNames: [(VolumeStatus, String)] = [
         (.creating, "creating"), (.opening, "opening"), (.available, "available"), (.uploadStalled, "upload_stalled"),
         (.fenced, "fenced"), (.failed, "failed"), (.deleting, "deleting"),
+        (.standby, "standby"),
     ]
 
     private static func labels(_ volume: Figures) -> [String: String] {

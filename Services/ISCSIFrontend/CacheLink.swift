@@ -27,6 +27,8 @@ final class CacheLink {
     }
 
     private static let pollInterval = Duration.seconds(1)
+    /// While a volume is on standby: initiators wait for it when it comes.
+    private static let standbyPollInterval = Duration.milliseconds(250)
     /// A cache manager that is starting refuses hello; asking costs little.
     private static let notReadyInterval = Duration.milliseconds(20)
     private static let refusedInterval = Duration.seconds(1)
@@ -61,6 +63,7 @@ final class CacheLink {
     private var greetAt: MonotonicInstant?
     private var sendAgainAt: MonotonicInstant?
     private var pollAt = MonotonicInstant(nanoseconds: 0)
+    private var pollInterval = CacheLink.pollInterval
     private var poll: (requestID: UInt64, askedAt: MonotonicInstant)?
     private var isRevoked = false
     private var lastRefusal: BusFault?
@@ -263,6 +266,8 @@ final class CacheLink {
         case .volumeList where message.envelope.isReply && message.envelope.requestID == poll?.requestID:
             guard let poll, let reply = try? message.decodeBody(VolumeListRequest.Reply.self) else { return }
             self.poll = nil
+            let hasStandby = reply.volumes.contains { $0.status == .standby }
+            pollInterval = hasStandby ? Self.standbyPollInterval : Self.pollInterval
             owner?.link(self, listed: reply.volumes, askedAt: poll.askedAt)
         case .fault where message.envelope.requestID == poll?.requestID:
             poll = nil
@@ -284,7 +289,7 @@ final class CacheLink {
     private func sendPoll(_ now: MonotonicInstant) {
         guard isPollDue(now), let body = try? MessageCoder.encode(VolumeListRequest()) else { return }
         let requestID = takeMessageID()
-        pollAt = now.advanced(by: Self.pollInterval)
+        pollAt = now.advanced(by: pollInterval)
         guard socket.send(.init(.volumeList, requestID: requestID), body: body) == .sent else { return }
         poll = (requestID, now)
     }

@@ -19,9 +19,9 @@ final class Target {
         server = DeviceServer(unit: Self.unit(description))
     }
 
-    /// A volume that is being made or removed is not there for initiators.
+    /// A volume that is being made or removed, or is another gateway's, is not there for initiators.
     static func isVisible(_ description: VolumeDescription) -> Bool {
-        description.status != .creating && description.status != .deleting
+        description.status != .creating && description.status != .deleting && description.status != .standby
             && description.byteCount >= UInt64(Geometry.sectorByteCount)
     }
 

@@ -64,6 +64,7 @@ extension SnapshotService {
         var missing = Array(zip(members, request.volumes))
         for owner in try owners() {
             let volumes = try await owner.ask(VolumeListRequest(), within: Self.listTimeout).volumes
+                .filter { $0.status != .standby }
             let here = missing.filter { _, reference in
                 volumes.contains { $0.name == reference.text || $0.id.description == reference.text }
             }

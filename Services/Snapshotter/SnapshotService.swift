@@ -84,7 +84,7 @@ package struct SnapshotService: Sendable {
         var volumes: [VolumeDescription] = []
         for owner in owners {
             guard let reply = try? await owner.ask(VolumeListRequest(), within: Self.listTimeout) else { continue }
-            volumes += reply.volumes
+            volumes += reply.volumes.filter { $0.status != .standby }
         }
         return volumes
     }

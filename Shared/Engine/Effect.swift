@@ -153,10 +153,10 @@ package struct LocalState: Equatable, Sendable, Codable {
     package var head: Head
     package var headTag: EntityTag?
     /// Of a lease: the runs of this machine whose renewals may still land.
-    package var leaseRuns: [UInt64]?
+    package var leaseRuns: [LeaseRun]?
     package init(
         formatVersion: Int = 1, volume: VolumeID, start: UInt32, head: Head, headTag: EntityTag?,
-        leaseRuns: [UInt64]? = nil
+        leaseRuns: [LeaseRun]? = nil
     ) {
         self.formatVersion = formatVersion
         self.volume = volume

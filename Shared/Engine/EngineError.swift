@@ -15,7 +15,7 @@ package enum EngineError: Error, Equatable, Sendable {
 
     package enum FormatName: String, Sendable {
         case journal, frame, frameContents, pack, packDirectory, packPlan, mapNode, mapPack, packTable
-        case head, snapshot, snapshotGroup, pendingSnapshot, localState, formatMarker, gatewayIdentity
+        case head, snapshot, snapshotGroup, pendingSnapshot, localState, standby, formatMarker, gatewayIdentity
         case cacheRegion, cachedFrame, cacheSettings
     }
 

@@ -27,6 +27,11 @@ struct OpeningState {
     /// Why it is not verified yet, for people.
     var delayReason: String?
 
+    var isCreation: Bool {
+        guard case .create = kind else { return false }
+        return true
+    }
+
     init(kind: Kind, startedAt: UInt64) {
         self.kind = kind
         self.startedAt = startedAt

@@ -115,7 +115,7 @@ package final class Volume {
         random = EngineRandom(state: seed)
         var recovered = RecoveredJournal()
         var firstOpenIntent: JournalSequence?
-        var formerRuns: [UInt64] = []
+        var formerRuns: [LeaseRun] = []
         switch opening {
         case .create(let head):
             self.head = head
@@ -155,7 +155,8 @@ package final class Volume {
             nodeCacheByteCount: limits.nodeCacheByteCount)
         frames = FrameCache(byteCount: limits.frameCacheByteCount)
         if head.ownership == .lease, let milliseconds = head.leaseMilliseconds {
-            lease = Lease(milliseconds: milliseconds, run: random.next(), formerRuns: formerRuns)
+            lease = Lease(
+                milliseconds: milliseconds, run: LeaseRun(rawValue: random.next()), formerRuns: formerRuns)
         }
         absorb(recovered.clean)
         beginOpening(recovered, at: time)
@@ -187,6 +188,7 @@ package final class Volume {
         consider(commitDue)
         consider(foldDue)
         consider(renewalDue)
+        consider(lapseDue)
         if foldRun != nil, let ending = commitCallers.ending, ending.foldDeadline > 0 {
             consider(ending.foldDeadline)
         }
@@ -234,6 +236,7 @@ package final class Volume {
         result.bufferByteCount = journal.store.totalByteCount
         result.mapByteCount = map.byteCount
         result.warming = warming?.progress
+        result.lease = lease.map { LeaseStatistics(isHeld: !$0.isLapsed, lapseCount: $0.lapseCount) }
         return result
     }
 

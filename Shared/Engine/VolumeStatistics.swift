@@ -42,6 +42,16 @@ package struct VolumeStatistics: Equatable, Sendable {
     package var repeatCount: UInt64 = 0
     /// The delay that back-pressure gives a write now.
     package var writeDelayNanoseconds: UInt64 = 0
+    /// nil: the volume is owned exclusively.
+    package var lease: LeaseStatistics?
+}
+
+/// How it stands with the lease on a volume.
+package struct LeaseStatistics: Equatable, Sendable {
+    /// Answers go out.
+    package var isHeld: Bool
+    /// How often it ran out while the volume served.
+    package var lapseCount: UInt64
 }
 
 /// How many bytes of reads came from where. Zeros that no one stores come from nowhere.

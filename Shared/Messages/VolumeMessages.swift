@@ -32,10 +32,12 @@ package struct VolumeCreateRequest: BusRequest {
     package var commitIntervalSeconds: UInt32
     /// Journal space of this volume; nil = the configured default.
     package var uploadBufferByteCount: UInt64?
+    /// Owned by a lease of this length; nil: exclusively.
+    package var leaseMilliseconds: UInt64?
     package init(
         name: String, byteCount: UInt64?, snapshot: SnapshotID? = nil, durability: Durability = .onFlush,
         compression: CompressionLevel = .standard, commitIntervalSeconds: UInt32 = 10,
-        uploadBufferByteCount: UInt64? = nil
+        uploadBufferByteCount: UInt64? = nil, leaseMilliseconds: UInt64? = nil
     ) {
         self.name = name
         self.byteCount = byteCount
@@ -44,6 +46,7 @@ package struct VolumeCreateRequest: BusRequest {
         self.compression = compression
         self.commitIntervalSeconds = commitIntervalSeconds
         self.uploadBufferByteCount = uploadBufferByteCount
+        self.leaseMilliseconds = leaseMilliseconds
     }
 }
 
@@ -59,6 +62,22 @@ package enum VolumeStatus: UInt8, Codable, Sendable {
     /// The journal's disk failed: refuses writes.
     case failed = 6
     case deleting = 7
+    /// Another gateway's, watched here: taken over when its owner's lease runs out.
+    case standby = 8
+}
+
+/// How it stands with a volume that is owned by lease.
+package struct VolumeLease: Codable, Sendable, Equatable {
+    package var milliseconds: UInt64
+    /// The volume is answered for; at a standby: its owner was seen to renew within the lease.
+    package var isHeld: Bool
+    /// At a standby: the gateway that owns the volume.
+    package var owner: GatewayID?
+    package init(milliseconds: UInt64, isHeld: Bool, owner: GatewayID? = nil) {
+        self.milliseconds = milliseconds
+        self.isHeld = isHeld
+        self.owner = owner
+    }
 }
 
 /// One volume as its owner sees it now.
@@ -86,13 +105,15 @@ package struct VolumeDescription: Codable, Sendable, Equatable {
     package var uploadBufferByteCount: UInt64
     /// nil while the volume has no engine.
     package var reads: VolumeReadFigures?
+    /// nil: owned exclusively.
+    package var lease: VolumeLease?
     package init(
         id: VolumeID, name: String, targetName: String, byteCount: UInt64, status: VolumeStatus,
         statusReason: String, durability: Durability, compression: CompressionLevel, commitIntervalSeconds: UInt32,
         sourceSnapshot: SnapshotID?, createdMilliseconds: UInt64, generation: UInt32, commitNumber: UInt64,
         recoveryPointMilliseconds: UInt64, dirtyByteCount: UInt64, oldestDirtySeconds: Double,
         uploadBufferUsedByteCount: UInt64, uploadBufferByteCount: UInt64,
-        reads: VolumeReadFigures? = nil
+        reads: VolumeReadFigures? = nil, lease: VolumeLease? = nil
     ) {
         self.id = id
         self.name = name
@@ -113,6 +134,7 @@ package struct VolumeDescription: Codable, Sendable, Equatable {
         self.uploadBufferUsedByteCount = uploadBufferUsedByteCount
         self.uploadBufferByteCount = uploadBufferByteCount
         self.reads = reads
+        self.lease = lease
     }
 }
 
@@ -186,14 +208,23 @@ package struct VolumeDiscoverRequest: BusRequest {
     }
 }
 
-/// Opens a volume from the bucket on this gateway. `force` takes it from another owner, who is then fenced.
+/// Opens a volume from the bucket on this gateway. `force` takes it from another owner, who is then fenced; without it
+/// a volume under a lease is taken when the lease has run out.
 package struct VolumeAttachRequest: BusRequest {
     package typealias Reply = VolumeDescription
     package static let kind = MessageKind.volumeAttach
     package var volume: VolumeReference
     package var force: Bool
-    package init(volume: VolumeReference, force: Bool) {
+    /// Not now: whenever its owner's lease runs out.
+    package var standby: StandbyWish?
+    package init(volume: VolumeReference, force: Bool, standby: StandbyWish? = nil) {
         self.volume = volume
         self.force = force
+        self.standby = standby
     }
+}
+
+package enum StandbyWish: UInt8, Codable, Sendable {
+    case begin = 1
+    case cancel = 2
 }

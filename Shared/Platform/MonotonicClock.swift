@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// A reading of CLOCK_MONOTONIC in nanoseconds: for deadlines and intervals within one run of one machine.
+/// A reading of CLOCK_BOOTTIME in nanoseconds: for deadlines and intervals within one run of one machine.
 package struct MonotonicInstant: Hashable, Comparable, Sendable {
     package var nanoseconds: UInt64
     @inlinable package init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
@@ -26,12 +26,12 @@ package struct MonotonicInstant: Hashable, Comparable, Sendable {
     }
 }
 
-/// Reads CLOCK_MONOTONIC.
+/// Reads CLOCK_BOOTTIME, which goes on while the machine is suspended: a lease that ran out in its sleep has run out.
 package enum MonotonicClock {
     package static func now() -> MonotonicInstant {
         var time = timespec()
         // Cannot fail: the clock exists on every Linux and the pointer is valid.
-        _ = unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        _ = unsafe clock_gettime(CLOCK_BOOTTIME, &time)
         return MonotonicInstant(nanoseconds: UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec))
     }
 }

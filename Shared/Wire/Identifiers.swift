@@ -89,6 +89,13 @@ package struct ServiceInstance: ResourceIdentifier {
     package init(rawValue: UInt64) { self.rawValue = rawValue }
 }
 
+/// One run of one volume under a lease: who wrote a HEAD, apart from all earlier runs and from copies of the machine.
+package struct LeaseRun: ResourceIdentifier {
+    package static let prefix = "lease"
+    package let rawValue: UInt64
+    package init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
 /// The name of an object, relative to the bucket's configured prefix: components of `[A-Za-z0-9._-]` joined by `/`.
 package struct ObjectKey: Hashable, Comparable, Codable, Sendable, CustomStringConvertible {
     package let name: String

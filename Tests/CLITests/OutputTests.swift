@@ -86,6 +86,23 @@ struct OutputTests {
         #expect(VolumeTable.list([fenced]).hasSuffix("db: another gateway took it over\n"))
     }
 
+    @Test func ownershipIsShown() throws {
+        #expect(VolumeTable.list([Self.volume]).contains("  exclusive\n"))
+        var leased = Self.volume
+        leased.lease = VolumeLease(milliseconds: 30_000, isHeld: true)
+        #expect(VolumeTable.list([leased]).contains("  lease 30s, held\n"))
+        leased.status = .standby
+        leased.lease?.isHeld = false
+        leased.lease?.owner = GatewayID(rawValue: 0xcd)
+        let record = VolumeOutput(leased, portals: [ListenAddress(host: "10.0.0.1", port: 2)])
+        #expect(VolumeTable.details(record).contains("lease 30s, lapsed; gateway sgw-000000000000000cd owns it\n"))
+        #expect(record.urls.isEmpty, "a standby serves nobody")
+        let text = try JSONOutput.text(record)
+        for name in ["\"leaseHeld\" : false", "\"leaseSeconds\" : 30", "\"ownership\" : \"lease\""] {
+            #expect(text.contains(name), "\(name)")
+        }
+    }
+
     @Test func programsGetStableNames() throws {
         let text = try JSONOutput.text(VolumeOutput(Self.volume, portals: []))
         for name in ["\"dirtyBytes\" : 1536", "\"status\" : \"available\"", "\"id\" : \"vol-000000000000000ab\""] {

@@ -50,6 +50,7 @@ final class GatewayHarness: ShardOutlet {
     /// How often everything that was asked of the bucket was answered before more was asked.
     private(set) var roundCount = 0
     private(set) var cacheReports: [CacheReport] = []
+    private(set) var standbyReports: [StandbyReport] = []
 
     /// - Parameter frameCacheByteCount: memory for frames; 0 to see what the cache on disk does.
     init(
@@ -59,7 +60,7 @@ final class GatewayHarness: ShardOutlet {
         self.frameCacheByteCount = frameCacheByteCount
         self.gateway = GatewayID(rawValue: gateway)
         directory = NSTemporaryDirectory() + "sluice-cache-test-" + String(Randomness.uint64(), radix: 16)
-        for name in ["/volumes", "/snapshots", "/journal-a", "/journal-b", "/cache"] {
+        for name in ["/volumes", "/snapshots", "/standbys", "/journal-a", "/journal-b", "/cache"] {
             try Platform.FileSystem.createDirectory(directory + name)
         }
         (shard, server, control) = Self.parts(directory, self.gateway, disk, clock, frameCacheByteCount)
@@ -99,7 +100,8 @@ final class GatewayHarness: ShardOutlet {
         return (
             shard, DataPlaneServer(shard: shard),
             ControlHandler(
-                shard: shard, admission: admission, cacheSettingsPath: directory + "/cache.json")
+                shard: shard, admission: admission, cacheSettingsPath: directory + "/cache.json",
+                standbyFiles: StandbyFiles(path: directory + "/standbys"))
         )
     }
 
@@ -114,6 +116,8 @@ final class GatewayHarness: ShardOutlet {
             try PendingSnapshotFiles(path: directory + "/snapshots").contents().snapshots,
             volumes: Set(stored.volumes))
         for volume in stored.volumes { shard.resume(try shard.registry.load(volume)) { _ in } }
+        control.adopt(
+            try StandbyFiles(path: directory + "/standbys").contents().standbys, volumes: Set(stored.volumes))
         server.isServing = true
         #expect(server.hello(Self.frontend))
         shard.uploaderReady(UploaderReady(freeWriteSlots: 8, freeReadSlots: 8), from: Self.uploader)
@@ -148,6 +152,7 @@ final class GatewayHarness: ShardOutlet {
     }
     func report(_ report: EngineReport, of volume: HostedVolume) { reports.append(report) }
     func report(_ report: CacheReport, of cache: HostedCache) { cacheReports.append(report) }
+    func report(_ report: StandbyReport, of volume: VolumeID, name: String) { standbyReports.append(report) }
 
     // MARK: Running
 
@@ -287,6 +292,30 @@ final class GatewayHarness: ShardOutlet {
             control.attach(
                 VolumeAttachRequest(volume: VolumeReference(name), force: force), within: .seconds(30), answer: $0)
         }
+    }
+
+    /// An answer that is waited for while time passes.
+    final class Pending<Reply> { fileprivate(set) var result: Result<Reply, BusFault>? }
+
+    func attachLater(_ name: String, within timeout: Duration = .seconds(120)) -> Pending<VolumeDescription> {
+        let pending = Pending<VolumeDescription>()
+        let request = VolumeAttachRequest(volume: VolumeReference(name), force: false)
+        control.attach(request, within: timeout) { pending.result = $0 }
+        run()
+        return pending
+    }
+
+    @discardableResult
+    func standBy(_ name: String, _ wish: StandbyWish = .begin) throws -> VolumeDescription {
+        let request = VolumeAttachRequest(volume: VolumeReference(name), force: false, standby: wish)
+        return try self.await { control.attach(request, within: .seconds(30), answer: $0) }
+    }
+
+    @discardableResult
+    func createLeased(_ name: String = "db", seconds: UInt64) throws -> VolumeDescription {
+        let request = VolumeCreateRequest(
+            name: name, byteCount: Self.gibibyte, leaseMilliseconds: seconds * 1000)
+        return try self.await { control.create(request, within: .seconds(30), answer: $0) }
     }
 
     func fault(_ work: () throws -> Void) throws -> BusFault {

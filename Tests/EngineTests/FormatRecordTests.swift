@@ -68,6 +68,31 @@ import Wire
         #expect(try FormatMarker(createdMilliseconds: 1_767_225_600_000).encoded() == marker)
     }
 
+    @Test func goldenRecordsUnderALease() throws {
+        var head = FormatSamples.head
+        head.ownership = .lease
+        head.leaseMilliseconds = 30_000
+        let run = LeaseRun(rawValue: 0xfedc_ba98_7654_3210)
+        head.renewal = LeaseRenewal(run: run, number: 12)
+        let bytes = try FormatSamples.record("head-lease")
+        #expect(try HeadFormat.decode(bytes) == head)
+        #expect(try HeadFormat.encode(head) == bytes)
+        var state = self.state
+        state.head = head
+        state.leaseRuns = [run, LeaseRun(rawValue: 7)]
+        let stateBytes = try FormatSamples.record("local-state-lease")
+        #expect(try LocalStateFormat.decode(stateBytes) == state)
+        #expect(try LocalStateFormat.encode(state) == stateBytes)
+        let standby = Standby(head: head, createdMilliseconds: 1_767_225_620_000)
+        let standbyBytes = try FormatSamples.record("standby")
+        #expect(try StandbyFormat.decode(standbyBytes) == standby)
+        #expect(try StandbyFormat.encode(standby) == standbyBytes)
+        FormatSamples.expectRefusal(ofDamageTo: standbyBytes, strideBy: 7) { _ = try StandbyFormat.decode($0) }
+        // Only a volume under a lease has standbys.
+        let exclusive = try StandbyFormat.encode(Standby(head: FormatSamples.head, createdMilliseconds: 1))
+        #expect(throws: EngineError.self) { try StandbyFormat.decode(exclusive) }
+    }
+
     @Test func goldenSnapshotsOfTheSecondVersion() throws {
         let pinned = try FormatSamples.record("snapshot", version: 2)
         #expect(try SnapshotFormat.decode(pinned) == pinnedSnapshot)

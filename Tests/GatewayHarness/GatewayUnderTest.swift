@@ -35,6 +35,8 @@ package final class GatewayUnderTest: @unchecked Sendable {
     package let binaries: URL
     /// nil: a directory beside the others.
     private let s3: S3Bucket?
+    /// nil: where the test runs.
+    private let machine: TestNetwork.Machine?
     package let portal: UInt16
     package let exporterPort: UInt16
     /// Written by `start` and `stop`, which the owning test calls from one thread: the proof for `Sendable`.
@@ -43,10 +45,11 @@ package final class GatewayUnderTest: @unchecked Sendable {
     /// - Parameter settings: YAML that is appended to the gateway's configuration.
     package init(
         binaries: URL = GatewayUnderTest.builtBinaries, in parent: URL? = nil, s3: S3Bucket? = nil,
-        settings: String = ""
+        machine: TestNetwork.Machine? = nil, settings: String = ""
     ) throws {
         self.binaries = binaries
         self.s3 = s3
+        self.machine = machine
         directory = (parent ?? FileManager.default.temporaryDirectory)
             .appendingPathComponent("sluice-\(UInt32.random(in: 0 ... .max))")
         portal = Self.freePort()
@@ -61,7 +64,7 @@ package final class GatewayUnderTest: @unchecked Sendable {
             journal: {directories: [journal], size: 8GiB, volume_buffer: 1GiB}
             cache: {directories: [cache]}
             bucket: {\(bucketSettings)}
-            iscsi: {listen: ["127.0.0.1:\(portal)"]}
+            iscsi: {listen: ["\(portalHost):\(portal)"]}
             exporter: {listen: "127.0.0.1:\(exporterPort)"}
             \(settings)
             """
@@ -90,8 +93,9 @@ package final class GatewayUnderTest: @unchecked Sendable {
     package var configurationFile: URL { directory.appendingPathComponent("gateway.yaml") }
     package var logFile: URL { directory.appendingPathComponent("log") }
     package func path(_ name: String) -> URL { directory.appendingPathComponent(name) }
+    package var portalHost: String { machine?.address ?? "127.0.0.1" }
     package func target(_ volume: String) -> String { "iqn.2026-11.io.sluice:\(volume)" }
-    package func url(_ volume: String) -> String { "iscsi://127.0.0.1:\(portal)/\(target(volume))/0" }
+    package func url(_ volume: String) -> String { "iscsi://\(portalHost):\(portal)/\(target(volume))/0" }
 
     /// Where `swift build` put the executables: beside the running test bundle.
     package static var builtBinaries: URL {
@@ -127,8 +131,9 @@ package final class GatewayUnderTest: @unchecked Sendable {
         _ = FileManager.default.createFile(atPath: logFile.path, contents: nil)
         let log = try FileHandle(forWritingTo: logFile)
         try log.seekToEnd()
-        let process = Self.process(
-            binaries.appendingPathComponent("sluice").path, ["up", "--config", configurationFile.path])
+        let command = [binaries.appendingPathComponent("sluice").path, "up", "--config", configurationFile.path]
+        let elsewhere = machine.map { ["ip", "netns", "exec", $0.namespace] } ?? []
+        let process = Self.process((elsewhere + command)[0], Array((elsewhere + command).dropFirst()))
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardOutput = log
         process.standardError = log
@@ -144,7 +149,7 @@ package final class GatewayUnderTest: @unchecked Sendable {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = portal.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        address.sin_addr.s_addr = unsafe inet_addr(portalHost)
         return unsafe withUnsafePointer(to: &address) {
             unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 unsafe connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
@@ -155,7 +160,7 @@ package final class GatewayUnderTest: @unchecked Sendable {
     /// Waits until the volume's target is offered.
     package func waitForTarget(_ volume: String) throws {
         try wait("target \(volume) appears", seconds: 20) {
-            let list = try? Self.run("iscsi-ls", ["iscsi://127.0.0.1:\(self.portal)"])
+            let list = try? Self.run("iscsi-ls", ["iscsi://\(self.portalHost):\(self.portal)"])
             return list?.output.contains(self.target(volume)) ?? false
         }
     }
@@ -172,9 +177,26 @@ package final class GatewayUnderTest: @unchecked Sendable {
         supervisor = nil
     }
 
+    /// SIGSTOP to the supervisor and every service: a machine that stands still.
+    package func pause() throws {
+        for id in processIDs { kill(id, SIGSTOP) }
+        try wait("every process has stopped", seconds: 5) {
+            processIDs.allSatisfy { id in
+                let text = (try? String(contentsOfFile: "/proc/\(id)/stat", encoding: .utf8)) ?? ""
+                return text.split(separator: ")").last?.split(separator: " ").first == "T"
+            }
+        }
+    }
+
+    package func wake() { for id in processIDs { kill(id, SIGCONT) } }
+
+    private var processIDs: [pid_t] {
+        serviceProcessIDs.values.map { $0 } + [supervisor?.processIdentifier].compactMap { $0 }
+    }
+
     /// SIGKILL to the supervisor and every service, as a power switch would.
     package func killAll() {
-        let ids = serviceProcessIDs.values.map { $0 } + [supervisor?.processIdentifier].compactMap { $0 }
+        let ids = processIDs
         for id in ids { kill(id, SIGSTOP) }
         for id in ids { kill(id, SIGKILL) }
         supervisor?.waitUntilExit()

@@ -34,6 +34,13 @@ import Wire
         try expectGolden("fault", BusFault(.helloRequired, "hi"))
     }
 
+    @Test func aRequestWithoutALeaseIsReadAsBefore() throws {
+        let request = try MessageCoder.decode(
+            VolumeCreateRequest.self, from: try Golden.bytes("messages/v1/volume-create-request-1"))
+        #expect(request.name == "db" && request.commitIntervalSeconds == 10)
+        #expect(request.uploadBufferByteCount == nil && request.leaseMilliseconds == nil)
+    }
+
     @Test func everyMessageRoundTrips() throws {
         for seed in UInt64(0)..<20 {
             var samples = SchemaSamples(seed: seed)

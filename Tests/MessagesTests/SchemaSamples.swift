@@ -34,7 +34,7 @@ struct SchemaSamples {
         try add(.volumeDelete, VolumeDeleteRequest.Reply(id: VolumeID(rawValue: random.next())), isReply: true)
         try add(.volumeDiscover, VolumeDiscoverRequest())
         try add(.volumeDiscover, discovered(), isReply: true)
-        try add(.volumeAttach, VolumeAttachRequest(volume: VolumeReference(text()), force: random.oneIn(2)))
+        try add(.volumeAttach, attach())
         try add(.volumeAttach, volume(), isReply: true)
         try add(.volumeCut, cutRequest())
         try add(.volumeCut, cut(), isReply: true)
@@ -135,7 +135,17 @@ struct SchemaSamples {
             createdMilliseconds: random.next(), generation: number(), commitNumber: random.next(),
             recoveryPointMilliseconds: random.next(), dirtyByteCount: random.next(), oldestDirtySeconds: 1.25,
             uploadBufferUsedByteCount: random.next(), uploadBufferByteCount: random.next(),
-            reads: random.oneIn(2) ? reads() : nil)
+            reads: random.oneIn(2) ? reads() : nil,
+            lease: random.oneIn(2)
+                ? VolumeLease(
+                    milliseconds: random.next(), isHeld: random.oneIn(2),
+                    owner: random.oneIn(2) ? GatewayID(rawValue: random.next()) : nil) : nil)
+    }
+
+    private mutating func attach() -> VolumeAttachRequest {
+        VolumeAttachRequest(
+            volume: VolumeReference(text()), force: random.oneIn(2),
+            standby: random.oneIn(2) ? (random.oneIn(2) ? .begin : .cancel) : nil)
     }
 
     private mutating func reads() -> VolumeReadFigures {
@@ -190,7 +200,8 @@ struct SchemaSamples {
             name: text(), byteCount: random.oneIn(2) ? random.next() : nil,
             snapshot: random.oneIn(2) ? SnapshotID(rawValue: random.next()) : nil, durability: .onFlush,
             compression: CompressionLevel(rawValue: number()), commitIntervalSeconds: number(),
-            uploadBufferByteCount: random.oneIn(2) ? random.next() : nil)
+            uploadBufferByteCount: random.oneIn(2) ? random.next() : nil,
+            leaseMilliseconds: random.oneIn(2) ? random.next() : nil)
     }
 
     private mutating func discovered() -> VolumeDiscoverRequest.Reply {

@@ -24,8 +24,8 @@ enum LoopbackPorts {
         unsafe withSocket(INADDR_ANY, port) { unsafe bind($0, $1, $2) == 0 }
     }
 
-    static func isListening(_ port: UInt16) -> Bool {
-        unsafe withSocket(UInt32(0x7f00_0001).bigEndian, port) { unsafe connect($0, $1, $2) == 0 }
+    static func isListening(_ port: UInt16, at address: String = "127.0.0.1") -> Bool {
+        unsafe withSocket(inet_addr(address), port) { unsafe connect($0, $1, $2) == 0 }
     }
 
     private static func withSocket(

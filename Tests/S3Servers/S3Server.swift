@@ -9,7 +9,7 @@ import Synchronization
 /// process. `start` is a server of one's own, for tests that harm it.
 package final class S3Server: Sendable {
     package let kind: S3ServerKind
-    /// `http://127.0.0.1:port`, path style.
+    /// `http://127.0.0.1:port`, or another address if one was asked for; path style.
     package let endpoint: String
     package let accessKey: String
     package let secretKey: String
@@ -40,12 +40,16 @@ package final class S3Server: Sendable {
     }
 
     /// A new server, ready for requests; it ends with `stop` or with the last reference.
-    package static func start(_ kind: S3ServerKind) throws(S3ServerError) -> S3Server {
+    /// - Parameter address: to listen on instead of loopback; for SeaweedFS only.
+    package static func start(
+        _ kind: S3ServerKind, address: String = "127.0.0.1"
+    ) throws(S3ServerError) -> S3Server {
+        precondition(address == "127.0.0.1" || kind == .seaweedFS, "this server only serves loopback")
         guard kind.isInstalled else { throw .notInstalled(kind) }
         var attemptsLeft = 3
         while true {
             attemptsLeft -= 1
-            do { return try launch(kind) } catch {
+            do { return try launch(kind, address) } catch {
                 // Most likely somebody else was quicker to take one of the ports.
                 guard case .notReady = error, attemptsLeft > 0 else { throw error }
             }
@@ -87,22 +91,22 @@ package final class S3Server: Sendable {
 
     // MARK: Start
 
-    private static func launch(_ kind: S3ServerKind) throws(S3ServerError) -> S3Server {
+    private static func launch(_ kind: S3ServerKind, _ address: String) throws(S3ServerError) -> S3Server {
         let directory = FileManager.default.temporaryDirectory
             .appendingPathComponent("sluice-s3-\(UInt64.random(in: 0 ... .max))")
         let recipe: S3ServerRecipe
         do {
             try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-            recipe = try S3ServerRecipe(kind, directory: directory.path)
+            recipe = try S3ServerRecipe(kind, address: address, directory: directory.path)
         } catch let error as S3ServerError { throw error } catch { throw .system("\(error)") }
         let process = try ServerProcess(
             directory: directory, command: recipe.command, environment: recipe.environment)
         do {
             let deadline = ContinuousClock.now + recipe.timeout
-            let endpoint = "http://127.0.0.1:\(recipe.port)"
+            let endpoint = "http://\(address):\(recipe.port)"
             var keys = (access: recipe.accessKey, secret: recipe.secretKey)
             try wait(for: kind, process, until: deadline) {
-                LoopbackPorts.isListening(recipe.port) ? nil : "nobody listens"
+                LoopbackPorts.isListening(recipe.port, at: address) ? nil : "nobody listens"
             }
             if kind == .moto { keys = try MotoUser.make(endpoint: endpoint) }
             let server = S3Server(kind: kind, endpoint: endpoint, keys: keys, process: process)

@@ -11,12 +11,13 @@ struct S3ServerRecipe {
     /// Generous: a busy machine with two cores takes many times longer than an idle one.
     var timeout: Duration = .seconds(60)
 
-    init(_ kind: S3ServerKind, directory: String) throws {
+    /// - Parameter address: what SeaweedFS listens on; the others only serve loopback.
+    init(_ kind: S3ServerKind, address: String, directory: String) throws {
         let ports = try LoopbackPorts.free(6)
         port = ports[0]
         command = []
         switch kind {
-        case .seaweedFS: try seaweedFS(directory, ports)
+        case .seaweedFS: try seaweedFS(directory, address, ports)
         case .moto:
             command = [S3Tools.path("moto_server"), "-H", "127.0.0.1", "-p", "\(port)"]
             environment = ["INITIAL_NO_AUTH_ACTION_COUNT": "3"]
@@ -44,8 +45,8 @@ struct S3ServerRecipe {
         }
     }
 
-    /// On loopback only, telemetry and everything but S3 off; small volumes, of which each bucket needs some.
-    private mutating func seaweedFS(_ directory: String, _ ports: [UInt16]) throws {
+    /// On one address only, telemetry and everything but S3 off; small volumes, of which each bucket needs some.
+    private mutating func seaweedFS(_ directory: String, _ address: String, _ ports: [UInt16]) throws {
         let identities = """
             {"identities":[{"name":"sluice","credentials":[{"accessKey":"\(accessKey)","secretKey":"\(secretKey)"}],\
             "actions":["Admin","Read","Write","List","Tagging"]}]}
@@ -53,8 +54,8 @@ struct S3ServerRecipe {
         try identities.write(toFile: "\(directory)/s3.json", atomically: true, encoding: .utf8)
         try makeFolder("\(directory)/data")
         command = [
-            S3Tools.path("weed"), "-logtostderr=true", "server", "-dir=\(directory)/data", "-ip=127.0.0.1",
-            "-ip.bind=127.0.0.1", "-s3", "-s3.port=\(port)", "-s3.port.iceberg=0", "-s3.port.lance=0",
+            S3Tools.path("weed"), "-logtostderr=true", "server", "-dir=\(directory)/data", "-ip=\(address)",
+            "-ip.bind=\(address)", "-s3", "-s3.port=\(port)", "-s3.port.iceberg=0", "-s3.port.lance=0",
             "-s3.config=\(directory)/s3.json", "-filer", "-filer.port=\(ports[1])", "-master.port=\(ports[2])",
             "-volume.port=\(ports[3])", "-master.volumeSizeLimitMB=256", "-volume.max=500",
             "-master.telemetry=false",

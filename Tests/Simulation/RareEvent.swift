@@ -25,7 +25,7 @@ package enum RareEvent: String, CaseIterable, Sendable {
     case warmingStopped
     // Owners.
     case takeover, takeoverRaced, staleOwnerFenced, oldStateRefused, oldStateServedUntilFenced
-    case leaseRenewed, leaseLapsed, leaseTakenOver, leaseKept
+    case leaseRenewed, leaseLapsed, leaseTakenOver, leaseHandedOver, leaseKept
 }
 
 /// How often each event happened, over one seed or many.

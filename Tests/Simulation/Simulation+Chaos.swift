@@ -105,6 +105,17 @@ extension Simulation {
         schedule(.action(gateway: old.index, life: -1, action), after: leaseNanoseconds / 4)
     }
 
+    /// Another machine sees that the owner has shut the volume down, perhaps before the owner knows that itself.
+    private func takeIfHandedOver(from old: SimulatedGateway) throws(Violation) {
+        guard headWriter == old.index, old.status != .retired, !isDraining, gateways.count < 12,
+            let object = store[BucketLayout.head(volume)], try decode(object.bytes).cleanShutdown
+        else { return }
+        rare.add(.leaseHandedOver)
+        try takeOver()
+        schedule(
+            .action(gateway: old.index, life: -1, .retire), after: 2 * leaseNanoseconds + spread(300_000_000))
+    }
+
     private func wipe(_ gateway: SimulatedGateway) throws(Violation) {
         guard headWriter == gateway.index, gateways.count < 12 else { return }
         rare.add(.stateWiped)
@@ -159,6 +170,7 @@ extension Simulation {
             if case .open = ledger[command].state { send(command) }
         case .reconnect: gateway.isCutOff = false
         case .waitForLease(let tag, let since, let looks): try look(at: tag, since: since, looks: looks, gateway)
+        case .takeIfHandedOver: try takeIfHandedOver(from: gateway)
         case .keep(let caller): if isCurrent { try keep(caller, gateway) }
         case .retire:
             guard gateway.status != .retired else { return }

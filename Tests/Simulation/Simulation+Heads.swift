@@ -70,6 +70,9 @@ extension Simulation {
         headWriter = request.gateway
         headGeneration = head.generation
         noteFreeze(head, gateway)
+        if head.cleanShutdown, settings.leaseMilliseconds != nil, random.oneIn(2) {
+            schedule(.action(gateway: gateway.index, life: -1, .takeIfHandedOver), after: spread(6_000_000))
+        }
         if random.oneIn(20) {
             try checkBucketImage(head, gateway)
             if retained.count < 4 || random.oneIn(4) { retain(head, gateway) }
@@ -115,7 +118,9 @@ extension Simulation {
         trace.line(now, "g\(gateway.index) reports \(report)")
         switch report {
         case .fenced(let reason):
-            guard headWriter != gateway.index else {
+            // A taker that finds an attempt of its last run waits again: that may be a copy of it, and serve.
+            let isWaitingTaker = settings.leaseMilliseconds != nil && gateway.disk.state == nil
+            guard headWriter != gateway.index || isWaitingTaker else {
                 throw Violation(
                     .ownerIsNotFencedByItself, "g\(gateway.index) owns the volume and was fenced: \(reason)")
             }

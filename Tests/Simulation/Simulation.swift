@@ -27,6 +27,7 @@ package final class Simulation {
         case diskHeals, crash(Crash), revoke(Int), resend(Int), retire, reconnect, keep(CallerToken)
         /// Another machine has seen this version of HEAD since then.
         case waitForLease(EntityTag, since: UInt64, looks: Int)
+        case takeIfHandedOver
     }
     enum Crash { case process, power }
 

@@ -15,6 +15,7 @@ struct VolumeCreate: AsyncParsableCommand {
               sluice volume create db-copy --clone-of db
               sluice volume create db-copy --clone-of db --from-recovery-point
               sluice volume create ledger --size 1TiB --durability always --compression 3
+              sluice volume create shared --size 10GiB --ownership lease --lease 20s
             """)
 
     @Argument(help: "1 to 63 characters of a-z 0-9 . -, unique in this gateway.") var name: String
@@ -36,6 +37,15 @@ struct VolumeCreate: AsyncParsableCommand {
     var commitInterval: DurationArgument?
     @Option(name: .long, help: "Journal space of this volume (default: journal.volume_buffer).")
     var uploadBuffer: ByteSize?
+    @Option(
+        name: .long,
+        help: """
+            exclusive: this gateway's until another takes it by force; serves without the bucket. lease: held by \
+            renewing it in the bucket; another gateway takes over when it runs out.
+            """)
+    var ownership = OwnershipArgument.exclusive
+    @Option(name: .long, help: "With --ownership lease: its length, 5s to 10m (default: 30s).")
+    var lease: DurationArgument?
     @OptionGroup var gateway: GatewayOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var patience: PatienceOptions
@@ -46,6 +56,12 @@ struct VolumeCreate: AsyncParsableCommand {
         }
         if snapshot != nil && cloneOf != nil { throw ValidationError("give either --snapshot or --clone-of") }
         if fromRecoveryPoint && cloneOf == nil { throw ValidationError("--from-recovery-point goes with --clone-of") }
+        if let lease = lease?.duration {
+            guard ownership == .lease else { throw ValidationError("--lease goes with --ownership lease") }
+            guard lease >= .seconds(5), lease <= .seconds(600) else {
+                throw ValidationError("--lease is between 5s and 10m")
+            }
+        }
         if let interval = commitInterval?.duration {
             guard interval >= .seconds(2), interval <= .seconds(300), interval.wholeMilliseconds % 1000 == 0 else {
                 throw ValidationError("--commit-interval is a whole number of seconds between 2s and 5m")
@@ -60,7 +76,7 @@ struct VolumeCreate: AsyncParsableCommand {
         let request = VolumeCreateRequest(
             name: name, byteCount: size?.byteCount, snapshot: source, durability: durability.durability,
             compression: compression, commitIntervalSeconds: UInt32(interval.components.seconds),
-            uploadBufferByteCount: uploadBuffer?.byteCount)
+            uploadBufferByteCount: uploadBuffer?.byteCount, leaseMilliseconds: leaseMilliseconds)
         let volume = try await client.ask(.cache, request, timeout: patience.timeout.duration)
         let record = client.record(volume)
         try output.show(
@@ -71,6 +87,11 @@ struct VolumeCreate: AsyncParsableCommand {
 }
 
 extension VolumeCreate {
+    private var leaseMilliseconds: UInt64? {
+        guard ownership == .lease else { return nil }
+        return UInt64((lease?.duration ?? .seconds(30)).wholeMilliseconds)
+    }
+
     /// The snapshot to start with. A clone gets one of its own, which nobody sees and which goes when the clone does.
     private func source(_ client: GatewayClient) async throws -> SnapshotID? {
         guard let cloneOf else { return snapshot }
@@ -97,6 +118,8 @@ struct DurabilityArgument: ExpressibleByArgument {
     var defaultValueDescription: String { durability.word }
     static var allValueStrings: [String] { Durability.allCases.map(\.word) }
 }
+
+enum OwnershipArgument: String, ExpressibleByArgument, CaseIterable { case exclusive, lease }
 
 extension CompressionLevel: ExpressibleByArgument {
     package init?(argument: String) {

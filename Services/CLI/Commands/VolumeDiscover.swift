@@ -74,6 +74,7 @@ struct VolumeDiscover: AsyncParsableCommand {
         case nil: "no"
         case .fenced, .failed: status?.word ?? ""
         case .creating, .opening, .available, .uploadStalled, .deleting: "attached"
+        case .standby: "standby"
         }
     }
 }
@@ -87,18 +88,37 @@ struct VolumeAttach: AsyncParsableCommand {
             what it had acknowledged but not committed stays in its journal. So does a volume that is fenced or failed \
             here: it is opened anew as of its recovery point in the bucket, and its old journal is set aside.
 
-            Example: sluice volume attach db --force
+            A volume that is owned by lease is taken when its owner has shut it down, or has not renewed the lease for \
+            as long as it lasts; an owner that renews keeps it. With --standby this gateway goes on watching, across \
+            restarts, and takes over whenever that happens.
+
+            Examples:
+              sluice volume attach db --force
+              sluice volume attach shared --standby
+              sluice volume attach shared --standby --cancel
             """)
     @Argument(help: "Name or id, as `sluice volume discover` shows them.") var volume: String
     @Flag(name: .long, help: "Take the volume from the gateway that owns it.") var force = false
+    @Flag(name: .long, help: "Take the volume over when the lease of its owner runs out.") var standby = false
+    @Flag(name: .long, help: "With --standby: do not take it over any more.") var cancel = false
     @OptionGroup var gateway: GatewayOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var patience: PatienceOptions
 
+    func validate() throws {
+        if cancel && !standby { throw ValidationError("--cancel goes with --standby") }
+        if force && standby { throw ValidationError("give either --force or --standby") }
+    }
+
     func run() async throws {
         let client = try GatewayClient(gateway)
-        let request = VolumeAttachRequest(volume: VolumeReference(volume), force: force)
+        let request = VolumeAttachRequest(
+            volume: VolumeReference(volume), force: force, standby: standby ? (cancel ? .cancel : .begin) : nil)
         let attached = try await client.ask(.cache, request, timeout: patience.timeout.duration)
+        guard !cancel else {
+            return try output.show(
+                client.record(attached), or: "\(attached.name) (\(attached.id)) is no standby any more\n")
+        }
         let record = client.record(attached)
         try output.show(
             record,

@@ -28,6 +28,12 @@ package struct VolumeOutput: Encodable, Equatable, Sendable {
     /// nil while the volume is not open.
     package var reads: Reads?
     package var warming: Warming?
+    /// `exclusive` or `lease`; the others are of a lease.
+    package var ownership: String
+    package var leaseSeconds: Double?
+    package var leaseHeld: Bool?
+    /// At a standby: the gateway that owns the volume.
+    package var owner: String?
 
     /// Where reads found their bytes since the volume was opened.
     package struct Reads: Encodable, Equatable, Sendable {
@@ -58,7 +64,7 @@ package struct VolumeOutput: Encodable, Equatable, Sendable {
         statusReason = volume.statusReason
         sizeBytes = volume.byteCount
         target = volume.targetName
-        urls = portals.map { "iscsi://\($0.reachable)/\(volume.targetName)/0" }
+        urls = volume.status == .standby ? [] : portals.map { "iscsi://\($0.reachable)/\(volume.targetName)/0" }
         durability = volume.durability.word
         compressionLevel = Int(volume.compression.rawValue)
         commitIntervalSeconds = volume.commitIntervalSeconds
@@ -75,6 +81,10 @@ package struct VolumeOutput: Encodable, Equatable, Sendable {
         uploadBufferUsedBytes = volume.uploadBufferUsedByteCount
         reads = volume.reads.map(Reads.init)
         warming = Warming(volume.reads?.warming)
+        ownership = volume.lease == nil ? "exclusive" : "lease"
+        leaseSeconds = volume.lease.map { Double($0.milliseconds) / 1000 }
+        leaseHeld = volume.lease?.isHeld
+        owner = volume.lease?.owner?.description
     }
 }
 
@@ -120,7 +130,16 @@ extension VolumeStatus {
         case .fenced: "fenced"
         case .failed: "failed"
         case .deleting: "deleting"
+        case .standby: "standby"
         }
+    }
+}
+
+extension VolumeLease {
+    /// `lease 30s, held`.
+    package var text: String {
+        "lease \(Duration.milliseconds(Int64(clamping: milliseconds)).configurationText), "
+            + (isHeld ? "held" : "lapsed")
     }
 }
 

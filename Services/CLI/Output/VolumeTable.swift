@@ -6,7 +6,7 @@ import Wire
 /// Volumes for people: a line each, or one in full.
 package enum VolumeTable {
     package static func list(_ volumes: [VolumeDescription]) -> String {
-        var table = Table(["NAME", "ID", "SIZE", "STATUS", "DIRTY", "OLDEST", "RECOVERY POINT", "BUFFER"])
+        var table = Table(["NAME", "ID", "SIZE", "STATUS", "DIRTY", "OLDEST", "RECOVERY POINT", "BUFFER", "OWNERSHIP"])
         for volume in volumes {
             table.add([
                 volume.name, volume.id.description, ByteSize(byteCount: volume.byteCount).description,
@@ -14,6 +14,7 @@ package enum VolumeTable {
                 volume.dirtyByteCount == 0 ? "" : HumanText.age(seconds: volume.oldestDirtySeconds),
                 HumanText.ago(milliseconds: volume.recoveryPointMilliseconds),
                 HumanText.percent(volume.uploadBufferUsedByteCount, of: volume.uploadBufferByteCount),
+                volume.lease?.text ?? "exclusive",
             ])
         }
         let troubled = volumes.filter { !$0.statusReason.isEmpty }.map { "\($0.name): \($0.statusReason)\n" }
@@ -26,6 +27,7 @@ package enum VolumeTable {
             ("size", ByteSize(byteCount: volume.sizeBytes).description), ("target", volume.target),
             ("connect to", volume.urls.joined(separator: " ")), ("durability", volume.durability),
             ("compression", volume.compressionLevel == 0 ? "none" : "zstd level \(volume.compressionLevel)"),
+            ("ownership", Self.ownership(volume)),
             ("commit interval", "\(volume.commitIntervalSeconds) s"),
             ("made from", volume.sourceSnapshot ?? ""), ("created", volume.created),
             ("generation", String(volume.generation)), ("commits", String(volume.commitNumber)),
@@ -43,5 +45,11 @@ package enum VolumeTable {
         return rows.filter { !$0.1.isEmpty }.map { name, value in
             name + String(repeating: " ", count: width - name.count) + "  \(value)\n"
         }.joined()
+    }
+
+    private static func ownership(_ volume: VolumeOutput) -> String {
+        guard let seconds = volume.leaseSeconds, let isHeld = volume.leaseHeld else { return volume.ownership }
+        let lease = VolumeLease(milliseconds: UInt64(seconds * 1000), isHeld: isHeld).text
+        return lease + (volume.owner.map { "; gateway \($0) owns it" } ?? "")
     }
 }

@@ -83,9 +83,10 @@ extension Volume {
                     opening.landedCommitNumber = found.commitNumber
                     declareIntent()
                 } else if publication.purpose == .opening, found.generation == head.generation,
-                    found.owner == head.owner
+                    found.owner == head.owner, opening.isCreation || isWrittenHere(found)
                 {
                     // An earlier attempt of this gateway to create or to take over has landed late; it never served.
+                    // Under a lease another run of the same gateway may be a copy of it, and serve.
                     head.commitNumber = found.commitNumber + 1
                     publish(head, as: .opening, under: .matches(object.tag), at: time)
                 } else if publication.precondition == .matches(object.tag) {

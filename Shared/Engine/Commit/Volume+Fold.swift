@@ -72,6 +72,7 @@ extension Volume {
         switch step {
         case .fetch(let nodes):
             for node in nodes { fetch(.foldNode(node)) }
+        case .put where !mayStorePacks: later(.mapPack, after: leasePause, at: time)
         case .put(_, let key, let bytes):
             let token = effects.nextToken()
             foldRun?.packToken = token

@@ -5,7 +5,7 @@ import Wire
 /// Packs of the running commit: read from the journal, verified, handed to uploaders (STORAGE §3, steps 2-4).
 extension Volume {
     func startPacks(at time: EngineTime) {
-        while let commit, commit.stage == .packs, commit.nextBuild < commit.builds.count,
+        while mayStorePacks, let commit, commit.stage == .packs, commit.nextBuild < commit.builds.count,
             commit.inFlight < limits.packsInFlight
         {
             self.commit?.nextBuild += 1
@@ -99,7 +99,7 @@ extension Volume {
             build.buffer = nil
             later(.pack(build), after: backoff(build.failures), at: time)
         } else {
-            send(build)
+            send(build, at: time)
         }
     }
 
@@ -109,8 +109,9 @@ extension Volume {
     }
 
     /// Hands a pack to an uploader, each time under a name that was never used.
-    private func send(_ build: PackBuild) {
+    private func send(_ build: PackBuild, at time: EngineTime) {
         guard let buffer = build.buffer, let commit else { return }
+        guard mayStorePacks else { return later(.pack(build), after: leasePause, at: time) }
         let name = nextPackName()
         build.name = name
         let blocks = zip(build.blocks, build.checksums).map { (block: $0.block, checksum: $1) }
@@ -151,7 +152,7 @@ extension Volume {
 
     func retryPack(_ build: PackBuild, at time: EngineTime) {
         guard owns(build) else { return }
-        if build.buffer == nil { begin(build, at: time) } else { send(build) }
+        if build.buffer == nil { begin(build, at: time) } else { send(build, at: time) }
     }
 }
 

@@ -75,6 +75,7 @@ extension Volume {
         }
         new.root.packs += references
         self.commit?.stage = .head
+        if new.cleanShutdown { lease?.giveUp() }
         publish(new, as: .commit, under: .matches(headTag), at: time)
     }
 
