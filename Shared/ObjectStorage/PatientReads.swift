@@ -9,9 +9,10 @@ package struct PatientReads: ObjectStore {
 
     package var location: String { store.location }
     private let store: any ObjectStore
-    private let policy: RetryPolicy
+    private let policy: RetryPolicy?
 
-    package init(_ store: any ObjectStore, policy: RetryPolicy) {
+    /// - Parameter policy: nil: the caller tries again himself what failed; only damage is read again here.
+    package init(_ store: any ObjectStore, policy: RetryPolicy? = nil) {
         self.store = store
         self.policy = policy
     }
@@ -49,7 +50,10 @@ package struct PatientReads: ObjectStore {
     ) async throws(ObjectStoreError) -> Value {
         var damage = 0
         while true {
-            do { return try await policy.run(clock: ContinuousClock(), read) } catch {
+            do throws(ObjectStoreError) {
+                guard let policy else { return try await read() }
+                return try await policy.run(clock: ContinuousClock(), read)
+            } catch {
                 damage += 1
                 guard case .corrupt = error, damage < Self.damageLimit else { throw error }
             }

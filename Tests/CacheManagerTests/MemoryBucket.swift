@@ -13,6 +13,8 @@ final class MemoryBucket {
     private(set) var workCount = 0
     /// Called before a PUT of an object is looked at, as another writer may come in between.
     var willPut: ((ObjectKey, [UInt8]) -> Void)?
+    /// What the next requests for a frame come to instead.
+    var frameFailures: [UploadResult.Outcome] = []
 
     func put(_ key: ObjectKey, _ bytes: [UInt8]) { _ = store(key, bytes) }
 
@@ -57,6 +59,7 @@ final class MemoryBucket {
             let range = Int(byteOffset)..<Int(byteOffset) + Int(byteCount)
             guard range.upperBound <= object.bytes.count else { return (.corrupt(reason: "short"), []) }
             return (.success(etag: object.tag, storedByteCount: UInt64(byteCount)), Array(object.bytes[range]))
+        case .getFrame where !frameFailures.isEmpty: return (frameFailures.removeFirst(), [])
         case .getFrame(let key, let byteOffset, let byteCount):
             guard let object = objects[key] else { return (.notFound, []) }
             let range = Int(byteOffset)..<Int(byteOffset) + Int(byteCount)

@@ -83,7 +83,15 @@ struct CrashRun: Sendable {
     }
 
     private func complain(_ loads: [StampedLoad], _ when: String) throws {
-        let complaints = loads.flatMap { $0.verify() }
+        let finished = DispatchSemaphore(value: 0)
+        for load in loads {
+            Thread.detachNewThread {
+                load.verify()
+                finished.signal()
+            }
+        }
+        for _ in loads { finished.wait() }
+        let complaints = loads.flatMap(\.complaints)
         guard complaints.isEmpty else {
             throw Failure(
                 description: "\(complaints.count) complaints \(when) (seed \(plan.seed)):\n"

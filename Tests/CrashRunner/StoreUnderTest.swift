@@ -8,8 +8,8 @@ struct StoreUnderTest: Sendable {
     /// Everything that a network and a busy or dying server may do. Left out is what no client can withstand: a server
     /// that forgets preconditions, and bits that flip in an upload (SeaweedFS refuses those by their checksum anyway).
     ///
-    /// A request a second passes or a few: the shares are such that a short run meets most kinds, and that several in a
-    /// row still get through.
+    /// A few requests pass each second while services are killed and some thousand afterwards, when everything is read
+    /// back: the shares are such that a short run meets most kinds, and that a long one does not wait for hangs only.
     static let harm = """
         latency       delay=20ms jitter=400ms rate=0.15
         status        code=503 retry-after=1 rate=0.02 burst=4
@@ -23,10 +23,10 @@ struct StoreUnderTest: Sendable {
         reset         stage=body methods=GET rate=0.02
         truncate      methods=GET keep=1000 rate=0.03
         flip-bits     methods=GET bits=3 rate=0.03
-        hang          stage=reply rate=0.004
+        hang          stage=reply rate=0.002
         hang          stage=applied methods=PUT rate=0.004
         hang          stage=upload methods=PUT rate=0.004
-        hang          stage=body methods=GET rate=0.01
+        hang          stage=body methods=GET rate=0.001
         slow-body     bytes-per-second=200k direction=response methods=GET rate=0.02
         outage        from=20s to=24s period=60s
         """
