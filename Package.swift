@@ -91,7 +91,8 @@ let targets: [Target] = [
         swiftSettings: settings),
     .target(name: "GatewayHarness", path: "Tests/GatewayHarness", swiftSettings: settings),
     .executableTarget(
-        name: "CrashRunner", dependencies: ["TestInitiator", "GatewayHarness", "Wire", arguments],
+        name: "CrashRunner",
+        dependencies: ["TestInitiator", "GatewayHarness", "S3Servers", "FaultProxy", "Wire", arguments],
         path: "Tests/CrashRunner", swiftSettings: settings),
     tests(
         "IntegrationTests",

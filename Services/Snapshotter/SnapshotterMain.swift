@@ -21,7 +21,8 @@ struct SnapshotterMain: ServiceCommand {
         guard context.slot.number == 0 else { throw Self.alreadyRunning(context) }
         let bucket = try context.configuration.bucket()
         let meter = RequestMeter()
-        let store = MeteredObjectStore(try bucket.open(environment: ProcessEnvironment.current), meter: meter)
+        let store = PatientReads(
+            MeteredObjectStore(try bucket.open(environment: ProcessEnvironment.current), meter: meter))
         try await Self.checkFormat(store)
 
         let parts = Parts(store, context)

@@ -6,6 +6,7 @@ package import Wire
 
 /// Reads objects, ranges and frames, and passes nothing on that is short or damaged.
 package struct FetchWorker: Sendable {
+    private static let attempts = 3
     private let store: any ObjectStore
     private let retry: RetryPolicy
 
@@ -72,7 +73,17 @@ package struct FetchWorker: Sendable {
         }
     }
 
+    /// What is damaged is read again at once: most likely it was damaged on the way.
     private func answer(_ read: () async throws(ObjectStoreError) -> JobAnswer) async -> JobAnswer {
+        var answer = await attempt(read)
+        for _ in 1..<Self.attempts {
+            guard case .corrupt = answer.outcome else { break }
+            answer = await attempt(read)
+        }
+        return answer
+    }
+
+    private func attempt(_ read: () async throws(ObjectStoreError) -> JobAnswer) async -> JobAnswer {
         do {
             return try await retry.run(clock: ContinuousClock(), read)
         } catch {

@@ -50,5 +50,7 @@ package struct EngineLimits: Sendable, Equatable {
     /// Pause before a failed bucket request is tried again; doubles up to the maximum.
     package var retryNanoseconds: UInt64 = 200_000_000
     package var retryMaximumNanoseconds: UInt64 = 10_000_000_000
+    /// How often damaged bytes are fetched again before a read fails for good.
+    package var damageRetries = 3
     package init() {}
 }

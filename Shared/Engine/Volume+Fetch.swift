@@ -108,7 +108,7 @@ extension Volume {
                 directoryArrived(at: time)
             case .frame: preconditionFailure("frames are not fetched as ranges")
             }
-            fetches.failures[item] = nil
+            fetches.forgetFailures(of: item)
         } catch {
             didFail(item, error, at: time)
         }
@@ -124,7 +124,7 @@ extension Volume {
         case .failure(let failure): didFail(item, failure, at: time)
         case .success(let contents):
             if source == .bucket { statisticsCounters.downloadedByteCount += UInt64(frame.byteCount) }
-            fetches.failures[item] = nil
+            fetches.forgetFailures(of: item)
             frames.insert(contents, of: frame)
             for wait in fetches.frames.removeValue(forKey: frame) ?? [] {
                 let byteCount = deliver(contents, to: wait)
@@ -161,11 +161,15 @@ extension Volume {
     private func didFail(_ item: Fetches.Item, _ error: any Error, at time: EngineTime) {
         let count = fetches.failures[item, default: 0]
         fetches.failures[item] = count + 1
-        let isTransient =
-            switch error as? BucketFailure {
-            case .unavailable, .ambiguous, .conflict, .preconditionFailed: true
-            case .notFound, .corrupt, .refused, nil: count < 1
-            }
+        let isTransient: Bool
+        switch error as? BucketFailure {
+        case .unavailable, .ambiguous, .conflict, .preconditionFailed: isTransient = true
+        // Bits flip on the way and stores err for a moment; damage in the object itself comes again each time.
+        case .notFound, .corrupt, .refused, nil:
+            let damages = fetches.damages[item, default: 0]
+            fetches.damages[item] = damages + 1
+            isTransient = damages < limits.damageRetries
+        }
         func isPatient(_ operation: ReadOperation) -> Bool {
             isTransient && operation.deadline > time.nanoseconds
         }
@@ -205,7 +209,7 @@ extension Volume {
         if isWanted {
             later(.fetch(item), after: backoff(failures), at: time)
         } else {
-            fetches.failures[item] = nil
+            fetches.forgetFailures(of: item)
         }
     }
 

@@ -30,14 +30,21 @@ extension ObjectStore {
     package func acceptsFormat(
         _ key: ObjectKey, judge: ([UInt8]) -> ObjectStoreError.Refusal?
     ) async throws(ObjectStoreError) -> Bool {
-        let bytes: [UInt8]
-        do {
-            bytes = try await get(key).bytes
-        } catch {
-            if case .notFound = error { return false }
-            throw error
+        // A marker that cannot be used stops the whole gateway, so a damaged answer has to come more than once.
+        var damagesLeft = 2
+        while true {
+            let failure: ObjectStoreError
+            do {
+                guard let refusal = judge(try await get(key).bytes) else { return true }
+                failure = .refused(refusal)
+            } catch { failure = error }
+            switch failure {
+            case .notFound: return false
+            case .corrupt where damagesLeft > 0, .refused(.unreadableFormat) where damagesLeft > 0,
+                .refused(.newerFormat) where damagesLeft > 0:
+                damagesLeft -= 1
+            default: throw failure
+            }
         }
-        if let refusal = judge(bytes) { throw .refused(refusal) }
-        return true
     }
 }

@@ -23,22 +23,29 @@ package struct ConsistencyProbe: Sendable {
     /// Writers in each race.
     package static let contenderCount = 32
     /// A store that answers "conflict" more often than this in a row never decides.
-    private static let conflictLimit = 16
+    static let conflictLimit = 16
+    /// What was read must be wrong this often in a row: bits flip on the way, too.
+    private static let readLimit = 4
 
     private static let folder = "probes/"
-    private static let subjects = ["create", "replace", "condition", "absent", "range", "visible"]
 
-    private let store: any ObjectStore
+    let store: any ObjectStore
     private let name: String
     private let roundCount: Int
+    let retry: RetryPolicy
 
     /// - Parameters:
     ///   - time: milliseconds since 1970; tells a later run how old this one's objects are.
     ///   - run: another number for each run: two runs must not share objects.
-    package init(_ store: any ObjectStore, time: UInt64, run: UInt64, roundCount: Int = 20) {
+    ///   - retry: for each call, while the store cannot serve it; longer than a call that hangs.
+    package init(
+        _ store: any ObjectStore, time: UInt64, run: UInt64, roundCount: Int = 20,
+        retry: RetryPolicy = RetryPolicy(maximumPause: .seconds(1), deadline: .seconds(30))
+    ) {
         self.store = store
         self.name = Self.folder + hexadecimal(time, digits: 16) + "-" + hexadecimal(run, digits: 16)
         self.roundCount = roundCount
+        self.retry = retry
     }
 
     /// Takes away what runs that were killed before `time` have left.
@@ -78,55 +85,33 @@ package struct ConsistencyProbe: Sendable {
         if !findings.isEmpty { throw .refused(.unreliable(findings)) }
     }
 
-    private func key(_ subject: String) -> ObjectKey { ObjectKey(name + "." + subject) }
+    func key(_ subject: String) -> ObjectKey { ObjectKey(name + "." + subject) }
 
-    private func body(_ subject: String, _ number: Int) -> [UInt8] { Array("\(name) \(subject) \(number)".utf8) }
+    func body(_ subject: String, _ number: Int) -> [UInt8] { Array("\(name) \(subject) \(number)".utf8) }
 
+    /// A write that lands late leaves something for `removeLeftovers` of a later run.
     private func removeAll() async throws(ObjectStoreError) {
-        for subject in Self.subjects { try await store.delete(key(subject)) }
+        for try await key in store.keys(prefix: name) {
+            try await patiently { () throws(ObjectStoreError) in try await store.delete(key) }
+        }
     }
 }
 
 // MARK: - The promises
 
 extension ConsistencyProbe {
-    private func raceOfCreates() async throws(ObjectStoreError) -> [Finding] {
-        let key = key("create")
-        let winners = try await race { number throws(ObjectStoreError) in
-            _ = try await store.put(key, body("create", number), .absent)
-        }
-        guard winners.count == 1 else { return [.createsWon(winners.count, of: Self.contenderCount)] }
-        return try await store.get(key).bytes == body("create", winners[0]) ? [] : [.winnerNotStored]
-    }
-
-    private func raceOfReplacements() async throws(ObjectStoreError) -> [Finding] {
-        let key = key("replace")
-        let tag = try await create(key, body("replace", -1))
-        let winners = try await race { number throws(ObjectStoreError) in
-            _ = try await store.put(key, body("replace", number), .matches(tag))
-        }
-        guard winners.count == 1 else { return [.replacementsWon(winners.count, of: Self.contenderCount)] }
-        return try await store.get(key).bytes == body("replace", winners[0]) ? [] : [.winnerNotStored]
-    }
-
     private func conditions() async throws(ObjectStoreError) -> [Finding] {
         let key = key("condition")
         var findings: [Finding] = []
-        let first = try await create(key, body("condition", 1))
-        if try await attempt({ () throws(ObjectStoreError) in
-            _ = try await store.put(key, body("condition", 2), .absent)
-        }) {
+        let first = try await write(key, "condition", 1, .absent)
+        var current = first
+        if try await isLetThrough(key, "condition", 2, .absent) {
             findings.append(.createdOverExisting)
+            current = try await version(of: key, "condition", 2...2)?.tag ?? first
         }
-        _ = try await store.put(key, body("condition", 3), .none)
-        if try await attempt({ () throws(ObjectStoreError) in
-            _ = try await store.put(key, body("condition", 4), .matches(first))
-        }) {
-            findings.append(.staleTagAccepted)
-        }
-        if try await attempt({ () throws(ObjectStoreError) in
-            _ = try await store.put(self.key("absent"), body("absent", 1), .matches(first))
-        }) {
+        _ = try await write(key, "condition", 3, .matches(current))
+        if try await isLetThrough(key, "condition", 4, .matches(first)) { findings.append(.staleTagAccepted) }
+        if try await isLetThrough(self.key("absent"), "absent", 1, .matches(first)) {
             findings.append(.missingObjectReplaced)
         }
         return findings
@@ -135,17 +120,19 @@ extension ConsistencyProbe {
     private func ranges() async throws(ObjectStoreError) -> [Finding] {
         let key = key("range")
         let bytes = (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
-        _ = try await store.put(key, bytes, .none)
+        try await patiently { () throws(ObjectStoreError) in
+            do throws(ObjectStoreError) { _ = try await store.put(key, bytes, .absent) } catch {
+                guard case .preconditionFailed = error else { throw error }
+            }
+        }
         var findings: [Finding] = []
-        do {
-            let part = try await store.getRange(key, byteOffset: 1000, byteCount: 777)
-            if part != Array(bytes[1000..<1777]) { findings.append(.wrongRange) }
-        } catch {
-            guard case .corrupt = error else { throw error }
+        if try await isAlways({ () throws(ObjectStoreError) in try await isRangeWrong(key, of: bytes) }) {
             findings.append(.wrongRange)
         }
         do {
-            _ = try await store.getRange(key, byteOffset: 4000, byteCount: 97)
+            _ = try await patiently { () throws(ObjectStoreError) in
+                try await store.getRange(key, byteOffset: 4000, byteCount: 97)
+            }
             findings.append(.shortRangeAccepted)
         } catch {
             guard case .corrupt = error else { throw error }
@@ -153,83 +140,122 @@ extension ConsistencyProbe {
         return findings
     }
 
+    private func isRangeWrong(_ key: ObjectKey, of bytes: [UInt8]) async throws(ObjectStoreError) -> Bool {
+        do {
+            return try await store.getRange(key, byteOffset: 1000, byteCount: 777) != Array(bytes[1000..<1777])
+        } catch {
+            guard case .corrupt = error else { throw error }
+            return true
+        }
+    }
+
+    /// Each version replaces the one before it by its tag, so that a request which arrives twice or late is refused.
     private func visibility() async throws(ObjectStoreError) -> [Finding] {
         let key = key("visible")
+        var condition = WritePrecondition.absent
         for round in 0..<roundCount {
-            _ = try await store.put(key, body("visible", round), .none)
-            let found = try await store.get(key).bytes
-            guard found == body("visible", round) else { return [.oldVersionRead(round: round)] }
+            condition = .matches(try await write(key, "visible", round, condition))
+            let found = try await version(of: key, "visible", 0...round)
+            guard found?.number == round else { return [.oldVersionRead(round: round)] }
         }
-        var listed = false
-        for try await found in store.keys(prefix: key.name) where found == key { listed = true }
-        try await store.delete(key)
-        do {
-            _ = try await store.get(key)
-            return [.deletedObjectRead]
-        } catch {
-            guard case .notFound = error else { throw error }
-            return listed ? [] : [.notListed]
+        let isMissing = try await isAlways { () throws(ObjectStoreError) in
+            for try await found in store.keys(prefix: key.name) where found == key { return false }
+            return true
         }
+        try await patiently { () throws(ObjectStoreError) in try await store.delete(key) }
+        // An earlier version would be its creation, arriving once more.
+        let left = try await version(of: key, "visible", 0...roundCount)
+        if left?.number == roundCount - 1 { return [.deletedObjectRead] }
+        return isMissing ? [.notListed] : []
+    }
+}
+
+// MARK: - Calls that failures do not keep from an answer
+
+extension ConsistencyProbe {
+    /// One version of one of the probe's objects.
+    struct Version {
+        /// nil: something that the probe never wrote.
+        var number: Int?
+        var tag: EntityTag
     }
 
-    /// Creates what a promise is then tried on.
-    private func create(_ key: ObjectKey, _ bytes: [UInt8]) async throws(ObjectStoreError) -> EntityTag {
-        for _ in 1..<Self.conflictLimit {
-            do {
-                return try await store.put(key, bytes, .absent)
-            } catch {
-                guard case .conflict = error else { throw error }
+    /// A write whose condition holds. If its answer is lost, what is stored tells whether it was done.
+    func write(
+        _ key: ObjectKey, _ subject: String, _ number: Int, _ condition: WritePrecondition
+    ) async throws(ObjectStoreError) -> EntityTag {
+        try await patiently { () throws(ObjectStoreError) in
+            let failure: ObjectStoreError
+            do throws(ObjectStoreError) {
+                return try await store.put(key, body(subject, number), condition)
+            } catch { failure = error }
+            switch failure {
+            case .preconditionFailed, .notFound, .ambiguous:
+                let found = try await version(of: key, subject, number...number)
+                guard let found, found.number == number else { throw failure }
+                return found.tag
+            case .conflict, .unavailable, .corrupt, .refused, .invalidKey: throw failure
             }
         }
-        return try await store.put(key, bytes, .absent)
     }
 
-    /// True if the write was let through, false if its condition was found not to hold.
-    private func attempt(
-        _ write: () async throws(ObjectStoreError) -> Void
+    /// Tries a write whose condition does not hold, and looks whether it was done.
+    private func isLetThrough(
+        _ key: ObjectKey, _ subject: String, _ number: Int, _ condition: WritePrecondition
     ) async throws(ObjectStoreError) -> Bool {
-        for _ in 0..<Self.conflictLimit {
+        do {
+            try await patiently { () throws(ObjectStoreError) in
+                _ = try await store.put(key, body(subject, number), condition)
+            }
+            return true
+        } catch {
+            switch error {
+            case .preconditionFailed, .notFound: return try await version(of: key, subject, 0...number)?.number == number
+            case .conflict, .ambiguous, .unavailable, .corrupt, .refused, .invalidKey: throw error
+            }
+        }
+    }
+
+    /// Which of a subject's versions is stored; nil for no object. What nobody wrote is read again: it may have been
+    /// damaged on the way.
+    func version(
+        of key: ObjectKey, _ subject: String, _ known: ClosedRange<Int>
+    ) async throws(ObjectStoreError) -> Version? {
+        var tag = EntityTag("")
+        for _ in 0..<Self.readLimit {
             do {
-                try await write()
-                return true
+                let found = try await patiently { () throws(ObjectStoreError) in try await store.get(key) }
+                tag = found.tag
+                if let number = known.first(where: { body(subject, $0) == found.bytes }) {
+                    return Version(number: number, tag: tag)
+                }
             } catch {
                 switch error {
-                case .preconditionFailed, .notFound: return false
-                case .conflict: continue  // Undecided: the store wants it asked again.
-                default: throw error
+                case .notFound: return nil
+                case .corrupt: continue
+                case .preconditionFailed, .conflict, .ambiguous, .unavailable, .refused, .invalidKey: throw error
                 }
             }
         }
-        return false
+        return Version(tag: tag)
     }
 
-    /// Lets all contenders write at once; returns the numbers of those who were told that they won.
-    private func race(
-        _ write: @escaping @Sendable (Int) async throws(ObjectStoreError) -> Void
-    ) async throws(ObjectStoreError) -> [Int] {
-        let results = await withTaskGroup(of: (Int, Result<Bool, ObjectStoreError>).self) { group in
-            for number in 0..<Self.contenderCount {
-                group.addTask {
-                    do throws(ObjectStoreError) {
-                        let won = try await attempt { () throws(ObjectStoreError) in try await write(number) }
-                        return (number, .success(won))
-                    } catch {
-                        return (number, .failure(error))
-                    }
-                }
-            }
-            return await group.reduce(into: []) { $0.append($1) }
-        }
-        var winners: [Int] = []
-        var failure: ObjectStoreError?
-        for (number, result) in results {
-            switch result {
-            case .success(let won): if won { winners.append(number) }
-            case .failure(let error): failure = error
+    private func isAlways(
+        _ question: () async throws(ObjectStoreError) -> Bool
+    ) async throws(ObjectStoreError) -> Bool {
+        for _ in 0..<Self.readLimit where try await !patiently(question) { return false }
+        return true
+    }
+
+    /// Repeats a call that may be repeated for as long as the store cannot serve it or loses its answers.
+    private func patiently<Value: Sendable>(
+        _ call: () async throws(ObjectStoreError) -> Value
+    ) async throws(ObjectStoreError) -> Value {
+        try await retry.run(clock: ContinuousClock()) { () throws(ObjectStoreError) in
+            do throws(ObjectStoreError) { return try await call() } catch {
+                guard case .ambiguous(_, let cause) = error else { throw error }
+                throw .unavailable(cause)
             }
         }
-        // Two winners are too many, whatever became of the others.
-        if winners.count < 2, let failure { throw failure }
-        return winners
     }
 }

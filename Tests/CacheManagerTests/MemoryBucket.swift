@@ -14,6 +14,8 @@ final class MemoryBucket {
     var workCount: Int { works.count }
     /// Called before a PUT of an object is looked at, as another writer may come in between.
     var willPut: ((ObjectKey, [UInt8]) -> Void)?
+    /// What the next requests for a frame come to instead.
+    var frameFailures: [UploadResult.Outcome] = []
 
     func put(_ key: ObjectKey, _ bytes: [UInt8]) { _ = store(key, bytes) }
 
@@ -58,6 +60,7 @@ final class MemoryBucket {
             let range = Int(byteOffset)..<Int(byteOffset) + Int(byteCount)
             guard range.upperBound <= object.bytes.count else { return (.corrupt(reason: "short"), []) }
             return (.success(etag: object.tag, storedByteCount: UInt64(byteCount)), Array(object.bytes[range]))
+        case .getFrame where !frameFailures.isEmpty: return (frameFailures.removeFirst(), [])
         case .getFrame(let key, let byteOffset, let byteCount):
             guard let object = objects[key] else { return (.notFound, []) }
             let range = Int(byteOffset)..<Int(byteOffset) + Int(byteCount)

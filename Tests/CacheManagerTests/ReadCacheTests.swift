@@ -54,6 +54,39 @@ struct ReadCacheTests {
         #expect(statistics.localReadCount == 3 && statistics.answeredReadCount == 6)
     }
 
+    /// What was read of the bucket under these failures; its status.
+    private func status(
+        _ gateway: GatewayHarness, _ id: VolumeID, step: Int, after failures: [UploadResult.Outcome]
+    ) throws -> IOReply.Status {
+        gateway.bucket.frameFailures = failures
+        let number = gateway.submit(
+            .read, id, sector: UInt64(step * 512), count: UInt32(Self.byteCount / 512),
+            deadline: UInt64(Date().timeIntervalSince1970 * 1000) + 600_000)
+        for _ in 0..<60 {
+            gateway.pass(1)
+            if let answer = gateway.takeAnswer(number) { return answer.reply.status }
+        }
+        throw ReadIsNotAnswered()
+    }
+    private struct ReadIsNotAnswered: Error {}
+
+    @Test func failuresAndDamageInTurnDoNotFailARead() throws {
+        let (gateway, id) = try gateway()
+        let unavailable = UploadResult.Outcome.unavailable(reason: "503")
+        let damage = UploadResult.Outcome.corrupt(reason: "a bit flipped")
+        #expect(
+            try status(gateway, id, step: 3, after: [unavailable, unavailable, damage, unavailable, damage]) == .good)
+        #expect(gateway.bucket.frameFailures.isEmpty)
+        try read(gateway, id, step: 3)
+    }
+
+    @Test func damageThatStaysIsAMediumError() throws {
+        let (gateway, id) = try gateway()
+        let damage = [UploadResult.Outcome](repeating: .corrupt(reason: "damaged"), count: 100)
+        #expect(try status(gateway, id, step: 3, after: damage) == .mediumError)
+        #expect(try status(gateway, id, step: 3, after: []) == .good)
+    }
+
     @Test func aCloneReadsWhatItsSourceHasRead() throws {
         let (gateway, id) = try gateway()
         try gateway.cut("db", first: 7)

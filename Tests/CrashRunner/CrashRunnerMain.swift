@@ -1,136 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import FaultProxy
 import Foundation
 import GatewayHarness
-import Glibc
 
 /// Kills services of a real gateway at random under a stamped-block load and compares what is left with what was
 /// acknowledged: through the volume, in the bucket alone, and after the machine's state was thrown away.
 @main
-struct CrashRunnerMain: ParsableCommand {
+struct CrashRunnerMain: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sluice-crash",
         abstract: "Kill a gateway's services under load and check that nothing acknowledged is lost.")
 
     @Option(help: "How many SIGKILLs and SIGSTOPs.") var kills = 200
-    @Option(help: "Seed of load and kills.") var seed: UInt64 = .random(in: 1...1_000_000)
+    @Option(help: "Seed of load, kills and faults.") var seed: UInt64 = .random(in: 1...1_000_000)
     @Option(help: "Initiators that write at once (1-8).") var initiators = 3
     @Option(help: "Blocks of 4 KiB that they write to.") var blocks: UInt64 = 20_000
     @Option(help: "Directory of the executables.") var binaries = GatewayUnderTest.builtBinaries.path
+    @Flag(name: .customLong("s3"), help: "Keep the bucket in SeaweedFS instead of a directory.") var usesS3 = false
+    @Flag(help: "With --s3: a proxy before SeaweedFS harms what passes, by plan and seed.") var faults = false
+    @Option(help: "With --faults: a file with another plan (CONTRIBUTING.md).") var plan: String?
     @Flag(help: "Keep the gateway's directory.") var keep = false
 
-    func run() throws {
-        say("seed \(seed): \(kills) kills, \(initiators) initiators")
-        let gateway = try GatewayUnderTest(
-            binaries: URL(fileURLWithPath: binaries), settings: "commit: {interval: 2s}")
-        defer { if keep { gateway.killAll() } else { gateway.tearDown() } }
-        try gateway.start()
-        try gateway.sluice("volume", "create", "stamped", "--size", "1GiB")
-        try gateway.waitForTarget("stamped")
-        let stopping = StopFlag()
-        let loads = (0..<initiators).map { index in
-            StampedLoad(
-                StampedLoad.Plan(
-                    port: gateway.portal, target: gateway.target("stamped"), volume: seed, index: index,
-                    initiatorCount: initiators, blockCount: blocks, seed: seed), stopping: stopping)
-        }
-        for load in loads { Thread.detachNewThread { load.main() } }
-        var killer = Killer(gateway: gateway, random: LoadRandom(state: seed))
-        for number in 1...kills {
-            killer.strike()
-            if number % 20 == 0 { say("\(number) kills: \(killer.summary)") }
-        }
-        usleep(3_000_000)
-        stopping.set()
-        loads.forEach { $0.finished.wait() }
-        try check(gateway, loads)
-        let commands = loads.reduce(0) { $0 + $1.commandCount }
-        let pause = loads.map(\.longestPause).max() ?? 0
-        say(
-            "passed: \(killer.summary), \(commands) commands, "
-                + "\(loads.reduce(0) { $0 + $1.lossCount }) lost connections, "
-                + "longest pause \(String(format: "%.1f", pause)) s")
+    func validate() throws {
+        if faults, !usesS3 { throw ValidationError("--faults needs --s3: there is no proxy before a directory") }
+        if plan != nil, !faults { throw ValidationError("--plan needs --faults") }
     }
 
-    private func check(_ gateway: GatewayUnderTest, _ loads: [StampedLoad]) throws {
-        try complain(loads, "after the kills")
-        try gateway.sluice("volume", "sync", "stamped")
-        let live = gateway.path("live.img").path
-        let exported = gateway.path("exported.img").path
-        try gateway.sluice(["export", "--volume", "stamped", "--output", exported] + gateway.bucketArguments)
-        try convert(gateway.url("stamped"), live)
-        try compare(live, exported, "the volume and its export")
-        gateway.killAll()
-        for name in ["state", "journal", "cache"] {
-            try FileManager.default.removeItem(at: gateway.path(name))
-            try FileManager.default.createDirectory(at: gateway.path(name), withIntermediateDirectories: true)
+    func run() async throws {
+        let bucket = usesS3 ? try await StoreUnderTest.start(plan: try faultPlan(), seed: seed) : nil
+        let run = CrashRun(
+            plan: CrashRun.Plan(
+                kills: kills, seed: seed, initiators: initiators, blocks: blocks,
+                binaries: URL(fileURLWithPath: binaries), keep: keep), bucket: bucket)
+        let result = await Self.blocking { try run.perform() }
+        await bucket?.stop()
+        try result.get()
+    }
+
+    private func faultPlan() throws -> FaultPlan? {
+        guard faults else { return nil }
+        let text = try plan.map { try String(contentsOfFile: $0, encoding: .utf8) } ?? StoreUnderTest.harm
+        say("faults of seed \(seed):\n\(text)")
+        return try FaultPlan(text: text)
+    }
+
+    /// On a thread of its own: the proxy needs those of the concurrency runtime.
+    private static func blocking(_ body: @escaping @Sendable () throws -> Void) async -> Result<Void, any Error> {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread { continuation.resume(returning: Result(catching: body)) }
         }
-        try gateway.start()
-        try gateway.sluice("volume", "attach", "stamped", "--force")
-        try complain(loads, "from the bucket alone")
-        let restored = gateway.path("restored.img").path
-        try convert(gateway.url("stamped"), restored)
-        try compare(restored, exported, "the restored volume and the export")
-    }
-
-    private func complain(_ loads: [StampedLoad], _ when: String) throws {
-        let complaints = loads.flatMap { $0.verify() }
-        guard complaints.isEmpty else {
-            throw ValidationError(
-                "\(complaints.count) complaints \(when) (seed \(seed)):\n"
-                    + complaints.prefix(20).joined(separator: "\n"))
-        }
-        say("all blocks and the counter are right \(when)")
-    }
-
-    private func convert(_ source: String, _ target: String) throws {
-        let result = try GatewayUnderTest.run("qemu-img", ["convert", "-f", "raw", "-O", "raw", source, target])
-        guard result.status == 0 else { throw ValidationError("qemu-img convert: \(result.error)") }
-    }
-
-    private func compare(_ left: String, _ right: String, _ what: String) throws {
-        let result = try GatewayUnderTest.run("cmp", [left, right])
-        guard result.status == 0 else { throw ValidationError("\(what) differ: \(result.output)\(result.error)") }
-        say("\(what) are equal")
     }
 }
 
 /// Prints at once, so that a log shows how far a long run got.
-private func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
-
-/// Chooses victims: mostly one service, sometimes all at once, sometimes stopped for a while instead of killed.
-private struct Killer {
-    let gateway: GatewayUnderTest
-    var random: LoadRandom
-    private var counts: [String: Int] = [:]
-
-    init(gateway: GatewayUnderTest, random: LoadRandom) {
-        self.gateway = gateway
-        self.random = random
-    }
-
-    var summary: String { counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ") }
-
-    mutating func strike() {
-        usleep(UInt32(200_000 + random.next() % 1_200_000))
-        let services = gateway.serviceProcessIDs
-        guard !services.isEmpty else { return }
-        if random.next() % 10 == 0 {
-            counts["kill all", default: 0] += 1
-            for id in services.values { kill(id, SIGKILL) }
-            return
-        }
-        let preferred = services.keys.sorted().filter { !$0.hasPrefix("exporter") }
-        let name = preferred[Int(random.next() % UInt64(preferred.count))]
-        guard let id = services[name] else { return }
-        if random.next() % 5 == 0 {
-            counts["stop \(name)", default: 0] += 1
-            kill(id, SIGSTOP)
-            usleep(UInt32(500_000 + random.next() % 2_500_000))
-            kill(id, SIGCONT)
-        } else {
-            counts["kill \(name)", default: 0] += 1
-            kill(id, SIGKILL)
-        }
-    }
-}
+func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }

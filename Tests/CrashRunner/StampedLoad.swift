@@ -6,7 +6,7 @@ import Wire
 /// One initiator that writes stamped blocks, reads them back and increments the shared counter, until it is told to
 /// stop. It owns the blocks whose number modulo the number of initiators is its index.
 ///
-/// Everything but the flag belongs to the load's thread until `finished` was signalled, and to the runner afterwards:
+/// Everything but the flag belongs to the load's thread until `finished` was signalled, then to whoever verifies:
 /// the proof for `Sendable`.
 final class StampedLoad: @unchecked Sendable {
     struct Plan {
@@ -27,8 +27,11 @@ final class StampedLoad: @unchecked Sendable {
     private(set) var complaints: [String] = []
     private(set) var commandCount = 0
     private(set) var lossCount = 0
-    /// The longest time without an answer.
+    private(set) var busyCount = 0
+    /// The longest time from the wish to do something to its end, however many logins and attempts that took.
     private(set) var longestPause: TimeInterval = 0
+    private var wishedAt = Date()
+    private let failure = StopFlag()
     private let stopping: StopFlag
     let finished = DispatchSemaphore(value: 0)
     private let initiator: Initiator
@@ -42,13 +45,15 @@ final class StampedLoad: @unchecked Sendable {
             isid: 0x8000_0000_0000 | UInt64(plan.index + 1), timeoutSeconds: 40)
     }
 
+    /// From any thread: something was complained about.
+    var hasFailed: Bool { failure.isSet }
+
     func main() {
         while !stopping.isSet, complaints.count < 5 { round() }
         finished.signal()
     }
 
     private func round() {
-        let begun = Date()
         guard connect() else { return }
         switch random.next() % 10 {
         case 0: readBack()
@@ -56,7 +61,12 @@ final class StampedLoad: @unchecked Sendable {
         case 2: run([.flush], blocks: [])
         default: write()
         }
-        longestPause = max(longestPause, Date().timeIntervalSince(begun))
+        if !complaints.isEmpty { failure.set() }
+        // A round that lost its connection is not over: the next one goes on with the same wish.
+        guard initiator.isConnected else { return }
+        let now = Date()
+        longestPause = max(longestPause, now.timeIntervalSince(wishedAt))
+        wishedAt = now
     }
 
     private func connect() -> Bool {
@@ -113,6 +123,7 @@ final class StampedLoad: @unchecked Sendable {
                     if outcome.isGood {
                         if let block = pair.1 { oracle.didAcknowledge(block.0, block.1) }
                     } else if outcome.isBusy {
+                        busyCount += 1
                         again.append(pair)
                     } else {
                         complaints.append("a command failed: \(outcome)")
@@ -134,6 +145,7 @@ final class StampedLoad: @unchecked Sendable {
             lossCount += 1
             return
         }
+        busyCount += outcomes.count { $0.isBusy }
         for (block, outcome) in zip(blocks, outcomes) where !outcome.isBusy {
             guard outcome.isGood else {
                 complaints.append("reading block \(block) failed: \(outcome.status) \(outcome.sense)")
@@ -174,35 +186,46 @@ final class StampedLoad: @unchecked Sendable {
     }
 
     /// Everything once more at the end, with nobody being killed.
-    func verify() -> [String] {
-        var found = complaints
-        for _ in 0..<400 where !connect() { usleep(50_000) }
-        for block in oracle.blocks {
-            var outcome = try? initiator.execute([.read(lba: block * 8, sectors: 8)]).first
-            for _ in 0..<100 where outcome == nil || outcome?.isBusy == true {
-                usleep(100_000)
-                _ = connect()
-                outcome = try? initiator.execute([.read(lba: block * 8, sectors: 8)]).first
-            }
-            guard let outcome, outcome.isGood else {
-                found.append("block \(block) cannot be read")
-                continue
-            }
-            if let complaint = oracle.complaint(
-                block, holds: BlockStamp.sequence(in: outcome.data[...], volume: plan.volume, block: block))
-            {
-                found.append(complaint)
+    func verify() {
+        let blocks = oracle.blocks
+        for start in stride(from: 0, to: blocks.count, by: 128) {
+            let part = blocks[start..<min(start + 128, blocks.count)]
+            for (block, outcome) in zip(part, patiently(part.map { .read(lba: $0 * 8, sectors: 8) })) {
+                guard let outcome, outcome.isGood else {
+                    complaints.append("block \(block) cannot be read: \(outcome.map { "\($0)" } ?? "no answer")")
+                    continue
+                }
+                if let complaint = oracle.complaint(
+                    block, holds: BlockStamp.sequence(in: outcome.data[...], volume: plan.volume, block: block))
+                {
+                    complaints.append(complaint)
+                }
             }
         }
-        if let outcome = try? initiator.execute([.read(lba: plan.blockCount * 8, sectors: 1)]).first, outcome.isGood {
+        if let outcome = patiently([.read(lba: plan.blockCount * 8, sectors: 1)])[0], outcome.isGood {
             let block = CounterBlock(outcome.data)
-            if let complaint = counter.settle(block.shares[plan.index]) { found.append(complaint) }
-            if block.total != block.shares.reduce(0, +) { found.append("the counter's shares do not add up: \(block)") }
+            if let complaint = counter.settle(block.shares[plan.index]) { complaints.append(complaint) }
+            if block.total != block.shares.reduce(0, +) { complaints.append("the counter's shares do not add up: \(block)") }
         } else {
-            found.append("the counter cannot be read")
+            complaints.append("the counter cannot be read")
         }
         try? initiator.logout()
-        return found
+    }
+
+    /// Repeats what was answered with BUSY or not at all, as operating systems do.
+    private func patiently(_ commands: [InitiatorCommand]) -> [CommandOutcome?] {
+        var outcomes = [CommandOutcome?](repeating: nil, count: commands.count)
+        for _ in 0..<100 {
+            let open = commands.indices.filter { outcomes[$0].map(\.isBusy) ?? true }
+            if open.isEmpty { break }
+            if connect(), let answers = try? initiator.execute(open.map { commands[$0] }) {
+                for (index, answer) in zip(open, answers) { outcomes[index] = answer }
+                if answers.contains(where: \.isBusy) { usleep(100_000) }
+            } else {
+                usleep(100_000)
+            }
+        }
+        return outcomes
     }
 }
 

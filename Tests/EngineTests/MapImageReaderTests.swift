@@ -87,6 +87,24 @@ import Wire
         #expect(throws: Unplugged.self) { try reader.forEachExtent { _, _ in throw Unplugged() } }
     }
 
+    @Test func whatWasDamagedOnTheWayIsReadAgain() throws {
+        let volume = MapModelVolume(blockCount: 20_000, seed: 5, mapPackByteCount: 1 << 20)
+        try volume.fold(adding: [try volume.pack(Set((0..<300).map { $0 * 61 }))])
+        try volume.map.apply([try volume.pack(Set(40..<90))])
+        var random = SeededRandom(seed: 11)
+        var reads = 0
+        let reader = ImageReader(root: volume.map.root, volumeByteCount: 20_000 * 4096) { key, offset, count in
+            var bytes = try volume.read(key, offset, count)
+            reads += 1
+            if reads % 3 != 0 { bytes[random.below(bytes.count)] ^= 1 << UInt8(random.below(8)) }
+            return bytes
+        }
+        var blockCount: UInt64 = 0
+        try reader.forEachExtent { blocks, content in if content != .zero { blockCount += blocks.count } }
+        #expect(blockCount == UInt64(Set((0..<300).map { $0 * 61 }).union(40..<90).count))
+        #expect(reads > 6)
+    }
+
     @Test func aSequentialImageCostsFewReads() throws {
         let volume = MapModelVolume(blockCount: 8192, seed: 3, mapPackByteCount: 1 << 20)
         for start in stride(from: 0, to: 8192, by: 1024) as StrideTo<UInt64> {

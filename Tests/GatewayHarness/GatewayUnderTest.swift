@@ -128,7 +128,10 @@ package final class GatewayUnderTest: @unchecked Sendable {
 
     /// Starts all services and waits until volumes can be listed.
     package func start(environment: [String: String] = [:]) throws {
-        _ = FileManager.default.createFile(atPath: logFile.path, contents: nil)
+        // A second start goes on with the log of the first.
+        if !FileManager.default.fileExists(atPath: logFile.path) {
+            _ = FileManager.default.createFile(atPath: logFile.path, contents: nil)
+        }
         let log = try FileHandle(forWritingTo: logFile)
         try log.seekToEnd()
         let command = [binaries.appendingPathComponent("sluice").path, "up", "--config", configurationFile.path]

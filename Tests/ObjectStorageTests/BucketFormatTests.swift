@@ -44,6 +44,15 @@ struct BucketFormatTests {
         #expect(try await store.get(key).bytes.isEmpty)
     }
 
+    @Test func aMarkerThatWasDamagedOnTheWayIsReadAgain() async throws {
+        _ = try await store.put(key, [1], .absent)
+        var rates = FaultyObjectStore.Rates()
+        rates.shortBody = 0.1
+        let faulty = FaultyObjectStore(store, seed: 5, rates: rates)
+        for _ in 0..<50 { try await faulty.claimFormat(key, marker: [1], judge: judge) }
+        #expect(faulty.faultCount > 0)
+    }
+
     @Test func aWriteOfItsOwnThatNobodyConfirmedCounts() async throws {
         try await UnheardWrites(store: store).claimFormat(key, marker: [1], judge: judge)
         #expect(try await store.get(key).bytes == [1])

@@ -7,11 +7,13 @@ import Wire
 /// A store that breaks its word must not pass; one that is merely slow or busy must.
 struct ConsistencyProbeTests {
     private func findings(
-        _ breakage: FaultyObjectStore.Breakage, rates: FaultyObjectStore.Rates = .init()
+        _ breakage: FaultyObjectStore.Breakage, rates: FaultyObjectStore.Rates = .init(), seed: UInt64 = 7,
+        retry: RetryPolicy = RetryPolicy(
+            firstPause: .milliseconds(1), maximumPause: .milliseconds(10), deadline: .seconds(5))
     ) async throws -> [ConsistencyProbe.Finding] {
         let bucket = try TemporaryBucket()
-        let store = FaultyObjectStore(try bucket.openStore(), seed: 7, rates: rates, breakage: breakage)
-        return try await ConsistencyProbe(store, time: 1, run: 2, roundCount: 3).run()
+        let store = FaultyObjectStore(try bucket.openStore(), seed: seed, rates: rates, breakage: breakage)
+        return try await ConsistencyProbe(store, time: 1, run: 2, roundCount: 3, retry: retry).run()
     }
 
     @Test func soundStorePasses() async throws {
@@ -73,7 +75,35 @@ struct ConsistencyProbeTests {
     @Test func anUnavailableStoreIsNeitherSoundNorBroken() async throws {
         var rates = FaultyObjectStore.Rates()
         rates.unavailable = 1
-        await #expect(throws: ObjectStoreError.unavailable(.overloaded)) { try await findings([], rates: rates) }
+        let retry = RetryPolicy(firstPause: .milliseconds(1), deadline: .milliseconds(20))
+        await #expect(throws: ObjectStoreError.unavailable(.overloaded)) {
+            try await findings([], rates: rates, retry: retry)
+        }
+    }
+
+    /// Ceph's RGW answers some of many writers of one object with 500; a network does worse.
+    @Test(arguments: 1...8 as ClosedRange<UInt64>)
+    func failuresAndLostAnswersAreNoFindings(seed: UInt64) async throws {
+        var rates = FaultyObjectStore.Rates()
+        rates.unavailable = 0.1
+        rates.lostReply = 0.15
+        rates.lostRequest = 0.15
+        rates.conflict = 0.1
+        rates.shortBody = 0.1
+        rates.latencyTurns = 0...5
+        let found = try await findings([], rates: rates, seed: seed)
+        #expect(found.isEmpty, "seed \(seed)")
+    }
+
+    @Test(arguments: 1...4 as ClosedRange<UInt64>)
+    func failuresDoNotHideABrokenWord(seed: UInt64) async throws {
+        var rates = FaultyObjectStore.Rates()
+        rates.unavailable = 0.05
+        rates.lostReply = 0.1
+        rates.lostRequest = 0.1
+        for breakage in [FaultyObjectStore.Breakage.ignoresAbsent, .ignoresMatches] {
+            #expect(try await !findings(breakage, rates: rates, seed: seed).isEmpty, "seed \(seed)")
+        }
     }
 
     @Test func objectsOfARunThatWasKilledAreRemovedOnceOld() async throws {

@@ -157,6 +157,18 @@ struct JobExecutorTests {
         }
     }
 
+    @Test func whatWasDamagedOnTheWayIsFetchedAgain() async throws {
+        let answer = await putSample()
+        let directory = try PackFormat.decodeDirectory(answer.payload, expecting: sample.volume, sample.name)
+        let faulty = try executor { $0.shortBody = 0.2 }
+        for frame in directory.frames {
+            let fetched = await faulty.execute(
+                .getFrame(key: sample.key, byteOffset: UInt64(frame.byteOffset), byteCount: frame.byteCount),
+                payload: [])
+            #expect(!fetched.payload.isEmpty, "\(fetched.outcome)")
+        }
+    }
+
     @Test func aFrameOfAnotherPackIsNotTaken() async throws {
         _ = await putSample()
         let other = BucketLayout.dataPack(sample.volume, PackName(generation: 9, start: 9, number: 9))

@@ -21,12 +21,16 @@ struct BucketOptions: ParsableArguments {
     @Option(name: .long, help: "PEM certificates of further authorities that may vouch for the store.")
     var authorityFile: FilePath?
 
+    /// Longer than a request that hangs takes to be given up, short enough for somebody who mistyped the endpoint.
+    private static let patience = RetryPolicy(firstPause: .milliseconds(100), deadline: .seconds(30))
+
     func open(_ access: BucketAccess) throws -> any ObjectStore {
         let settings = S3Settings(
             endpoint: endpoint?.endpoint, region: region, addressing: addressing,
             credentialsFile: credentialsFile?.path, credentialsProfile: profile, authorityFile: authorityFile?.path)
-        return try BucketSettings(url: try BucketURL(bucket, prefix: prefix), s3: settings)
+        let store = try BucketSettings(url: try BucketURL(bucket, prefix: prefix), s3: settings)
             .open(access, environment: ProcessEnvironment.current)
+        return PatientReads(store, policy: Self.patience)
     }
 }
 

@@ -21,30 +21,37 @@ struct ExportSource: Sendable {
 
     /// Refuses a bucket whose format this program does not know.
     static func check(_ store: any ObjectStore) async throws {
-        let marker: [UInt8]
         do {
-            marker = try await store.get(BucketLayout.format).bytes
+            _ = try await record(BucketLayout.format, in: store, FormatMarker.init(decoding:))
         } catch ObjectStoreError.notFound {
             throw ServiceFailure(
                 .badData,
                 "\(store.location) holds nothing of Sluice: it has no object \(BucketLayout.format); check the URL "
                     + "and --prefix")
-        }
-        do {
-            _ = try FormatMarker(decoding: marker)
         } catch EngineError.newerFormat(_, let version) {
             throw ServiceFailure(
                 .configuration,
                 "\(store.location) has format \(version), this program knows \(BucketLayout.formatVersion); "
                     + "use a newer version of sluice")
-        } catch {
+        } catch let error as EngineError {
             throw ServiceFailure(.badData, "\(store.location): \(BucketLayout.format) cannot be read: \(error)")
         }
     }
 
+    /// Bits flip on the way: what cannot be decoded is read again.
+    private static func record<Record>(
+        _ key: ObjectKey, in store: any ObjectStore, _ decode: ([UInt8]) throws(EngineError) -> Record
+    ) async throws -> Record {
+        for _ in 1..<ImageReader.attempts {
+            let bytes = try await store.get(key).bytes
+            if let record = try? decode(bytes) { return record }
+        }
+        return try decode(try await store.get(key).bytes)
+    }
+
     static func snapshot(_ id: SnapshotID, in store: any ObjectStore) async throws -> ExportSource {
         do {
-            let record = try SnapshotFormat.decode(try await store.get(BucketLayout.snapshot(id)).bytes)
+            let record = try await record(BucketLayout.snapshot(id), in: store, SnapshotFormat.decode)
             guard record.state == .completed, let head = record.head else {
                 let reason = record.reason.map { ": \($0)" } ?? ""
                 let state =
@@ -98,7 +105,7 @@ struct ExportSource: Sendable {
 
     private static func head(of id: VolumeID, in store: any ObjectStore) async throws -> Head? {
         do {
-            return try HeadFormat.decode(try await store.get(BucketLayout.head(id)).bytes)
+            return try await record(BucketLayout.head(id), in: store, HeadFormat.decode)
         } catch ObjectStoreError.notFound {
             return nil
         } catch let error as EngineError {

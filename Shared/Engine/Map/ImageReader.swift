@@ -10,6 +10,9 @@ package final class ImageReader {
         case bytes([UInt8])
     }
 
+    /// How often damaged bytes are read before the image counts as damaged.
+    package static let attempts = 3
+
     package enum Failure: Error, Equatable {
         /// A frame is sound, but does not hold the block the map says it holds.
         case wrongBlock(BlockIndex, FrameReference)
@@ -45,10 +48,13 @@ package final class ImageReader {
     /// with the image, with `read`, or in `body`; nothing unverified is ever handed over.
     package func forEachExtent(_ body: (BlockRange, Content) throws -> Void) throws {
         let packs = try root.packs.map { reference in
-            let bytes = try reader.bytes(
-                of: BucketLayout.dataPack(reference.owner, reference.name), reference.directoryOffset,
-                Int(reference.directoryByteCount))
-            return (reference, try PackFormat.decodeDirectory(bytes, expecting: reference.owner, reference.name))
+            let range = RangeReader.Range(
+                key: BucketLayout.dataPack(reference.owner, reference.name), byteOffset: reference.directoryOffset,
+                byteCount: Int(reference.directoryByteCount))
+            let directory = try reader.decode(range) {
+                try PackFormat.decodeDirectory($0, expecting: reference.owner, reference.name)
+            }
+            return (reference, directory)
         }
         overlay = ImageOverlay(packs)
         if let pointer = root.packTable {
@@ -136,9 +142,10 @@ package final class ImageReader {
     }
 
     private func node(at pointer: NodePointer) throws -> MapNode {
-        let bytes = try reader.bytes(
-            of: BucketLayout.mapPack(pointer.owner, pointer.pack), UInt64(pointer.byteOffset), Int(pointer.byteCount))
-        return try MapNodeFormat.decode(bytes, at: pointer, codec: codec)
+        let range = RangeReader.Range(
+            key: BucketLayout.mapPack(pointer.owner, pointer.pack), byteOffset: UInt64(pointer.byteOffset),
+            byteCount: Int(pointer.byteCount))
+        return try reader.decode(range) { try MapNodeFormat.decode($0, at: pointer, codec: codec) }
     }
 
     private func row(_ index: UInt32, _ kind: PackTableRow.Kind) throws -> PackTableRow {

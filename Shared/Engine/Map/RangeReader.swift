@@ -19,7 +19,7 @@ struct RangeReader {
 
     let read: ObjectReader
 
-    /// Hands over the bytes of each range once, by its number, in order of their places.
+    /// Hands over the bytes of each range, by its number, in order of their places; once more what `body` finds damaged.
     func forEach(_ ranges: [Range], _ body: (Int, [UInt8]) throws -> Void) throws {
         let order = ranges.indices.sorted {
             (ranges[$0].key, ranges[$0].byteOffset) < (ranges[$1].key, ranges[$1].byteOffset)
@@ -42,13 +42,33 @@ struct RangeReader {
             for position in next...last {
                 let range = ranges[order[position]]
                 let start = Int(range.byteOffset - first.byteOffset)
-                try body(order[position], Array(bytes[start..<start + range.byteCount]))
+                try check(range, Array(bytes[start..<start + range.byteCount])) { bytes in
+                    try body(order[position], bytes)
+                }
             }
             next = last + 1
         }
     }
 
-    func bytes(of key: ObjectKey, _ byteOffset: UInt64, _ byteCount: Int) throws -> [UInt8] {
+    /// Reads one range and decodes it.
+    func decode<Decoded>(_ range: Range, _ body: ([UInt8]) throws -> Decoded) throws -> Decoded {
+        try check(range, try bytes(of: range.key, range.byteOffset, range.byteCount), body)
+    }
+
+    /// Damage in the object itself comes again each time; what was damaged on the way does not.
+    private func check<Decoded>(
+        _ range: Range, _ first: [UInt8], _ body: ([UInt8]) throws -> Decoded
+    ) throws -> Decoded {
+        var bytes = first
+        for _ in 1..<ImageReader.attempts {
+            do { return try body(bytes) } catch is EngineError {
+                bytes = try self.bytes(of: range.key, range.byteOffset, range.byteCount)
+            }
+        }
+        return try body(bytes)
+    }
+
+    private func bytes(of key: ObjectKey, _ byteOffset: UInt64, _ byteCount: Int) throws -> [UInt8] {
         let bytes = try read(key, byteOffset, byteCount)
         guard bytes.count == byteCount else {
             throw EngineError.malformed(.pack, reason: "\(bytes.count) bytes for \(byteCount) of \(key)")

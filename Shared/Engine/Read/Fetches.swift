@@ -36,6 +36,13 @@ struct Fetches {
     /// Runs that wait for the pack directories that opening needs.
     var waitingForMap: [(operation: ReadOperation, run: BlockRange)] = []
     var failures: [Item: Int] = [:]
+    /// How often in a row what came was not what was stored.
+    var damages: [Item: Int] = [:]
+
+    mutating func forgetFailures(of item: Item) {
+        failures[item] = nil
+        damages[item] = nil
+    }
 }
 
 /// What is tried again after a pause.
