@@ -96,7 +96,10 @@ let targets: [Target] = [
         path: "Tests/CrashRunner", swiftSettings: settings),
     tests(
         "IntegrationTests",
-        ["GatewayHarness", "TestInitiator", "S3Servers", "S3", "ObjectStorage", "ObjectStoreConformance", "Wire"]),
+        [
+            "GatewayHarness", "TestInitiator", "S3Servers", "S3", "ObjectStorage", "ObjectStoreConformance", "Wire",
+            "FaultProxy",
+        ]),
     .target(
         name: "S3Servers", dependencies: ["GatewayHarness"], path: "Tests/S3Servers", exclude: ["Scripts"],
         swiftSettings: settings),

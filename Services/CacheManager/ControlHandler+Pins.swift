@@ -66,7 +66,7 @@ extension ControlHandler {
             return BusFault(
                 .insufficientSpace,
                 "\(what) has \(count) volumes made from it already, which is the most; "
-                    + "make a snapshot of one of them and use that")
+                    + "delete some of them, or use another snapshot of its volume")
         }
     }
 

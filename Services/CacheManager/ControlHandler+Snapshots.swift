@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Engine
 package import Messages
-import Wire
+package import Wire
 
 /// Cutting volumes for snapshots: one, several in one turn of the loop, or several together with other cache managers.
 extension ControlHandler {
@@ -194,11 +194,11 @@ extension ControlHandler {
 
     // MARK: For the snapshotter
 
-    package func pendingSnapshots() -> PendingSnapshotsRequest.Reply {
-        let (snapshots, hasMore) = shard.snapshots.descriptions()
+    package func pendingSnapshots(after last: SnapshotID? = nil) -> PendingSnapshotsRequest.Reply {
+        let (snapshots, hasMore, revision) = shard.snapshots.descriptions(after: last)
         return PendingSnapshotsRequest.Reply(
             gateway: shard.settings.gateway, volumes: shard.volumes.keys.sorted(), snapshots: snapshots,
-            hasMore: hasMore)
+            hasMore: hasMore, revision: revision)
     }
 
     package func settle(

@@ -45,9 +45,9 @@ final class ControlRouter {
         case .volumeCut: perform(VolumeCutRequest.self, message, peer) { $0.cut($1, within: $2, answer: $3) }
         case .volumeHold: perform(VolumeHoldRequest.self, message, peer) { $0.hold($1, answer: $3) }
         case .pendingSnapshots:
-            answer(PendingSnapshotsRequest.self, message, peer) { _, _ throws(BusFault) in
+            answer(PendingSnapshotsRequest.self, message, peer) { request, _ throws(BusFault) in
                 try self.requireServing()
-                return self.owner.control.pendingSnapshots()
+                return self.owner.control.pendingSnapshots(after: request.after)
             }
         case .settleSnapshots: perform(SettleSnapshotsRequest.self, message, peer) { $0.settle($1, answer: $3) }
         case .volumeDelete: perform(VolumeDeleteRequest.self, message, peer) { $0.delete($1, within: $2, answer: $3) }

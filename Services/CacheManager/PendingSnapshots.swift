@@ -26,9 +26,13 @@ package final class PendingSnapshots {
 
     /// Descriptions with HEAD in one answer: each may be 256 KiB, a message 8 MiB.
     private static let headsPerAnswer = 8
+    /// Descriptions in one answer.
+    private static let answerLimit = 256
     private let files: PendingSnapshotFiles
     private unowned let shard: Shard
     private var entries: [SnapshotID: Entry] = [:]
+    /// Rises with each snapshot that is begun.
+    private var revision: UInt64 = 0
     package private(set) var figures = SnapshotFigures()
 
     init(files: PendingSnapshotFiles, shard: Shard) {
@@ -79,6 +83,7 @@ package final class PendingSnapshots {
         let entry = Entry(record)
         entry.whenPromised = [whenPromised]
         entries[record.id] = entry
+        revision += 1
         register(entry, hosted, as: caller)
         save(entry)
     }
@@ -105,7 +110,7 @@ package final class PendingSnapshots {
     /// The volume is no longer served from its journal here.
     func volumeLeft(_ hosted: HostedVolume) {
         for entry in undecided(of: hosted.id) {
-            entry.caller = nil
+            forgetCaller(of: entry)
             fail(entry, "volume \(hosted.name) \(Self.howItLeft(hosted)) before the snapshot was in the bucket")
         }
     }
@@ -146,17 +151,24 @@ package final class PendingSnapshots {
 
     private func drop(_ entry: Entry, _ fault: BusFault) {
         entries[entry.record.id] = nil
+        forgetCaller(of: entry)
         let waiting = entry.whenPromised
         entry.whenPromised = []
         for call in waiting { call(.failure(fault)) }
         remove([entry.record.id])
     }
 
+    /// What becomes of the cut concerns nobody any more.
+    private func forgetCaller(of entry: Entry) {
+        if let caller = entry.caller { shard.callers[caller] = nil }
+        entry.caller = nil
+    }
+
     @discardableResult
     private func register(_ entry: Entry, _ hosted: HostedVolume, as given: CallerToken? = nil) -> CallerToken {
         let caller = given ?? CallerToken(rawValue: shard.drawNumber())
         entry.caller = caller
-        shard.callers[caller] = { [weak self, unowned entry] result in self?.finished(entry, result, hosted) }
+        shard.callers[caller] = { [weak self] result in self?.finished(entry, result, hosted) }
         return caller
     }
 
@@ -241,19 +253,22 @@ package final class PendingSnapshots {
         }
     }
 
-    package func descriptions() -> (snapshots: [PendingSnapshotDescription], hasMore: Bool) {
-        var left = Self.headsPerAnswer
+    /// - Parameter last: only those with a higher id.
+    package func descriptions(
+        after last: SnapshotID?
+    ) -> (snapshots: [PendingSnapshotDescription], hasMore: Bool, revision: UInt64) {
+        var headCount = 0
         var descriptions: [PendingSnapshotDescription] = []
         for entry in entries.values.sorted(by: { $0.record.id < $1.record.id }) {
             // Not promised yet: it may still be refused.
-            guard entry.isSaved, entry.isDurable else { continue }
-            if entry.record.head != nil {
-                guard left > 0 else { continue }
-                left -= 1
+            guard last.map({ entry.record.id > $0 }) ?? true, entry.isSaved, entry.isDurable else { continue }
+            if entry.record.head != nil { headCount += 1 }
+            guard headCount <= Self.headsPerAnswer, descriptions.count < Self.answerLimit else {
+                return (descriptions, true, revision)
             }
             if let description = describe(entry, withHead: true) { descriptions.append(description) }
         }
-        return (descriptions, left == 0)
+        return (descriptions, false, revision)
     }
 
     /// Without HEAD.

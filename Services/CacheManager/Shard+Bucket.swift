@@ -20,7 +20,7 @@ extension Shard {
     /// engine decides what follows from `unavailable` and `ambiguous`.
     static func timeoutMilliseconds(of work: UploadJob.Work) -> UInt32 {
         switch work {
-        case .putPack: 60_000
+        case .putPack: 100_000
         case .putObject, .getObject: 15_000
         case .getRange, .getFrame: 20_000
         case .list, .probe: 60_000

@@ -55,7 +55,7 @@ package struct CatalogueUpkeep: Sendable {
                 changes += 1
             }
             for pin in record.pinList where try await look(at: pin, of: record, &view) { changes += 1 }
-            if try await retire(record) { changes += 1 }
+            if record.gateway == pending.gateway, try await retire(record) { changes += 1 }
         }
         return changes
     }

@@ -35,16 +35,26 @@ package struct PendingList: Sendable {
         }
         for owner in all {
             do throws(BusFault) {
-                let reply = try await owner.ask(PendingSnapshotsRequest(), within: Self.timeout)
-                list.gateway = reply.gateway
-                list.volumes.formUnion(reply.volumes)
-                if reply.hasMore { list.isComplete = false }
-                for description in reply.snapshots { list.add(description, of: owner, reply.gateway) }
+                try await list.add(owner)
             } catch {
                 list.isComplete = false
             }
         }
         return list
+    }
+
+    private mutating func add(_ owner: any VolumeOwner) async throws(BusFault) {
+        var reply = try await owner.ask(PendingSnapshotsRequest(), within: Self.timeout)
+        gateway = reply.gateway
+        let revision = reply.revision
+        while true {
+            volumes.formUnion(reply.volumes)
+            // One that was begun after the first answer may be missing.
+            if reply.revision != revision { isComplete = false }
+            for description in reply.snapshots { add(description, of: owner, reply.gateway) }
+            guard reply.hasMore, let last = reply.snapshots.last else { return }
+            reply = try await owner.ask(PendingSnapshotsRequest(after: last.id), within: Self.timeout)
+        }
     }
 
     package func isPending(_ id: SnapshotID) -> Bool { items[id].map { !$0.record.isDecided } ?? false }

@@ -17,12 +17,12 @@ package struct FetchWorker: Sendable {
 
     package func object(_ key: ObjectKey) async -> JobAnswer {
         await answer { () throws(ObjectStoreError) in
-            // What does not fit a message is no record of ours: packs are read in ranges.
-            let byteCount = try await store.byteCount(of: key)
-            guard byteCount <= UInt64(MessageLimits.frameByteCount) else {
-                return JobAnswer(.refused(reason: "\(key): \(byteCount) bytes are too many to be sent whole"))
-            }
             let contents = try await store.get(key)
+            // What does not fit a message is no record of ours: packs are read in ranges.
+            guard contents.bytes.count <= MessageLimits.frameByteCount else {
+                let reason = "\(key): \(contents.bytes.count) bytes are too many to be sent whole"
+                return JobAnswer(.refused(reason: reason))
+            }
             return JobAnswer(
                 .success(etag: contents.tag, storedByteCount: UInt64(contents.bytes.count)), payload: contents.bytes)
         }

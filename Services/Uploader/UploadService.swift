@@ -94,7 +94,7 @@ struct UploadService: Service, CustomStringConvertible {
     }
 
     private func reportHealth() {
-        let (isReady, detail) = state.report
+        let (isReady, detail) = state.report()
         health.set(ready: isReady, detail)
     }
 }

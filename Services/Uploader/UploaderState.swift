@@ -10,9 +10,12 @@ package final class UploaderState: Sendable {
         var jobCount = 0
         var idleWaiters: [CheckedContinuation<Void, Never>] = []
         var connected: Set<String> = []
-        var bucketProblem: String?
+        var bucketProblem: (reason: String, time: ContinuousClock.Instant)?
         var outcomes: [String: UInt64] = [:]
     }
+
+    /// Nobody asks a bucket that nobody needs: an old failure says nothing of how it is now.
+    package static let problemTime = Duration.seconds(30)
 
     private let values = Mutex(Values())
     package init() {}
@@ -58,22 +61,25 @@ package final class UploaderState: Sendable {
     }
 
     /// Whatever the bucket decides shows that it answers.
-    package func note(_ outcome: UploadResult.Outcome) {
+    package func note(_ outcome: UploadResult.Outcome, at now: ContinuousClock.Instant = .now) {
         values.withLock { values in
             values.outcomes[outcome.label, default: 0] += 1
             switch outcome {
             case .success, .preconditionFailed, .conflict, .notFound: values.bucketProblem = nil
-            case .ambiguous(let reason), .unavailable(let reason), .refused(let reason): values.bucketProblem = reason
+            case .ambiguous(let reason), .unavailable(let reason), .refused(let reason):
+                values.bucketProblem = (reason, now)
             case .corrupt: break
             }
         }
     }
 
     /// For health: can it work, and what does it do?
-    package var report: (isReady: Bool, detail: String) {
+    package func report(at now: ContinuousClock.Instant = .now) -> (isReady: Bool, detail: String) {
         let values = values.withLock { $0 }
         if values.isStopping { return (false, "stopping after \(values.jobCount.counted("job"))") }
-        if let problem = values.bucketProblem { return (false, "the last job failed: \(problem)") }
+        if let problem = values.bucketProblem, now < problem.time + Self.problemTime {
+            return (false, "the last job failed: \(problem.reason)")
+        }
         return (
             true, "\(values.jobCount.counted("job")) running for \(values.connected.count.counted("cache manager"))"
         )

@@ -290,6 +290,8 @@ package final class Volume {
     /// Moves what a committed layer says into the clean table.
     func absorb(_ layer: DirtyLayer) {
         for range in layer.zeroRanges.ranges { clean.removeAll(in: range) }
+        // In the order of one table's slots into a smaller one they would all land in one place.
+        clean.reserveCapacity(clean.count + layer.table.count)
         layer.table.forEach { block, entry in
             if entry.isZero || entry.partialIndex != nil { clean.remove(block) } else { clean[block] = entry }
         }

@@ -99,17 +99,23 @@ package struct PendingSnapshotDescription: Codable, Sendable, Equatable {
 /// What a cache manager has promised and nobody has taken over into the bucket yet.
 package struct PendingSnapshotsRequest: BusRequest {
     package static let kind = MessageKind.pendingSnapshots
-    package init() {}
+    /// Only those with a higher id: the last of the answer before.
+    package var after: SnapshotID?
+    package init(after: SnapshotID? = nil) { self.after = after }
     package struct Reply: Codable, Sendable {
         package var gateway: GatewayID
         /// Those that are being made included.
         package var volumes: [VolumeID]
         package var snapshots: [PendingSnapshotDescription]
-        /// There are more than one answer holds.
+        /// An answer does not hold more.
         package var hasMore: Bool
+        /// The same in two answers: no snapshot was begun between them.
+        package var revision: UInt64
         package init(
-            gateway: GatewayID, volumes: [VolumeID], snapshots: [PendingSnapshotDescription], hasMore: Bool
+            gateway: GatewayID, volumes: [VolumeID], snapshots: [PendingSnapshotDescription], hasMore: Bool,
+            revision: UInt64 = 0
         ) {
+            self.revision = revision
             self.gateway = gateway
             self.volumes = volumes
             self.snapshots = snapshots

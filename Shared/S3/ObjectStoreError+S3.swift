@@ -25,6 +25,9 @@ extension ObjectStoreError {
         case (400, "BadDigest"), (400, "XAmzContentSHA256Mismatch"), (400, "RequestTimeout"),
             (400, "XAmzContentChecksumMismatch"), (400, "IncompleteBody"):
             self = .unavailable(.serverFailed(status: 400, code: code))
+        case (408, _):
+            let cause = Cause.serverFailed(status: 408, code: code)
+            self = request.isWrite ? Self.about(request) { .ambiguous($0, cause) } : .unavailable(cause)
         case (500..., _) where response.status.code != 501:
             let cause = Cause.serverFailed(status: Int(response.status.code), code: code)
             self = request.isWrite ? Self.about(request) { .ambiguous($0, cause) } : .unavailable(cause)
@@ -51,7 +54,11 @@ extension ObjectStoreError {
         case let error as NIOSSLError where Self.isTrustFailure(error):
             self = .refused(.untrustedServer("\(error)"))
         case let error as NIOSSLExtraError: self = .refused(.untrustedServer("\(error)"))
+        case let error as NIOSSLError:
+            self = .unavailable(.unreachable("TLS failed, is it a server for http://? \(error)"))
         case let error as HTTPClientError: self.init(losing: request, error)
+        case let error as TooLong:
+            self = Self.about(request) { .corrupt($0, .otherRange("more than \(error.limit) bytes")) }
         default: self = Self.lost(request, .replyLost)
         }
     }

@@ -10,9 +10,11 @@ import Platform
 /// Signs requests, sends them, and says what an answer or the lack of one means. Safe to use from any task.
 final class S3Client: Sendable {
     /// What one attempt may take: a fixed part, and a part for its body at a rate below which a link is of no use.
+    /// Four uploads share it as a rule. The cache manager waits longer for a pack (`Shard.timeoutMilliseconds`).
     private static let attemptTime = TimeAmount.seconds(20)
-    private static let leastBytesPerSecond = 512 << 10
-    /// Nothing came or went for this long: the other end hangs.
+    private static let leastBytesPerSecond = 256 << 10
+    /// No part of a body went out for this long: the other end hangs. Silence after it is left to the deadline, since
+    /// what is in the kernel's buffer may take a slow link long.
     private static let idleTime = TimeAmount.seconds(15)
     private static let connectTime = TimeAmount.seconds(5)
     /// Shorter than servers keep a connection, so that few requests meet one that is just being closed.
@@ -32,7 +34,7 @@ final class S3Client: Sendable {
         signature = SignatureV4(region: settings.region)
         var configuration = HTTPClient.Configuration(
             tlsConfiguration: try Self.trust(settings.authorityFile), redirectConfiguration: .disallow,
-            timeout: .init(connect: Self.connectTime, read: Self.idleTime, write: Self.idleTime),
+            timeout: .init(connect: Self.connectTime, read: nil, write: Self.idleTime),
             connectionPool: .init(
                 idleTimeout: Self.poolTime, concurrentHTTP1ConnectionsPerHostSoftLimit: Self.connectionLimit),
             decompression: .disabled)
@@ -95,24 +97,52 @@ final class S3Client: Sendable {
         var message = HTTPClientRequest(url: endpoint.description + request.path + query)
         message.method = request.method
         for (name, value) in signed.headers { message.headers.add(name: name, value: value) }
-        if request.method == .PUT { message.body = .bytes(ByteBuffer(bytes: request.body)) }
+        if request.method == .PUT {
+            message.body = .stream(BodyParts(bytes: request.body), length: .known(Int64(request.body.count)))
+        }
         let bodyTime = TimeAmount.seconds(Int64(request.body.count / Self.leastBytesPerSecond))
         let response = try await http.execute(message, deadline: .now() + Self.attemptTime + bodyTime)
         return S3Response(
-            status: response.status, headers: response.headers, body: try await Self.body(of: response))
+            status: response.status, headers: response.headers,
+            body: try await Self.body(of: response, limit: request.answerByteLimit))
     }
 
     /// What is longer than announced or ends before it makes the HTTP client throw.
-    private static func body(of response: HTTPClientResponse) async throws -> [UInt8] {
+    private static func body(of response: HTTPClientResponse, limit: Int) async throws -> [UInt8] {
         let isError = !(200..<300).contains(response.status.code)
         var bytes: [UInt8] = []
         if let length = response.headers.contentByteCount, length > 0 {
-            bytes.reserveCapacity(min(Int(clamping: length), isError ? errorByteLimit : 64 << 20))
+            bytes.reserveCapacity(min(Int(clamping: length), isError ? errorByteLimit : limit))
         }
         for try await part in response.body {
             bytes.append(contentsOf: part.readableBytesView)
             if isError, bytes.count > errorByteLimit { break }
+            guard isError || bytes.count <= limit else { throw TooLong(limit: limit) }
         }
         return bytes
     }
+}
+
+/// More was sent than was asked for: a range was ignored, or the object is none of ours.
+struct TooLong: Error {
+    let limit: Int
+}
+
+/// A body in parts, each handed out when the one before it went on its way: so that the time an upload takes is seen.
+private struct BodyParts: AsyncSequence, Sendable {
+    typealias Element = ByteBuffer
+    private static let partByteCount = 256 << 10
+    let bytes: [UInt8]
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        let bytes: [UInt8]
+        var start = 0
+        mutating func next() async -> ByteBuffer? {
+            guard start < bytes.count else { return nil }
+            let end = start + Swift.min(partByteCount, bytes.count - start)
+            defer { start = end }
+            return ByteBuffer(bytes: bytes[start..<end])
+        }
+    }
+    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(bytes: bytes) }
 }

@@ -13,6 +13,8 @@ struct S3Request {
     /// Names in lower case; host and signature are added when it is sent.
     var headers: [(name: String, value: String)] = []
     var body: [UInt8] = []
+    /// An answer that is longer is not read to its end.
+    var answerByteLimit = 64 << 20
     /// The object that it is about, for errors; nil for a listing.
     let key: ObjectKey?
 

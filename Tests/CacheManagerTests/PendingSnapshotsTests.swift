@@ -50,6 +50,41 @@ struct PendingSnapshotsTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: gateway.directory + "/snapshots").isEmpty)
     }
 
+    /// The commit of the cut lands after nobody wants its HEAD any more.
+    @Test func aPromiseThatCannotBeWrittenDownIsNoneAndHarmsNothing() throws {
+        let gateway = try GatewayHarness()
+        let volume = try gateway.create()
+        try gateway.write(Self.bytes(1), to: volume.id, sector: 0)
+        gateway.isBucketReachable = false
+        try FileManager.default.removeItem(atPath: gateway.directory + "/snapshots")
+        let fault = try gateway.fault { try gateway.cut("db") }
+        #expect(fault.message.contains("no snapshot was taken"))
+        gateway.isBucketReachable = true
+        gateway.run()
+        #expect(try gateway.bucket.head(volume.id)?.commitNumber == 2)
+        #expect(try gateway.pending().isEmpty)
+        try FileManager.default.createDirectory(
+            atPath: gateway.directory + "/snapshots", withIntermediateDirectories: false)
+        try gateway.cut("db", first: 2)
+        #expect(try gateway.settle().map(\.state) == [.completed])
+    }
+
+    /// One answer holds the HEADs of eight.
+    @Test func allThatIsPromisedIsTold() throws {
+        let gateway = try GatewayHarness()
+        try gateway.create()
+        for number in 1...20 as ClosedRange<UInt64> { try gateway.cut("db", first: number) }
+        var told: [SnapshotID] = []
+        var reply = gateway.control.pendingSnapshots()
+        while true {
+            #expect(reply.snapshots.count <= 8)
+            told += reply.snapshots.map(\.id)
+            guard reply.hasMore, let last = told.last else { break }
+            reply = gateway.control.pendingSnapshots(after: last)
+        }
+        #expect(told == (1...20).map { SnapshotID(rawValue: $0) })
+    }
+
     @Test func aPromiseSurvivesTheProcessWithWhatWasWrittenAfterIt() throws {
         let gateway = try GatewayHarness()
         let volume = try gateway.create()

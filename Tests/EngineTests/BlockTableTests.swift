@@ -39,6 +39,17 @@ import Wire
         for block in 0..<span { #expect(table[BlockIndex(block)] == model[block]) }
     }
 
+    /// Slot by slot into a table that had to grow, a hundred thousand blocks took minutes.
+    @Test(.timeLimit(.minutes(1))) func aTableIsPutIntoAnotherInTimeThatGrowsWithIt() {
+        var source = BlockTable<UInt32>()
+        for block in 0..<400_000 as Range<UInt64> { source[BlockIndex(block &* 7919)] = UInt32(block) }
+        var target = BlockTable<UInt32>()
+        target[BlockIndex(1 << 40)] = 1
+        target.reserveCapacity(target.count + source.count)
+        source.forEach { target[$0] = $1 }
+        #expect(target.count == 400_001 && target[BlockIndex(7919 * 5)] == 5 && target[BlockIndex(1 << 40)] == 1)
+    }
+
     @Test func anEmptyTableAnswersNothing() {
         var table = BlockTable<UInt8>(minimumCapacity: 1000)
         #expect(table.isEmpty && table[BlockIndex(0)] == nil && table.sortedKeys().isEmpty)

@@ -88,12 +88,14 @@ struct S3Fixture: BucketFixture {
     var bucket: String?
     var prefix: String
     var secretKey: String?
+    /// In place of the server's own.
+    var endpoint: String?
 
     func open() async throws -> any ObjectStore { try openStore() }
 
     func openStore() throws -> any ObjectStore {
         var settings = S3Settings()
-        settings.endpoint = try S3Endpoint(server.endpoint)
+        settings.endpoint = try S3Endpoint(endpoint ?? server.endpoint)
         settings.region = server.region
         let url = try BucketURL("s3://\(bucket ?? server.bucket)", prefix: prefix)
         return try BucketSettings(url: url, s3: settings).open(environment: [

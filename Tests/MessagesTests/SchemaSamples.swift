@@ -75,7 +75,9 @@ struct SchemaSamples {
                 volumes: [VolumeReference(text())], holdMilliseconds: number(),
                 released: random.oneIn(2) ? random.next() : nil))
         try add(.volumeHold, VolumeHoldRequest.Reply(hold: random.next()), isReply: true)
-        try add(.pendingSnapshots, PendingSnapshotsRequest())
+        try add(
+            .pendingSnapshots,
+            PendingSnapshotsRequest(after: random.oneIn(2) ? SnapshotID(rawValue: random.next()) : nil))
         try add(.pendingSnapshots, pendingSnapshots(), isReply: true)
         try add(.settleSnapshots, SettleSnapshotsRequest(snapshots: [SnapshotID(rawValue: random.next())]))
         try add(.settleSnapshots, SettleSnapshotsRequest.Reply(), isReply: true)
@@ -235,7 +237,7 @@ struct SchemaSamples {
     private mutating func pendingSnapshots() -> PendingSnapshotsRequest.Reply {
         PendingSnapshotsRequest.Reply(
             gateway: GatewayID(rawValue: random.next()), volumes: [VolumeID(rawValue: random.next())],
-            snapshots: [pending(), pending()], hasMore: random.oneIn(2))
+            snapshots: [pending(), pending()], hasMore: random.oneIn(2), revision: random.next())
     }
 
     private mutating func group() -> SnapshotGroupDescription {

@@ -61,7 +61,7 @@ final class MemoryOwner: VolumeOwner {
         switch request {
         case let cut as VolumeCutRequest: reply = try self.cut(cut)
         case let hold as VolumeHoldRequest: reply = try self.hold(hold)
-        case is PendingSnapshotsRequest: reply = list()
+        case let request as PendingSnapshotsRequest: reply = list(after: request.after)
         case let settle as SettleSnapshotsRequest:
             state.withLock { state in
                 state.settleCount += 1
@@ -118,11 +118,13 @@ final class MemoryOwner: VolumeOwner {
         return try result.get()
     }
 
-    private func list() -> PendingSnapshotsRequest.Reply {
+    /// Two in each answer, so that every list of more has to be read in parts.
+    private func list(after last: SnapshotID?) -> PendingSnapshotsRequest.Reply {
         state.withLock { state in
-            PendingSnapshotsRequest.Reply(
+            let rest = state.pending.values.filter { last == nil || $0.id > last ?? $0.id }.sorted { $0.id < $1.id }
+            return PendingSnapshotsRequest.Reply(
                 gateway: Self.gateway, volumes: state.heads.map(\.volume),
-                snapshots: state.pending.values.sorted { $0.id < $1.id }.map(Self.description), hasMore: false)
+                snapshots: rest.prefix(2).map(Self.description), hasMore: rest.count > 2)
         }
     }
 

@@ -47,6 +47,20 @@ struct SnapshotGroupTests {
         #expect(try await harness.service.listGroups(SnapshotGroupListRequest()).groups.isEmpty)
     }
 
+    /// More members than one answer of the cache manager holds.
+    @Test func aLargeGroupIsFinished() async throws {
+        let heads = (1...9 as ClosedRange<UInt64>).map { MemoryOwner.head("v\($0)", id: $0) }
+        let harness = try SnapshotHarness([MemoryOwner(heads)])
+        let request = SnapshotGroupCreateRequest(
+            volumes: heads.map { VolumeReference($0.name) }, description: "large")
+        _ = try await harness.service.createGroup(request, id: id)
+        for member in SnapshotService.members(of: id, count: 9) { harness.owners[0].complete(member) }
+        for _ in 0..<3 where try await harness.keeper.pass() {}
+        let group = try #require(try await harness.service.listGroups(SnapshotGroupListRequest(id: id)).groups.first)
+        #expect(group.state == .completed && group.members.count == 9)
+        #expect(harness.owners[0].pending.isEmpty)
+    }
+
     @Test func aMemberThatFailsMakesTheGroupAnErrorAndLeavesTheOther() async throws {
         let harness = try harness(split: false)
         _ = try await harness.service.createGroup(request, id: id)

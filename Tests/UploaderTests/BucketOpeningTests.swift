@@ -80,7 +80,7 @@ struct UploaderStateTests {
         #expect(state.begin())
         state.stop()
         #expect(!state.begin())
-        #expect(!state.report.isReady)
+        #expect(!state.report().isReady)
         async let idle: Void = state.idle()
         state.end()
         await idle
@@ -88,11 +88,11 @@ struct UploaderStateTests {
 
     @Test func healthNamesTheBucketsLastProblemUntilItAnswersAgain() {
         let state = UploaderState()
-        #expect(state.report.isReady)
+        #expect(state.report().isReady)
         state.note(.unavailable(reason: "no space left"))
-        #expect(state.report == (false, "the last job failed: no space left"))
+        #expect(state.report() == (false, "the last job failed: no space left"))
         state.note(.notFound)
-        #expect(state.report.isReady)
+        #expect(state.report().isReady)
         #expect(state.metricFamilies.last?.samples.map(\.value) == [1, 1])
     }
 }

@@ -202,15 +202,17 @@ private final class GatedStore: ObjectStore {
         await gate()
         return try await store.put(key, bytes, precondition)
     }
-    func get(_ key: ObjectKey) async throws(ObjectStoreError) -> ObjectContents { try await store.get(key) }
+    func get(_ key: ObjectKey) async throws(ObjectStoreError) -> ObjectContents {
+        await gate()
+        return try await store.get(key)
+    }
     func getRange(
         _ key: ObjectKey, byteOffset: UInt64, byteCount: Int
     ) async throws(ObjectStoreError) -> [UInt8] {
         try await store.getRange(key, byteOffset: byteOffset, byteCount: byteCount)
     }
     func byteCount(of key: ObjectKey) async throws(ObjectStoreError) -> UInt64 {
-        await gate()
-        return try await store.byteCount(of: key)
+        try await store.byteCount(of: key)
     }
     func delete(_ key: ObjectKey) async throws(ObjectStoreError) { try await store.delete(key) }
     func list(prefix: String, after: ObjectKey?, limit: Int) async throws(ObjectStoreError) -> ObjectPage {

@@ -116,7 +116,8 @@ extension Volume {
 
     private var isHeadImminent: Bool {
         switch commit?.stage {
-        case .intent, .head: true
+        case .intent: mayReplaceHead
+        case .head: true
         case .packs, nil: false
         }
     }

@@ -39,6 +39,11 @@ extension Volume {
     package func checkCut() throws(CutRefusal) {
         guard isAlive, commitCallers.ending == nil else { throw .failed(refusal) }
         guard phase == .serving else { throw .notNow("it is still opening") }
+        // Somebody else may have the volume, and more in it.
+        guard lease?.isLapsed != true else { throw .notNow("the lease on it has not been renewed") }
+        guard opening.isHeadVerified || !active.isEmpty || !frozen.isEmpty else {
+            throw .notNow("the bucket has not said yet that it is this gateway's")
+        }
         guard active.isEmpty || frozen.count < CutState.frozenLayerLimit else {
             throw .notNow(
                 "an earlier cut still waits for the upload before it" + (commit?.delayReason.map { ": " + $0 } ?? ""))

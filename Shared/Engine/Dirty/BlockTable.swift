@@ -69,7 +69,16 @@ package struct BlockTable<Value: BitwiseCopyable> {
         for block in doomed { remove(BlockIndex(block)) }
     }
 
-    /// In no particular order.
+    /// Has room for so many blocks in all.
+    package mutating func reserveCapacity(_ count: Int) {
+        let capacity = Self.capacity(holding: count)
+        guard capacity > max(keys.count, desiredCapacity) else { return }
+        desiredCapacity = capacity
+        if let filler = values.first { grow(to: capacity, filler: filler) }
+    }
+
+    /// In an order that another table's slots have, too: who puts many blocks of one table into another reserves room
+    /// for them first, or they all land in one place.
     package func forEach<Failure: Error>(_ body: (BlockIndex, Value) throws(Failure) -> Void) throws(Failure) {
         for slot in keys.indices where keys[slot] != Self.vacant { try body(BlockIndex(keys[slot]), values[slot]) }
     }
@@ -129,7 +138,7 @@ package struct BlockTable<Value: BitwiseCopyable> {
         var slot = self.slot(of: key)
         if keys[slot] == Self.vacant {
             if (count + 1) * 3 > keys.count * 2 {
-                grow(filler: value)
+                grow(to: keys.count * 2, filler: value)
                 slot = self.slot(of: key)
             }
             keys[slot] = key
@@ -144,10 +153,10 @@ package struct BlockTable<Value: BitwiseCopyable> {
         shift = UInt64(64 - capacity.trailingZeroBitCount)
     }
 
-    private mutating func grow(filler: Value) {
+    private mutating func grow(to capacity: Int, filler: Value) {
         let oldKeys = keys
         let oldValues = values
-        allocate(oldKeys.count * 2, filler: filler)
+        allocate(capacity, filler: filler)
         for old in oldKeys.indices where oldKeys[old] != Self.vacant {
             let slot = self.slot(of: oldKeys[old])
             keys[slot] = oldKeys[old]
