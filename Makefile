@@ -89,6 +89,11 @@ bench: setup-test ## Measure against tgt in the same run, release build (docs/be
 	swift build --configuration release
 	Benchmarks/peers.py --binaries "$$(swift build --configuration release --show-bin-path)"
 
+.PHONY: bench-bucket
+bench-bucket: setup-test ## Measure write-back, cold reads, requests and recovery, release build (45 GiB of disk)
+	swift build --configuration release
+	Benchmarks/bucket.py --binaries "$$(swift build --configuration release --show-bin-path)"
+
 .PHONY: lint
 lint: ## Check the formatting
 	swift format lint --strict --parallel --recursive Package.swift Services Shared Tests
