@@ -210,7 +210,8 @@ extension ConsistencyProbe {
             return true
         } catch {
             switch error {
-            case .preconditionFailed, .notFound: return try await version(of: key, subject, 0...number)?.number == number
+            case .preconditionFailed, .notFound:
+                return try await version(of: key, subject, 0...number)?.number == number
             case .conflict, .ambiguous, .unavailable, .corrupt, .refused, .invalidKey: throw error
             }
         }

@@ -205,7 +205,9 @@ final class StampedLoad: @unchecked Sendable {
         if let outcome = patiently([.read(lba: plan.blockCount * 8, sectors: 1)])[0], outcome.isGood {
             let block = CounterBlock(outcome.data)
             if let complaint = counter.settle(block.shares[plan.index]) { complaints.append(complaint) }
-            if block.total != block.shares.reduce(0, +) { complaints.append("the counter's shares do not add up: \(block)") }
+            if block.total != block.shares.reduce(0, +) {
+                complaints.append("the counter's shares do not add up: \(block)")
+            }
         } else {
             complaints.append("the counter cannot be read")
         }

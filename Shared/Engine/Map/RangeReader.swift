@@ -19,7 +19,7 @@ struct RangeReader {
 
     let read: ObjectReader
 
-    /// Hands over the bytes of each range, by its number, in order of their places; once more what `body` finds damaged.
+    /// Hands over the bytes of each range, by its number, in order of their places; again what `body` finds damaged.
     func forEach(_ ranges: [Range], _ body: (Int, [UInt8]) throws -> Void) throws {
         let order = ranges.indices.sorted {
             (ranges[$0].key, ranges[$0].byteOffset) < (ranges[$1].key, ranges[$1].byteOffset)
