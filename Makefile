@@ -58,7 +58,7 @@ integration: test-build ## A real gateway with real initiators, one test at a ti
 .PHONY: s3-more
 s3-more: setup-test test-build ## Install more S3 servers (JuiceFS, Swift, Ceph) and run the tests of all
 	@scripts/setup.sh s3-more
-	$(TEST) --filter S3ServersTests --no-parallel
+	$(TEST) --filter 'S3ServersTests|S3StoreTests' --no-parallel
 
 SIM_BUILD = swift build --configuration release --product sluice-sim
 SIM = $$($(SIM_BUILD) --show-bin-path)/sluice-sim
@@ -74,15 +74,27 @@ sim-short: setup ## A few minutes of simulation, and every broken rule must be c
 	$(SIM) --seeds '0..<1000'
 	$(SIM) --seeds '0..<300' --mutants
 
+# The second loop writes to few blocks, because reading them back through the faults takes most of its time.
 .PHONY: crash-short
-crash-short: test-build ## Forty kills
+crash-short: test-build ## Forty kills, and twelve with a faulty S3 store
 	$(TEST_BINARIES)/sluice-crash --kills 40
+	$(TEST_BINARIES)/sluice-crash --s3 --faults --kills 12 --blocks 1500
 
 .PHONY: crash
 crash: setup-test ## Kill services under load and compare with what was acknowledged (KILLS=200 SEED=)
 	swift build --configuration release
 	$$(swift build --configuration release --show-bin-path)/sluice-crash --kills $(KILLS) \
 		$(if $(SEED),--seed $(SEED))
+
+.PHONY: crash-s3
+crash-s3: setup-test ## The same on SeaweedFS behind a proxy that injects faults (KILLS=500 SEED=)
+	swift build --configuration release
+	$$(swift build --configuration release --show-bin-path)/sluice-crash --s3 --faults --kills $(KILLS) \
+		$(if $(SEED),--seed $(SEED))
+
+.PHONY: image-s3
+image-s3: test-build ## A file system of 3 GiB into SeaweedFS and back, without the machine that wrote it
+	SLUICE_FULL_IMAGE=1 $(TEST) --filter aFileSystemSurvivesTheLossOfTheMachineInSeaweedFS
 
 .PHONY: bench
 bench: setup-test ## Measure against tgt in the same run, release build (docs/benchmarks)

@@ -35,7 +35,7 @@ struct CrashRun: Sendable {
         for load in loads { Thread.detachNewThread { load.main() } }
         var killer = Killer(gateway: gateway, random: LoadRandom(state: plan.seed))
         for number in 1...plan.kills {
-            killer.strike()
+            try killer.strike()
             if number % 20 == 0 { say("\(number) kills: \(killer.summary)") }
             // What went wrong will not be mended by more kills, and is easier to understand without them.
             if loads.contains(where: \.hasFailed) { break }

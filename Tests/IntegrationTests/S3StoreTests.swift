@@ -9,7 +9,7 @@ import Wire
 /// The S3 store against real servers. Those that keep their word must pass everything that a directory passes; the
 /// others must be refused, with the reason.
 @Suite(.serialized) struct S3StoreTests {
-    private static let reliable: [S3ServerKind] = [.seaweedFS, .moto].filter(\.isInstalled)
+    private static let reliable: [S3ServerKind] = [.seaweedFS, .moto, .cephRGW].filter(\.isInstalled)
     private static let unreliable: [S3ServerKind] = [.rclone, .nanio, .juiceFS, .swift].filter(\.isInstalled)
 
     @Test func whatMustAlwaysBeTriedIsInstalled() {
