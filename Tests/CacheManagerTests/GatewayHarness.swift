@@ -42,6 +42,9 @@ final class GatewayHarness: ShardOutlet {
     private var disk = ManualDisk()
     private var jobs: [UploadDispatcher.Job] = []
     var isBucketReachable = true
+    var isUploaderRunning = true {
+        didSet { if !isUploaderRunning { shard.uploaderLost(Self.uploader) } }
+    }
     private(set) var reports: [EngineReport] = []
     private var answers: [UInt64: DataPlaneServer<String>.Answer] = [:]
     private var nextNumber: UInt64 = 1
@@ -183,7 +186,9 @@ final class GatewayHarness: ShardOutlet {
 
     func pass(_ seconds: Double) {
         clock.advance(seconds)
-        shard.uploaderReady(UploaderReady(freeWriteSlots: 8, freeReadSlots: 8), from: Self.uploader)
+        if isUploaderRunning {
+            shard.uploaderReady(UploaderReady(freeWriteSlots: 8, freeReadSlots: 8), from: Self.uploader)
+        }
         shard.advance()
         control.advance()
         run()
