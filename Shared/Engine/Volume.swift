@@ -267,6 +267,9 @@ package final class Volume {
         }
     }
 
+    /// Blocks that are read from the journal although the bucket has them.
+    package var cleanBlockCount: Int { clean.count }
+
     var dirtyBlockCount: Int { active.blockCount + frozen.reduce(0) { $0 + $1.blockCount } }
 
     private var reportedPhase: VolumeStatistics.Phase {
@@ -295,6 +298,10 @@ package final class Volume {
         layer.table.forEach { block, entry in
             if entry.isZero || entry.partialIndex != nil { clean.remove(block) } else { clean[block] = entry }
         }
+        // Entries outlive their segments until the sweep comes by. A table has at most three slots for each entry, so
+        // with six swept for each that is added, what is gone never takes more room than what is there.
+        let oldest = journal.store.oldestID
+        clean.sweep(slotCount: 6 * layer.table.count) { $0.segment < oldest }
     }
 
     func later(_ action: RetryAction, after nanoseconds: UInt64, at time: EngineTime) {

@@ -50,6 +50,24 @@ import Wire
         #expect(target.count == 400_001 && target[BlockIndex(7919 * 5)] == 5 && target[BlockIndex(1 << 40)] == 1)
     }
 
+    @Test func aSweepKeepsTheTableNearTheSizeOfWhatIsNotObsolete() {
+        var random = SeededRandom(seed: 5)
+        var table = BlockTable<UInt32>()
+        var model: [UInt64: UInt32] = [:]
+        let lifetime: UInt32 = 1000
+        for step in 0..<30_000 as Range<UInt32> {
+            let block = UInt64.random(in: 0..<1 << 30, using: &random)
+            table[BlockIndex(block)] = step
+            model[block] = step
+            table.sweep(slotCount: 6) { $0 + lifetime < step }
+            #expect(table.count <= 2 * Int(lifetime) + 16)
+        }
+        for (block, step) in model where step + lifetime >= 29_999 { #expect(table[BlockIndex(block)] == step) }
+        table.sweep(slotCount: .max) { _ in true }
+        table.sweep(slotCount: .max) { _ in true }
+        #expect(table.isEmpty)
+    }
+
     @Test func anEmptyTableAnswersNothing() {
         var table = BlockTable<UInt8>(minimumCapacity: 1000)
         #expect(table.isEmpty && table[BlockIndex(0)] == nil && table.sortedKeys().isEmpty)

@@ -15,6 +15,8 @@ package struct BlockTable<Value: BitwiseCopyable> {
     /// 64 - log2(capacity): the hash's upper bits are the slot.
     private var shift: UInt64 = 64
     package private(set) var count = 0
+    /// Where the next sweep begins.
+    private var sweptSlot = 0
 
     package init() {}
 
@@ -75,6 +77,18 @@ package struct BlockTable<Value: BitwiseCopyable> {
         guard capacity > max(keys.count, desiredCapacity) else { return }
         desiredCapacity = capacity
         if let filler = values.first { grow(to: capacity, filler: filler) }
+    }
+
+    /// Removes what is obsolete among the next few slots, going on where the last call ended: a table that is swept by
+    /// several slots for each entry that it is given stays near the size of what is not obsolete, and no call takes
+    /// long. A removal elsewhere may carry an entry past the sweep, to be found the next time round.
+    package mutating func sweep(slotCount: Int, _ isObsolete: (Value) -> Bool) {
+        for _ in 0..<min(slotCount, keys.count) where count > 0 {
+            sweptSlot &= keys.count - 1
+            // Whatever moves into the slot is looked at too.
+            while keys[sweptSlot] != Self.vacant, isObsolete(values[sweptSlot]) { vacate(sweptSlot) }
+            sweptSlot += 1
+        }
     }
 
     /// In an order that another table's slots have, too: who puts many blocks of one table into another reserves room
