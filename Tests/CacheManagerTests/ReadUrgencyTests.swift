@@ -2,6 +2,7 @@
 import CacheManager
 import Engine
 import Messages
+import Platform
 import Testing
 import Wire
 

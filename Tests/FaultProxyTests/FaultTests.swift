@@ -142,7 +142,7 @@ import Testing
     }
 
     @Test func aDuplicateOverwritesWhatIsNewer() async throws {
-        try await with([FaultRule(.duplicate(after: .milliseconds(200)), limit: 1)]) { proxy, server in
+        try await with([FaultRule(.duplicate(after: .seconds(2)), limit: 1)]) { proxy, server in
             let first = await RawClient.exchange(proxy.port, "PUT /b/x", headers: ["X-Case: Kept"], body: [1])
             #expect(first.status == 200)
             #expect(await RawClient.exchange(proxy.port, "PUT /b/x", body: [2]).status == 200)
