@@ -67,8 +67,7 @@ package final class PendingSnapshots {
         for entry in undecided(of: hosted.id) {
             let caller = register(entry, hosted)
             guard !engine.resumeCut(caller: caller, at: entry.record.cut.sequence) else { continue }
-            shard.callers[caller] = nil
-            entry.caller = nil
+            forgetCaller(of: entry)
             fail(entry, "the journal of volume \(hosted.name) lost what was cut before the bucket had it")
         }
     }
@@ -228,11 +227,12 @@ package final class PendingSnapshots {
         shard.touch(hosted)
     }
 
-    private func remove(_ ids: [SnapshotID]) {
+    private func remove(_ ids: [SnapshotID], then finish: @escaping () -> Void = {}) {
         let files = files
         shard.disk.run {
             for id in ids { _ = try? files.remove(id) }
         } then: {
+            finish()
         }
     }
 
@@ -244,10 +244,7 @@ package final class PendingSnapshots {
         for id in known {
             if let entry = entries.removeValue(forKey: id) { release(entry) }
         }
-        let files = files
-        shard.disk.run {
-            for id in known { _ = try? files.remove(id) }
-        } then: {
+        remove(known) {
             finish()
             self.shard.settle()
         }

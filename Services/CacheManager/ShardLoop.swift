@@ -145,7 +145,7 @@ final class ShardLoop {
                 "A promised snapshot cannot be read; it is lost",
                 metadata: ["file": "\(file.name)", "reason": "\(file.reason)"])
         }
-        shard.snapshots.adopt(pending.snapshots, volumes: volumes)
+        shard.snapshots.adopt(pending.records, volumes: volumes)
     }
 
     private func adoptStandbys(volumes: Set<VolumeID>) throws {
@@ -155,7 +155,7 @@ final class ShardLoop {
                 "A standby cannot be read: its volume is not watched; make it standby again",
                 metadata: ["file": "\(file.name)", "reason": "\(file.reason)"])
         }
-        control.adopt(stored.standbys, volumes: volumes)
+        control.adopt(stored.records, volumes: volumes)
     }
 
     private func serveIfRecovered() {

@@ -116,11 +116,11 @@ final class GatewayHarness: ShardOutlet {
             try shard.registry.finishRemoval(of: volume)
         }
         shard.snapshots.adopt(
-            try PendingSnapshotFiles(path: directory + "/snapshots").contents().snapshots,
+            try PendingSnapshotFiles(path: directory + "/snapshots").contents().records,
             volumes: Set(stored.volumes))
         for volume in stored.volumes { shard.resume(try shard.registry.load(volume)) { _ in } }
         control.adopt(
-            try StandbyFiles(path: directory + "/standbys").contents().standbys, volumes: Set(stored.volumes))
+            try StandbyFiles(path: directory + "/standbys").contents().records, volumes: Set(stored.volumes))
         server.isServing = true
         #expect(server.hello(Self.frontend))
         shard.uploaderReady(UploaderReady(freeWriteSlots: 8, freeReadSlots: 8), from: Self.uploader)

@@ -186,7 +186,7 @@ struct LeaseTests {
             second.standbyReports == [
                 .taking(owner: first.gateway, isHandedOver: false), .taken(generation: Generation(2)),
             ])
-        #expect(try StandbyFiles(path: second.directory + "/standbys").contents().standbys.isEmpty)
+        #expect(try StandbyFiles(path: second.directory + "/standbys").contents().records.isEmpty)
         try second.restart()
         #expect(second.control.list().volumes.map(\.status) == [.available])
     }
@@ -292,7 +292,7 @@ struct LeaseTests {
         #expect(try second.attach("db", force: true).status == .available)
         pass(2, at: second)
         #expect(second.control.list().volumes.map(\.status) == [.available])
-        #expect(try StandbyFiles(path: second.directory + "/standbys").contents().standbys.isEmpty)
+        #expect(try StandbyFiles(path: second.directory + "/standbys").contents().records.isEmpty)
     }
 
     @Test func aStandbyKeepsItsNameAndItsSpace() throws {

@@ -243,19 +243,24 @@ struct PendingSnapshotsTests {
         #expect(try gateway.pending().isEmpty)
     }
 
+    private func hold(_ gateway: GatewayHarness) throws -> UInt64 {
+        let reply: VolumeHoldRequest.Reply = try gateway.await {
+            gateway.control.hold(
+                VolumeHoldRequest(volumes: [VolumeReference("db")], holdMilliseconds: 100), answer: $0)
+        }
+        return reply.hold
+    }
+
     @Test func writesWaitDuringAHoldAndGoOnWithTheCut() throws {
         let gateway = try GatewayHarness()
         let volume = try gateway.create()
         try gateway.write(Self.bytes(1), to: volume.id, sector: 0)
-        let hold: VolumeHoldRequest.Reply = try gateway.await {
-            gateway.control.hold(
-                VolumeHoldRequest(volumes: [VolumeReference("db")], holdMilliseconds: 100), answer: $0)
-        }
+        let hold = try hold(gateway)
         let waiting = gateway.submit(.write, volume.id, sector: 0, count: 8, payload: Self.bytes(2))
         gateway.run()
         #expect(gateway.takeAnswer(waiting) == nil)
         #expect(try gateway.read(volume.id, sector: 0, count: 8) == Self.bytes(1))
-        try gateway.cut("db", group: SnapshotGroupID(rawValue: 5), hold: hold.hold)
+        try gateway.cut("db", group: SnapshotGroupID(rawValue: 5), hold: hold)
         #expect(gateway.takeAnswer(waiting)?.reply.status == .good)
         let head = try #require(try gateway.settle().first?.head)
         #expect(try block(head, gateway.bucket, sector: 0) == Self.bytes(1))
@@ -265,15 +270,12 @@ struct PendingSnapshotsTests {
     @Test func aHoldEndsByItselfAndWithItTheChanceToCut() throws {
         let gateway = try GatewayHarness()
         let volume = try gateway.create()
-        let hold: VolumeHoldRequest.Reply = try gateway.await {
-            gateway.control.hold(
-                VolumeHoldRequest(volumes: [VolumeReference("db")], holdMilliseconds: 100), answer: $0)
-        }
+        let hold = try hold(gateway)
         let waiting = gateway.submit(.write, volume.id, sector: 0, count: 8, payload: Self.bytes(2))
         gateway.run()
         gateway.pass(0.101)
         #expect(gateway.takeAnswer(waiting)?.reply.status == .good)
-        let fault = try gateway.fault { try gateway.cut("db", hold: hold.hold) }
+        let fault = try gateway.fault { try gateway.cut("db", hold: hold) }
         #expect(fault.code == .busy && fault.message.contains("let go"))
         #expect(try gateway.pending().isEmpty)
     }

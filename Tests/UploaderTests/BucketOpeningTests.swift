@@ -95,4 +95,12 @@ struct UploaderStateTests {
         #expect(state.report().isReady)
         #expect(state.metricFamilies.last?.samples.map(\.value) == [1, 1])
     }
+
+    @Test func anOldProblemDoesNotKeepAnIdleUploaderUnready() {
+        let state = UploaderState()
+        let moment = ContinuousClock.now
+        state.note(.unavailable(reason: "no space left"), at: moment)
+        #expect(!state.report(at: moment + UploaderState.problemTime - .seconds(1)).isReady)
+        #expect(state.report(at: moment + UploaderState.problemTime).isReady, "an idle uploader is not stuck")
+    }
 }

@@ -15,8 +15,14 @@ package enum HeadFormat {
         return head
     }
 
+    /// A HEAD inside another record, which has a version of its own.
+    static func check(embedded head: Head, format: EngineError.FormatName) throws(EngineError) {
+        guard head.formatVersion <= version else { throw .newerFormat(.head, version: head.formatVersion) }
+        try check(head, format: format)
+    }
+
     /// What later code relies on without looking.
-    static func check(_ head: Head, format: EngineError.FormatName) throws(EngineError) {
+    private static func check(_ head: Head, format: EngineError.FormatName) throws(EngineError) {
         guard head.blockByteCount == Geometry.blockByteCount else {
             throw .malformed(format, reason: "block size \(head.blockByteCount)")
         }

@@ -13,10 +13,7 @@ package enum LocalStateFormat {
 
     package static func decode(_ bytes: [UInt8]) throws(EngineError) -> LocalState {
         let state: LocalState = try format.decode(from: bytes)
-        guard state.head.formatVersion <= HeadFormat.version else {
-            throw .newerFormat(.head, version: state.head.formatVersion)
-        }
-        try HeadFormat.check(state.head, format: .localState)
+        try HeadFormat.check(embedded: state.head, format: .localState)
         guard state.volume == state.head.volume else {
             throw .malformed(.localState, reason: "its HEAD is of \(state.head.volume)")
         }

@@ -51,10 +51,7 @@ package enum PendingSnapshotFormat {
     package static func decode(_ bytes: [UInt8]) throws(EngineError) -> PendingSnapshot {
         let record: PendingSnapshot = try format.decode(from: bytes)
         guard let head = record.head else { return record }
-        guard head.formatVersion <= HeadFormat.version else {
-            throw .newerFormat(.head, version: head.formatVersion)
-        }
-        try HeadFormat.check(head, format: .pendingSnapshot)
+        try HeadFormat.check(embedded: head, format: .pendingSnapshot)
         guard head.volume == record.volume, head.byteCount == record.volumeByteCount, record.failure == nil else {
             throw .malformed(.pendingSnapshot, reason: "it and the HEAD in it disagree")
         }

@@ -26,10 +26,7 @@ package enum SnapshotFormat {
         guard record.state != .pending else {
             throw .malformed(.snapshot, reason: "it has its HEAD and is pending")
         }
-        guard head.formatVersion <= HeadFormat.version else {
-            throw .newerFormat(.head, version: head.formatVersion)
-        }
-        try HeadFormat.check(head, format: .snapshot)
+        try HeadFormat.check(embedded: head, format: .snapshot)
         guard record.volume == head.volume, record.volumeByteCount == head.byteCount,
             record.commitNumber == head.commitNumber
         else { throw .malformed(.snapshot, reason: "it and the HEAD in it disagree") }

@@ -28,10 +28,7 @@ package enum StandbyFormat {
 
     package static func decode(_ bytes: [UInt8]) throws(EngineError) -> Standby {
         let standby: Standby = try format.decode(from: bytes)
-        guard standby.head.formatVersion <= HeadFormat.version else {
-            throw .newerFormat(.head, version: standby.head.formatVersion)
-        }
-        try HeadFormat.check(standby.head, format: .standby)
+        try HeadFormat.check(embedded: standby.head, format: .standby)
         guard standby.volume == standby.head.volume, standby.head.ownership == .lease else {
             throw .malformed(.standby, reason: "its HEAD is of another volume, or not under a lease")
         }

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Engine
+import Glibc
+package import Platform
+package import Wire
+
+/// A record that has a file of its own in the state directory.
+package protocol FiledRecord: Sendable {
+    associatedtype FileID: CustomStringConvertible & Sendable
+    /// What the file is called after.
+    var fileID: FileID { get }
+    static var fileByteLimit: Int { get }
+    init(file bytes: [UInt8]) throws(EngineError)
+    func fileBytes() throws(EngineError) -> [UInt8]
+}
+
+/// Records of one kind, of one slot, on disk: `<path>/<id>.json`. Only a path, so any thread may use it; every call
+/// blocks.
+package struct RecordFiles<Record: FiledRecord>: Sendable {
+    package let path: String
+    package init(path: String) { self.path = path }
+
+    package struct Contents: Sendable {
+        package var records: [Record] = []
+        /// Files that cannot be read, and why.
+        package var unusable: [(name: String, reason: String)] = []
+    }
+
+    package func contents() throws(SystemError) -> Contents {
+        var contents = Contents()
+        for name in try Platform.FileSystem.list(path) where name.hasSuffix(".json") {
+            do {
+                let bytes = try Platform.FileSystem.readFile("\(path)/\(name)", limit: Record.fileByteLimit)
+                contents.records.append(try Record(file: bytes))
+            } catch {
+                contents.unusable.append((name, "\(error)"))
+            }
+        }
+        return contents
+    }
+
+    /// Atomic and durable.
+    package func save(_ record: Record) throws(SystemError) {
+        let bytes: [UInt8]
+        do throws(EngineError) {
+            bytes = try record.fileBytes()
+        } catch {
+            throw SystemError(errorNumber: EFBIG, call: "encode", path: file(record.fileID))
+        }
+        try Platform.FileSystem.replaceFile(file(record.fileID), with: bytes)
+    }
+
+    package func remove(_ id: Record.FileID) throws(SystemError) {
+        if try Platform.FileSystem.remove(file(id)) { try Platform.FileSystem.syncDirectory(path) }
+    }
+
+    private func file(_ id: Record.FileID) -> String { "\(path)/\(id).json" }
+}
+
+/// Snapshots from the promise until the bucket has their records.
+package typealias PendingSnapshotFiles = RecordFiles<PendingSnapshot>
+
+extension PendingSnapshot: FiledRecord {
+    package var fileID: SnapshotID { id }
+    package static var fileByteLimit: Int { PendingSnapshotFormat.byteLimit }
+    package init(file bytes: [UInt8]) throws(EngineError) { self = try PendingSnapshotFormat.decode(bytes) }
+    package func fileBytes() throws(EngineError) -> [UInt8] { try PendingSnapshotFormat.encode(self) }
+}
+
+/// Standbys from the wish until the volume was taken over or nobody wants it any more.
+package typealias StandbyFiles = RecordFiles<Standby>
+
+extension Standby: FiledRecord {
+    package var fileID: VolumeID { volume }
+    package static var fileByteLimit: Int { StandbyFormat.byteLimit }
+    package init(file bytes: [UInt8]) throws(EngineError) { self = try StandbyFormat.decode(bytes) }
+    package func fileBytes() throws(EngineError) -> [UInt8] { try StandbyFormat.encode(self) }
+}
