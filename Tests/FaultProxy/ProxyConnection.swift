@@ -18,12 +18,16 @@ struct ProxyConnection: Sendable {
                     let decision = script.decide(method: head.method.rawValue, uri: head.uri)
                     let exchange = Exchange(
                         client: client, link: link, script: script, late: late, head: head, decision: decision)
+                    // Before the client has its answer: who then waits for what is pending waits for these, too.
+                    let delays = decision.duplicateDelays
+                    script.count { $0.latePending += delays.count }
                     let end = await exchange.run()
                     if let request = end.recorded {
-                        for delay in decision.duplicateDelays {
-                            script.count { $0.latePending += 1 }
+                        for delay in delays {
                             group.addTask { await late.run(request, as: .duplicate, after: delay) }
                         }
+                    } else {
+                        script.count { $0.latePending -= delays.count }
                     }
                     guard end.keepsConnection else { break }
                 }
