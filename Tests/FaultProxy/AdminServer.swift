@@ -14,7 +14,7 @@ package struct AdminServer: Sendable {
     package init(proxy: FaultProxy, port: UInt16) async throws(FaultProxyError) {
         self.proxy = proxy
         listener = try ProxyListener(port: port)
-        try await listener.setListening(true)
+        try await listener.setListening { true }
     }
 
     package var port: UInt16 { listener.port }

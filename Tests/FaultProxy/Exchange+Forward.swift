@@ -10,7 +10,30 @@ extension Exchange {
         case replied(ReplyEnd)
     }
 
+    /// A duplicate is pending before the client has its answer: who then waits for all that is pending waits for it.
     func forward() async throws -> End {
+        script.count { $0.latePending += decision.duplicateDelays.count }
+        do {
+            let end = try await forwardOnce()
+            if end.recorded == nil { dropDuplicates() }
+            return end
+        } catch {
+            dropDuplicates()
+            throw error
+        }
+    }
+
+    private func dropDuplicates() {
+        let count = decision.duplicateDelays.count
+        // By a stop: given up, like one that was waiting for its time.
+        let isGivenUp = Task.isCancelled
+        script.count { counters in
+            counters.latePending -= count
+            if isGivenUp { counters.lateFailed += count }
+        }
+    }
+
+    private func forwardOnce() async throws -> End {
         var forwarded = head
         if decision.stripsPreconditions {
             switch forwarded.stripPreconditions() {
@@ -76,7 +99,10 @@ extension Exchange {
             guard let part = try? await client.next() else { throw Failure.client }
             request?.append(part)
             // A server that has stopped reading may have answered; the rest of the request goes nowhere.
-            if serverTakes {
+            if case .end = part, serverTakes, !forwarded.isChunked {
+                // Everything is out already; a server that has answered may be gone.
+                _ = await passes { try await server.write(part) }
+            } else if serverTakes {
                 if case .body(let bytes) = part, let rate = decision.requestBytesPerSecond {
                     if !isSlow { script.countInjected(.slowBody) }
                     isSlow = true
@@ -118,4 +144,9 @@ struct Pace {
             try await Task.sleep(for: .seconds(Double(count) / Double(bytesPerSecond)))
         }
     }
+}
+
+extension HTTPRequestHead {
+    /// The end of its body is something to send.
+    fileprivate var isChunked: Bool { headers.contains(name: "transfer-encoding") }
 }

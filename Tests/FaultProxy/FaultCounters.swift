@@ -12,6 +12,8 @@ package struct FaultCounters: Equatable, Sendable {
     package var lateRefused = 0
     /// Copies that still wait for their time.
     package var latePending = 0
+    /// Exchanges under way; the other counters are final for those that have ended.
+    package var open = 0
     /// Copies that the server did not take, or that `stop` gave up.
     package var lateFailed = 0
     /// Requests that the server did not answer to the end, without a fault of ours.

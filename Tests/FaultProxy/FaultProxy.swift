@@ -64,9 +64,9 @@ package final class FaultProxy: Sendable {
         try await followOutages()
     }
 
-    /// Waits until no copy of a request is still to be delivered.
+    /// Waits until no exchange is under way and no copy of a request is still to be delivered.
     package func drain() async throws {
-        while counters.latePending > 0 { try await Task.sleep(for: .milliseconds(5)) }
+        while counters.open > 0 || counters.latePending > 0 { try await Task.sleep(for: .milliseconds(5)) }
     }
 
     /// Resets all connections and gives up what was to be delivered later.

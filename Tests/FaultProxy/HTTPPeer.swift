@@ -117,7 +117,11 @@ package final class PartQueue<InHead: Sendable & Equatable, OutHead: Sendable & 
     // MARK: ChannelHandler
 
     package func handlerAdded(context: ChannelHandlerContext) { self.context = context }
-    package func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+    package func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        // A connection that is closed before it was active never becomes inactive.
+        end()
+    }
 
     package func channelActive(context: ChannelHandlerContext) {
         // A read that was asked for before the connection was active is forgotten.
@@ -140,12 +144,15 @@ package final class PartQueue<InHead: Sendable & Equatable, OutHead: Sendable & 
     }
 
     package func channelInactive(context: ChannelHandlerContext) {
-        hasEnded = true
-        if let promise = waiter {
-            waiter = nil
-            finish(promise)
-        }
+        end()
         context.fireChannelInactive()
+    }
+
+    private func end() {
+        hasEnded = true
+        guard let promise = waiter else { return }
+        waiter = nil
+        finish(promise)
     }
 
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -154,7 +161,8 @@ package final class PartQueue<InHead: Sendable & Equatable, OutHead: Sendable & 
             waiter = nil
             promise.fail(error)
         }
-        context.close(promise: nil)
+        // What is no HTTP is counted by whoever reads, who then closes: the other side sees the end after that.
+        if !(error is HTTPParserError) { context.close(promise: nil) }
     }
 
     package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {

@@ -15,8 +15,8 @@ struct OutageKeeper: Sendable {
     let manual: ManualOutage
 
     func follow() async throws(FaultProxyError) {
-        let isOutage = script.isOutage || manual.isOn
-        if try await listener.setListening(!isOutage), isOutage { script.countInjected(.outage) }
+        let change = try await listener.setListening { !(script.isOutage || manual.isOn) }
+        if change == .closed { script.countInjected(.outage) }
     }
 
     /// Looks at the clock often enough that a window begins within a few milliseconds of its time.

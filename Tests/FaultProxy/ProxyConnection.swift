@@ -18,16 +18,13 @@ struct ProxyConnection: Sendable {
                     let decision = script.decide(method: head.method.rawValue, uri: head.uri)
                     let exchange = Exchange(
                         client: client, link: link, script: script, late: late, head: head, decision: decision)
-                    // Before the client has its answer: who then waits for what is pending waits for these, too.
-                    let delays = decision.duplicateDelays
-                    script.count { $0.latePending += delays.count }
+                    script.count { $0.open += 1 }
                     let end = await exchange.run()
+                    script.count { $0.open -= 1 }
                     if let request = end.recorded {
-                        for delay in delays {
+                        for delay in decision.duplicateDelays {
                             group.addTask { await late.run(request, as: .duplicate, after: delay) }
                         }
-                    } else {
-                        script.count { $0.latePending -= delays.count }
                     }
                     guard end.keepsConnection else { break }
                 }

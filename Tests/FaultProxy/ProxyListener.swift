@@ -33,12 +33,16 @@ actor ProxyListener {
 
     nonisolated var port: UInt16 { reservation.port }
 
-    /// - Returns: whether this changed anything.
+    enum Change { case opened, closed }
+
+    /// - Parameter wish: whether to listen; asked when nobody else changes it, since it may be out of date by then.
+    /// - Returns: what this changed.
     @discardableResult
-    func setListening(_ shouldListen: Bool) async throws(FaultProxyError) -> Bool {
+    func setListening(_ wish: @Sendable () -> Bool) async throws(FaultProxyError) -> Change? {
         // An actor lets others in while it waits: the second caller waits for the first, cancelled or not.
         while isChanging { await withCheckedContinuation { waiters.append($0) } }
-        guard (channel != nil) != shouldListen, !(isFinished && shouldListen) else { return false }
+        let shouldListen = wish()
+        guard (channel != nil) != shouldListen, !(isFinished && shouldListen) else { return nil }
         isChanging = true
         defer { endChange() }
         if shouldListen {
@@ -56,7 +60,7 @@ actor ProxyListener {
             channel = nil
             for client in clients.all { await client.reset() }
         }
-        return true
+        return shouldListen ? .opened : .closed
     }
 
     private func endChange() {
@@ -68,7 +72,7 @@ actor ProxyListener {
     /// Ends the stream of connections.
     func finish() async {
         isFinished = true
-        _ = try? await setListening(false)
+        _ = try? await setListening { false }
         arrivals.finish()
     }
 }

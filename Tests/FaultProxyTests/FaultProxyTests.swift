@@ -15,6 +15,7 @@ import Testing
             #expect(request.headers == ["x-MiXed: 1", "B: 2", "b: 3", "Host: bucket.example", "Connection: close"])
             #expect(reply.head == "HTTP/1.1 200 OK\r\nX-Served: 1\r\nContent-Length: 0")
             #expect(await RawClient.exchange(proxy.port, "GET /b/o").body == [9, 8, 7])
+            try await proxy.drain()
             #expect(proxy.counters.forwarded == 2 && proxy.counters.injected.isEmpty)
         }
     }
@@ -81,11 +82,13 @@ import Testing
         try await withFaultProxy(upstream: server.url) { proxy in
             let reply = await RawClient.exchange(proxy.port, "GET /hangup")
             #expect(reply.bytes.isEmpty && reply.ending == .reset)
+            try await proxy.drain()
             #expect(proxy.counters.upstreamFailures == 1)
         }
         // Nobody listens on port 1.
         try await withFaultProxy(upstream: "http://127.0.0.1:1") { proxy in
             #expect(await RawClient.exchange(proxy.port, "GET /a").ending == .reset)
+            try await proxy.drain()
             #expect(proxy.counters.upstreamFailures == 1)
         }
     }
@@ -120,6 +123,8 @@ import Testing
         hung.send("GET /a HTTP/1.1\r\n\r\n")
         try await eventually { proxy.counters[.hang] == 1 }
         #expect(await RawClient.exchange(port, "PUT /b/x", body: [1]).status == 200)
+        // Only what hangs is under way still.
+        try await eventually { proxy.counters.open == 1 }
         await proxy.stop()
         #expect(await blocking { hung.read() }.ending != .silence)
         #expect(RawClient(port: port).isRefused)

@@ -23,6 +23,7 @@ import Testing
             let reply = await RawClient.exchange(proxy.port, "GET /b/o")
             #expect(isSame(reply.body, Self.object[...]))
             #expect(reply.elapsed >= .milliseconds(200))
+            try await proxy.drain()
             #expect(proxy.counters[.latency] == 1)
         }
     }
@@ -41,6 +42,7 @@ import Testing
             }
             #expect(statuses == [200, 503, 503, 200])
             #expect(server.requests.count == 2)
+            try await proxy.drain()
             #expect(proxy.counters[.status] == 2)
         }
     }
@@ -88,6 +90,7 @@ import Testing
             let reply = await RawClient.exchange(proxy.port, "PUT /b/x", body: Self.object)
             #expect(reply.bytes.isEmpty && reply.ending == .reset)
             try await eventually { server.object("/b/x") == Self.object }
+            try await proxy.drain()
             #expect(proxy.counters[.reset] == 1)
         }
     }
@@ -107,6 +110,7 @@ import Testing
             #expect(reply.head.contains("Content-Length: 100000"))
             #expect(isSame(reply.body, Self.object[..<kept]))
             #expect(reply.ending == .closed)
+            try await proxy.drain()
             #expect(proxy.counters[.truncate] == 1)
         }
     }
@@ -125,6 +129,7 @@ import Testing
             #expect(await RawClient.exchange(proxy.port, "GET /empty").status == 204)
             let head = await RawClient.exchange(proxy.port, "HEAD /b/o")
             #expect(head.head.contains("Content-Length: 100000") && head.body.isEmpty)
+            try await proxy.drain()
             #expect(proxy.counters.notPossible == [.truncate: 2, .flipBits: 2])
             #expect(proxy.counters.injected.isEmpty)
         }
@@ -135,8 +140,10 @@ import Testing
             let reply = await RawClient.exchange(proxy.port, "PUT /b/x", body: [1, 2, 3])
             #expect(reply.bytes.isEmpty && reply.ending == .reset)
             #expect(server.object("/b/x") == [1, 2, 3])
+            try await proxy.drain()
             #expect(proxy.counters[.lostReply] == 1)
             #expect(await RawClient.exchange(proxy.port, "PUT /refused", body: [1]).status == 412)
+            try await proxy.drain()
             #expect(proxy.counters.notPossible == [.lostReply: 1])
         }
     }
@@ -181,6 +188,7 @@ import Testing
                 proxy.port, "PUT /b/4?X-Amz-SignedHeaders=host%3Bif-none-match&a=b", headers: [match], body: [1])
             _ = await RawClient.exchange(proxy.port, "PUT /b/5", body: [1])
             #expect(server.requests.map { $0.headers.contains(match) } == [false, false, true, true, false])
+            try await proxy.drain()
             #expect(proxy.counters[.stripPreconditions] == 2)
             #expect(proxy.counters.notPossible == [.stripPreconditions: 2])
         }
@@ -192,6 +200,7 @@ import Testing
         for seed in [5, 5, 6] as [UInt64] {
             try await with([FaultRule(.flipBits(count: 3))], seed: seed) { proxy, _ in
                 bodies.append(await RawClient.exchange(proxy.port, "GET \(path)").body)
+                try await proxy.drain()
                 #expect(proxy.counters[.flipBits] == 1)
             }
         }
@@ -212,6 +221,7 @@ import Testing
             #expect(reply.status == 200)
             #expect(reply.elapsed >= .milliseconds(380))
             #expect(isSame(server.object("/b/x") ?? reply.body, Self.object[...]))
+            try await proxy.drain()
             #expect(proxy.counters[.slowBody] == 1)
         }
     }

@@ -35,6 +35,7 @@ import Wire
             #expect(ContinuousClock.now - begin > .seconds(16))
             let stored = try await plain.get(key)
             #expect(stored.bytes == bytes)
+            try await proxy.drain()
             #expect(proxy.counters[.slowBody] == 1)
         }
     }
@@ -80,6 +81,7 @@ import Wire
             await #expect(throws: ObjectStoreError.preconditionFailed(key)) {
                 _ = try await store.put(key, [1], .absent)
             }
+            try await proxy.drain()
             #expect(proxy.counters[.stripPreconditions] == 0)
         }
     }

@@ -48,6 +48,7 @@ import Testing
             #expect(put.status == 200)
             let get = try server.call("GET", path, through: proxy.endpoint)
             #expect(get == (200, "hello"))
+            try await proxy.drain()
             #expect(proxy.counters.forwarded == 2)
         }
     }
