@@ -23,9 +23,14 @@ extension Volume {
             guard missing.isEmpty else {
                 let wait = Fetches.NodeWait(operation: operation, run: run, missing: missing.count)
                 for node in missing {
-                    let isNew = fetches.nodes[node] == nil
+                    let otherCount = fetches.nodes[node]?.count
                     fetches.nodes[node, default: []].append(wait)
-                    if isNew { fetch(.node(node)) }
+                    switch otherCount {
+                    case nil: fetch(.node(node))
+                    // So far only those who look ahead wanted it.
+                    case 0: effects.append(.hastenNode(node))
+                    default: break
+                    }
                 }
                 return
             }
@@ -77,8 +82,11 @@ extension Volume {
         let token = effects.nextToken()
         fetches.tokens[token] = item
         switch item {
-        case .node(let node), .foldNode(let node):
-            effects.append(.getNode(token, node))
+        case .node(let node):
+            let isWaitedFor = fetches.nodes[node]?.isEmpty == false
+            effects.append(.getNode(token, node, isWaitedFor ? .demand : .background))
+        case .foldNode(let node):
+            effects.append(.getNode(token, node, foldRun?.isUrgent == true ? .demand : .background))
         case .frame(let frame):
             effects.append(.getFrame(token, frame, .demand))
         case .directory(let pack):
