@@ -20,10 +20,10 @@ extension Shard {
             let work = UploadJob.Work.getFrame(
                 key: frame.key, byteOffset: UInt64(frame.byteOffset), byteCount: frame.byteCount)
             submit(work, for: frame, urgency)
-        case .fetchNode(let node):
+        case .fetchNode(let node, let urgency):
             let work = UploadJob.Work.getRange(
                 key: node.key, byteOffset: UInt64(node.byteOffset), byteCount: node.byteCount)
-            submit(work, for: node.cacheKey, .demand)
+            submit(work, for: node.cacheKey, urgency)
         case .hasten(let frame):
             if let job = frameJobs[frame] { dispatcher.hasten(job, at: now.nanoseconds) }
         case .report(let report): outlet?.report(report, of: cache)

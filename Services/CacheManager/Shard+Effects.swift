@@ -44,8 +44,9 @@ extension Shard {
             cache.cache.get(frame, urgency, for: waiter, at: now.nanoseconds)
         case .warmFrame(let token, let frame):
             cache.cache.warm(frame, for: CacheWaiter(volume: hosted.id, token: token), at: now.nanoseconds)
-        case .getNode(let token, let node):
-            cache.cache.get(node, for: CacheWaiter(volume: hosted.id, token: token), at: now.nanoseconds)
+        case .getNode(let token, let node, let urgency):
+            cache.cache.get(node, urgency, for: CacheWaiter(volume: hosted.id, token: token), at: now.nanoseconds)
+        case .hastenNode(let node): cache.cache.hasten(node)
         case .keepNodes(let nodes, let bytes): cache.cache.keep(nodes, of: bytes, at: now.nanoseconds)
         case .barrierPassed(let caller):
             if let origin = barriers.removeValue(forKey: caller) { outlet?.reply(to: origin, with: .good) }

@@ -54,7 +54,9 @@ package enum Effect {
     /// Put the frame into the read cache, if that costs no other its place. Answered with `.frameWarmed`.
     case warmFrame(EffectToken, FrameReference)
     /// The map node from the read cache or the bucket. Answered with `.node`.
-    case getNode(EffectToken, NodePointer)
+    case getNode(EffectToken, NodePointer, FetchUrgency)
+    /// Somebody waits now for a map node that was asked for in the background; not answered.
+    case hastenNode(NodePointer)
     /// Put nodes of a map pack that was just stored into the read cache; `bytes` are the pack's, from its start. Not
     /// answered.
     case keepNodes([NodePointer], bytes: [UInt8])

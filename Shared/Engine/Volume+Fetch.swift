@@ -14,6 +14,7 @@ extension Volume {
 
     private func resolve(_ run: BlockRange, _ operation: ReadOperation, at time: EngineTime) {
         guard map.missingDirectories.isEmpty else {
+            fetches.note(operation)
             fetches.waitingForMap.append((operation, run))
             return
         }
@@ -21,11 +22,17 @@ extension Volume {
         do throws(EngineError) {
             let missing = try map.resolve(run, into: &extents)
             guard missing.isEmpty else {
+                fetches.note(operation)
                 let wait = Fetches.NodeWait(operation: operation, run: run, missing: missing.count)
                 for node in missing {
-                    let isNew = fetches.nodes[node] == nil
+                    let otherCount = fetches.nodes[node]?.count
                     fetches.nodes[node, default: []].append(wait)
-                    if isNew { fetch(.node(node)) }
+                    switch otherCount {
+                    case nil: fetch(.node(node))
+                    // So far only those who look ahead wanted it.
+                    case 0: effects.append(.hastenNode(node))
+                    default: break
+                    }
                 }
                 return
             }
@@ -42,6 +49,7 @@ extension Volume {
                     statisticsCounters.sources.memoryByteCount += deliver(contents, to: wait)
                 } else {
                     operation.outstanding += 1
+                    fetches.note(operation)
                     let isNew = fetches.frames[frame] == nil
                     fetches.frames[frame, default: []].append(wait)
                     if isNew { fetch(.frame(frame)) }
@@ -77,8 +85,11 @@ extension Volume {
         let token = effects.nextToken()
         fetches.tokens[token] = item
         switch item {
-        case .node(let node), .foldNode(let node):
-            effects.append(.getNode(token, node))
+        case .node(let node):
+            let isWaitedFor = fetches.nodes[node]?.isEmpty == false
+            effects.append(.getNode(token, node, isWaitedFor ? .demand : .background))
+        case .foldNode(let node):
+            effects.append(.getNode(token, node, foldRun?.isUrgent == true ? .demand : .background))
         case .frame(let frame):
             effects.append(.getFrame(token, frame, .demand))
         case .directory(let pack):
@@ -203,6 +214,16 @@ extension Volume {
         case .directory: opening.delayReason = "the bucket does not give the volume's pack directories: \(error)"
         }
         tryAgain(item, after: count, isWanted: true, at: time)
+    }
+
+    /// Ends what has waited for the bucket for as long as it may, though nothing was answered.
+    func expireReads(at time: EngineTime) {
+        let overdue = fetches.removeOverdue(at: time.nanoseconds)
+        // Told when all of them have gone: a comparison that ends lets others begin.
+        for (operation, block) in overdue {
+            operation.fail(block, isTransient: true)
+            finishPiece(of: operation, at: time)
+        }
     }
 
     private func tryAgain(_ item: Fetches.Item, after failures: Int, isWanted: Bool, at time: EngineTime) {

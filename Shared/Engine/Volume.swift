@@ -193,6 +193,7 @@ package final class Volume {
             consider(ending.foldDeadline)
         }
         consider(opening.deadline)
+        consider(fetches.earliestDeadline == .max ? nil : fetches.earliestDeadline)
         return due
     }
 
@@ -202,6 +203,7 @@ package final class Volume {
         retries.removeAll { $0.due <= time.nanoseconds }
         for (_, action) in due { retry(action, at: time) }
         expireOpening(at: time)
+        expireReads(at: time)
         if let ending = commitCallers.ending, ending.foldDeadline <= time.nanoseconds {
             commitCallers.ending?.foldDeadline = 0
         }
@@ -269,6 +271,9 @@ package final class Volume {
 
     /// Blocks that are read from the journal although the bucket has them.
     package var cleanBlockCount: Int { clean.count }
+
+    /// Pieces of reads that wait for the bucket.
+    package var waitCount: Int { fetches.waitCount }
 
     var dirtyBlockCount: Int { active.blockCount + frozen.reduce(0) { $0 + $1.blockCount } }
 

@@ -42,6 +42,9 @@ final class GatewayHarness: ShardOutlet {
     private var disk = ManualDisk()
     private var jobs: [UploadDispatcher.Job] = []
     var isBucketReachable = true
+    /// Jobs that the uploader keeps until `answer` is called.
+    var holdsJob: (UploadJob.Work) -> Bool = { _ in false }
+    var heldJobCount: Int { jobs.count }
     var isUploaderRunning = true {
         didSet { if !isUploaderRunning { shard.uploaderLost(Self.uploader) } }
     }
@@ -166,22 +169,29 @@ final class GatewayHarness: ShardOutlet {
             isMoving = false
             shard.settle()
             if disk.runAll() { isMoving = true }
-            if isBucketReachable, !jobs.isEmpty {
+            let taken = isBucketReachable ? jobs.filter { !holdsJob($0.work) } : []
+            if !taken.isEmpty {
                 isMoving = true
                 roundCount += 1
-                let taken = jobs
-                jobs = []
-                for job in taken {
-                    let (outcome, payload) = bucket.perform(job.work, payload: job.payload)
-                    let result = UploadResult(id: job.id, outcome: outcome)
-                    shard.uploadResult(result, payload: payload, from: Self.uploader)
-                }
+                jobs.removeAll { job in taken.contains { $0.id == job.id } }
+                for job in taken { answer(job) }
             }
             shard.settle()
         }
         server.takeBatches { batch in
             for answer in batch.answers { answers[answer.reply.number] = answer }
         }
+    }
+
+    private func answer(_ job: UploadDispatcher.Job) {
+        let (outcome, payload) = bucket.perform(job.work, payload: job.payload)
+        shard.uploadResult(UploadResult(id: job.id, outcome: outcome), payload: payload, from: Self.uploader)
+    }
+
+    /// Answers a job that was held, by its place in the order in which they were sent.
+    func answerHeldJob(at index: Int) {
+        answer(jobs.remove(at: index))
+        run()
     }
 
     func pass(_ seconds: Double) {

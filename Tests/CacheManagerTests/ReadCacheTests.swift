@@ -62,6 +62,7 @@ struct ReadCacheTests {
         let number = gateway.submit(
             .read, id, sector: UInt64(step * 512), count: UInt32(Self.byteCount / 512),
             deadline: UInt64(Date().timeIntervalSince1970 * 1000) + 600_000)
+        gateway.run()
         for _ in 0..<60 {
             gateway.pass(1)
             if let answer = gateway.takeAnswer(number) { return answer.reply.status }

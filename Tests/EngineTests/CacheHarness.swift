@@ -126,10 +126,10 @@ final class CacheHarness {
         return source
     }
 
-    func ask(_ node: NodePointer) -> CacheWaiter {
+    func ask(_ node: NodePointer, _ urgency: FetchUrgency = .demand) -> CacheWaiter {
         lastToken += 1
         let waiter = CacheWaiter(volume: Self.volume, token: EffectToken(rawValue: lastToken))
-        cache.get(node, for: waiter, at: now)
+        cache.get(node, urgency, for: waiter, at: now)
         run()
         return waiter
     }
@@ -165,9 +165,9 @@ final class CacheHarness {
         case .answer(let waiter, let result, let source): answers[waiter] = (result, source)
         case .warmed(let waiter, let result): warmed[waiter] = result
         case .answerNode(let waiter, let result, let source): nodeAnswers[waiter] = (result, source)
-        case .fetchNode(let node):
+        case .fetchNode(let node, let urgency):
             fetchCount += 1
-            if holdsBucket { return heldFetches.append((node.cacheKey, .demand)) }
+            if holdsBucket { return heldFetches.append((node.cacheKey, urgency)) }
             cache.handle(.fetched(node.cacheKey, .success(Self.bytes(of: node))), at: now)
         case .fetch(let frame, let urgency):
             fetchCount += 1

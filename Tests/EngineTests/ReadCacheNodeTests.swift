@@ -38,6 +38,20 @@ struct ReadCacheNodeTests {
         #expect(waiters.allSatisfy { harness.nodeAnswers[$0]?.source == .bucket })
     }
 
+    @Test func aNodeOfTheBackgroundIsHastenedOnceSomebodyWaits() {
+        let harness = CacheHarness()
+        harness.holdsBucket = true
+        let other = CacheHarness.node(4)
+        _ = [harness.ask(node, .background), harness.ask(other, .background)]
+        #expect(harness.heldFetches.map(\.urgency) == [.background, .background] && harness.hastened.isEmpty)
+        _ = [harness.ask(node), harness.ask(node)]
+        harness.cache.hasten(other)
+        harness.cache.hasten(other)
+        harness.cache.hasten(CacheHarness.node(5))
+        harness.run()
+        #expect(harness.hastened == [node.cacheKey, other.cacheKey])
+    }
+
     @Test func aNodeThatIsNotWhatItsPointerSaysIsNeitherKeptNorPassedOn() {
         let harness = CacheHarness()
         harness.holdsBucket = true

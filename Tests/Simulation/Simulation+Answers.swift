@@ -33,7 +33,7 @@ extension Simulation {
             }
         case .fenced:
             kind = .fenced
-            guard headWriter != gateway.index else {
+            guard headWriter != gateway.index || isWaitingTaker(gateway) else {
                 throw Violation(.ownerIsNotFencedByItself, "#\(number) is refused by the volume's owner")
             }
         }

@@ -33,7 +33,7 @@ extension Simulation {
             gateway.volume?.handle(.frameWarmed(waiter.token, result), at: engineTime)
         case .answerNode(let waiter, let result, let source):
             gateway.volume?.handle(.node(waiter.token, result, from: source), at: engineTime)
-        case .fetchNode(let node):
+        case .fetchNode(let node, _):
             trace.line(now, "g\(gateway.index) get \(node.byteCount) bytes at \(node.byteOffset) of \(node.key)")
             begin(.getNode(node), EffectToken(rawValue: 0), gateway)
         case .fetch(let frame, _):

@@ -104,8 +104,10 @@ extension Simulation {
         case .warmFrame(let token, let frame):
             let waiter = CacheWaiter(volume: volume, token: token)
             gateway.cache.warm(frame, for: waiter, at: engineTime.nanoseconds)
-        case .getNode(let token, let node):
-            gateway.cache.get(node, for: CacheWaiter(volume: volume, token: token), at: engineTime.nanoseconds)
+        case .getNode(let token, let node, let urgency):
+            let waiter = CacheWaiter(volume: volume, token: token)
+            gateway.cache.get(node, urgency, for: waiter, at: engineTime.nanoseconds)
+        case .hastenNode(let node): gateway.cache.hasten(node)
         case .keepNodes(let nodes, let bytes): gateway.cache.keep(nodes, of: bytes, at: engineTime.nanoseconds)
         case .barrierPassed(let caller): try barrierPassed(caller, gateway)
         case .finished(let caller, let result): try finished(caller, result, gateway)

@@ -114,13 +114,16 @@ extension Simulation {
         if head.journalSequence > gateway.committedSequence { didLearnCommit(head, gateway) }
     }
 
+    /// A taker that finds an attempt of its last run waits again: that may be a copy of it, and serve.
+    func isWaitingTaker(_ gateway: SimulatedGateway) -> Bool {
+        settings.leaseMilliseconds != nil && gateway.disk.state == nil
+    }
+
     func reported(_ report: EngineReport, by gateway: SimulatedGateway) throws(Violation) {
         trace.line(now, "g\(gateway.index) reports \(report)")
         switch report {
         case .fenced(let reason):
-            // A taker that finds an attempt of its last run waits again: that may be a copy of it, and serve.
-            let isWaitingTaker = settings.leaseMilliseconds != nil && gateway.disk.state == nil
-            guard headWriter != gateway.index || isWaitingTaker else {
+            guard headWriter != gateway.index || isWaitingTaker(gateway) else {
                 throw Violation(
                     .ownerIsNotFencedByItself, "g\(gateway.index) owns the volume and was fenced: \(reason)")
             }

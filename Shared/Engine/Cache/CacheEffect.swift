@@ -65,8 +65,9 @@ package enum CacheEffect {
     // The bucket. Answered with `.fetched`.
     case fetch(FrameReference, FetchUrgency)
     /// Answered under the node's `cacheKey`, with the bytes that it names.
-    case fetchNode(NodePointer)
-    /// Somebody waits now for a frame that was asked for in the background; not answered.
+    case fetchNode(NodePointer, FetchUrgency)
+    /// Somebody waits now for a frame, or the node of this `cacheKey`, that was asked for in the background; not
+    /// answered.
     case hasten(FrameReference)
 
     // The disk.

@@ -73,7 +73,7 @@ extension ReadCache {
         flights[frame]?.stage = .fetching
         if let node = flight.node {
             counters.nodeMissCount += 1
-            append(.fetchNode(node))
+            append(.fetchNode(node, flight.urgency))
         } else {
             counters.missCount += 1
             append(.fetch(frame, flight.urgency))

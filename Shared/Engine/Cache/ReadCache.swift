@@ -98,11 +98,14 @@ package final class ReadCache {
     }
 
     /// A map node; answered with `.answerNode`.
-    package func get(_ node: NodePointer, for waiter: CacheWaiter, at now: UInt64) {
+    package func get(_ node: NodePointer, _ urgency: FetchUrgency, for waiter: CacheWaiter, at now: UInt64) {
         let key = node.cacheKey
-        if flights[key] != nil { return join(key, .demand, waiter) }
-        begin(key, Flight(stage: .fetching, urgency: .demand, waiters: [waiter], node: node), at: now)
+        if flights[key] != nil { return join(key, urgency, waiter) }
+        begin(key, Flight(stage: .fetching, urgency: urgency, waiters: [waiter], node: node), at: now)
     }
+
+    /// Somebody waits now for a node that was asked for in the background.
+    package func hasten(_ node: NodePointer) { raise(node.cacheKey, to: .demand) }
 
     private func begin(_ frame: FrameReference, _ flight: Flight, at now: UInt64) {
         flights[frame] = flight
@@ -122,6 +125,10 @@ package final class ReadCache {
     private func join(_ frame: FrameReference, _ urgency: FetchUrgency, _ waiter: CacheWaiter) {
         counters.joinedCount += 1
         flights[frame]?.waiters.append(waiter)
+        raise(frame, to: urgency)
+    }
+
+    private func raise(_ frame: FrameReference, to urgency: FetchUrgency) {
         guard let flight = flights[frame], flight.urgency < urgency else { return }
         flights[frame]?.urgency = urgency
         if flight.stage == .fetching { append(.hasten(frame)) }

@@ -84,6 +84,7 @@ extension Volume {
             commitCallers.next = []
         }
         advanceFold(at: time)
+        hastenFold()
         if commit == nil, canUpload { beginCommit(at: time) }
         guard commit != nil else { return }
         startPacks(at: time)

@@ -7,6 +7,8 @@ struct FoldRun {
     /// The map pack that it waits for.
     var packToken: EffectToken?
     var failures = 0
+    /// Somebody waits for it: what it reads does not stand back behind other reads any more.
+    var isUrgent = false
     /// Tree and pack table, once it is done.
     var root: ImageRoot?
 }
@@ -56,6 +58,15 @@ extension Volume {
     func holdsEnd(_ ending: CommitCallers.Ending, at time: EngineTime) -> Bool {
         guard ending.purpose == .cleanShutdown, time.nanoseconds < ending.foldDeadline else { return false }
         return foldRun != nil && foldRun?.root == nil
+    }
+
+    /// Reads of a fold come after those of commands, for as long as no commit and no clean stop waits for it.
+    func hastenFold() {
+        guard foldRun?.isUrgent == false, isFoldOverdue || commitCallers.ending != nil else { return }
+        foldRun?.isUrgent = true
+        for (_, item) in fetches.tokens.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            if case .foldNode(let node) = item { effects.append(.hastenNode(node)) }
+        }
     }
 
     /// Takes the next step, and what can follow it at once.

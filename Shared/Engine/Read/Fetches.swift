@@ -35,9 +35,46 @@ struct Fetches {
     var frames: [FrameReference: [FrameWait]] = [:]
     /// Runs that wait for the pack directories that opening needs.
     var waitingForMap: [(operation: ReadOperation, run: BlockRange)] = []
+    /// No operation that waits has to end before.
+    private(set) var earliestDeadline = UInt64.max
     var failures: [Item: Int] = [:]
     /// How often in a row what came was not what was stored.
     var damages: [Item: Int] = [:]
+
+    /// How many waits there are.
+    var waitCount: Int {
+        waitingForMap.count + nodes.values.reduce(0) { $0 + $1.count } + frames.values.reduce(0) { $0 + $1.count }
+    }
+
+    /// Somebody begins to wait.
+    mutating func note(_ operation: ReadOperation) { earliestDeadline = min(earliestDeadline, operation.deadline) }
+
+    /// Takes the waits away whose operations have no time left. What they waited for stays on its way: whoever asks
+    /// for it next finds it nearer.
+    /// - Returns: the pieces that will not come.
+    mutating func removeOverdue(at now: UInt64) -> [(operation: ReadOperation, block: BlockIndex)] {
+        guard earliestDeadline <= now else { return [] }
+        var overdue: [(ReadOperation, BlockIndex)] = []
+        var earliest = UInt64.max
+        func isOverdue(_ operation: ReadOperation, _ block: BlockIndex) -> Bool {
+            if operation.deadline <= now {
+                overdue.append((operation, block))
+                return true
+            }
+            earliest = min(earliest, operation.deadline)
+            return false
+        }
+        waitingForMap.removeAll { isOverdue($0.operation, $0.run.start) }
+        for node in nodes.keys {
+            nodes[node]?.removeAll { wait in
+                if !wait.isOver { wait.isOver = isOverdue(wait.operation, wait.run.start) }
+                return wait.isOver
+            }
+        }
+        for frame in frames.keys { frames[frame]?.removeAll { isOverdue($0.operation, $0.blocks.start) } }
+        earliestDeadline = earliest
+        return overdue
+    }
 
     mutating func forgetFailures(of item: Item) {
         failures[item] = nil
