@@ -28,8 +28,10 @@ final class StampedLoad: @unchecked Sendable {
     private(set) var commandCount = 0
     private(set) var lossCount = 0
     private(set) var busyCount = 0
-    /// The longest time from the wish to do something to its end, however many logins and attempts that took.
-    private(set) var longestPause: TimeInterval = 0
+    enum Kind: CaseIterable { case read, write }
+    /// The longest time from the wish to do something to its end, however many logins and attempts that took. A read
+    /// may have to wait for the bucket, a write never.
+    private(set) var longestPause: [Kind: TimeInterval] = [:]
     private var wishedAt = Date()
     private let failure = StopFlag()
     private let stopping: StopFlag
@@ -49,23 +51,33 @@ final class StampedLoad: @unchecked Sendable {
     var hasFailed: Bool { failure.isSet }
 
     func main() {
+        wishedAt = Date()
         while !stopping.isSet, complaints.count < 5 { round() }
         finished.signal()
     }
 
     private func round() {
         guard connect() else { return }
+        let kind: Kind
         switch random.next() % 10 {
-        case 0: readBack()
-        case 1: increment()
-        case 2: run([.flush], blocks: [])
-        default: write()
+        case 0:
+            kind = .read
+            readBack()
+        case 1:
+            kind = .read
+            increment()
+        case 2:
+            kind = .write
+            run([.flush], blocks: [])
+        default:
+            kind = .write
+            write()
         }
         if !complaints.isEmpty { failure.set() }
         // A round that lost its connection is not over: the next one goes on with the same wish.
         guard initiator.isConnected else { return }
         let now = Date()
-        longestPause = max(longestPause, now.timeIntervalSince(wishedAt))
+        longestPause[kind] = max(longestPause[kind] ?? 0, now.timeIntervalSince(wishedAt))
         wishedAt = now
     }
 
