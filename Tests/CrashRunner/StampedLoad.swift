@@ -33,6 +33,7 @@ final class StampedLoad: @unchecked Sendable {
     /// may have to wait for the bucket, a write never.
     private(set) var longestPause: [Kind: TimeInterval] = [:]
     private var wishedAt = Date()
+    private var wish: Kind?
     private let failure = StopFlag()
     private let stopping: StopFlag
     let finished = DispatchSemaphore(value: 0)
@@ -58,20 +59,15 @@ final class StampedLoad: @unchecked Sendable {
 
     private func round() {
         guard connect() else { return }
-        let kind: Kind
-        switch random.next() % 10 {
-        case 0:
-            kind = .read
-            readBack()
-        case 1:
-            kind = .read
-            increment()
-        case 2:
-            kind = .write
-            run([.flush], blocks: [])
-        default:
-            kind = .write
-            write()
+        let choice = random.next() % 10
+        // What is interrupted is repeated as something else; the pause is still that of the first wish.
+        let kind = wish ?? (choice < 2 ? .read : .write)
+        wish = kind
+        switch choice {
+        case 0: readBack()
+        case 1: increment()
+        case 2: run([.flush], blocks: [])
+        default: write()
         }
         if !complaints.isEmpty { failure.set() }
         // A round that lost its connection is not over: the next one goes on with the same wish.
@@ -79,6 +75,7 @@ final class StampedLoad: @unchecked Sendable {
         let now = Date()
         longestPause[kind] = max(longestPause[kind] ?? 0, now.timeIntervalSince(wishedAt))
         wishedAt = now
+        wish = nil
     }
 
     private func connect() -> Bool {
