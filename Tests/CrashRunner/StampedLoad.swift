@@ -73,7 +73,10 @@ final class StampedLoad: @unchecked Sendable {
         // A round that lost its connection is not over: the next one goes on with the same wish.
         guard initiator.isConnected else { return }
         let now = Date()
-        longestPause[kind] = max(longestPause[kind] ?? 0, now.timeIntervalSince(wishedAt))
+        let pause = now.timeIntervalSince(wishedAt)
+        longestPause[kind] = max(longestPause[kind] ?? 0, pause)
+        // To be looked for in the gateway's log.
+        if pause > 5 { say("a \(kind) of initiator \(plan.index) took \(String(format: "%.1f", pause)) s until \(now)") }
         wishedAt = now
         wish = nil
     }
