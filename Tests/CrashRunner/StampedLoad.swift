@@ -76,7 +76,9 @@ final class StampedLoad: @unchecked Sendable {
         let pause = now.timeIntervalSince(wishedAt)
         longestPause[kind] = max(longestPause[kind] ?? 0, pause)
         // To be looked for in the gateway's log.
-        if pause > 5 { say("a \(kind) of initiator \(plan.index) took \(String(format: "%.1f", pause)) s until \(now)") }
+        if pause > 5 {
+            say("a \(kind) of initiator \(plan.index) took \(String(format: "%.1f", pause)) s until \(now)")
+        }
         wishedAt = now
         wish = nil
     }
