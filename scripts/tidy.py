@@ -20,7 +20,7 @@ IMPORTS = {
     "ISCSI": "Wire SCSI",
     "Messages": "Wire",
     "ObjectStorage": "Wire Platform",
-    "S3": "Wire Platform ObjectStorage AsyncHTTPClient Crypto Foundation FoundationXML NIOCore NIOHTTP1 NIOPosix "
+    "S3": "Wire Platform ObjectStorage AsyncHTTPClient Crypto Foundation NIOCore NIOHTTP1 NIOPosix "
     "NIOSSL",
     "Engine": "Wire Platform CZstd DequeModule FoundationEssentials",
     "Bus": "CZeroMQ Platform Messages Wire Logging Foundation",

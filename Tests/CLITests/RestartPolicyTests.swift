@@ -44,11 +44,13 @@ struct RestartPolicyTests {
 
     @Test func beingKilledSaysNothingAboutTheService() {
         var policy = RestartPolicy()
-        for _ in 0..<20 {
-            guard case .restart = policy.decide(after: .signal(SIGKILL), uptime: .milliseconds(300)) else {
-                Issue.record("gave up on a service that somebody killed")
-                return
+        for signal in [SIGKILL, SIGTERM] {
+            for _ in 0..<20 {
+                let decision = policy.decide(after: .signal(signal), uptime: .milliseconds(300))
+                #expect(decision == .restart(after: .milliseconds(100)), "initiators wait for it")
             }
         }
+        let crash = policy.decide(after: .signal(SIGSEGV), uptime: .milliseconds(300))
+        #expect(crash == .restart(after: .milliseconds(100)), "kills are no failures")
     }
 }

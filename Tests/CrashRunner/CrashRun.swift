@@ -45,13 +45,16 @@ struct CrashRun: Sendable {
         loads.forEach { $0.finished.wait() }
         try check(gateway, loads)
         try bucket?.checkFaults()
+        try checkForCrashes(gateway)
         let commands = loads.reduce(0) { $0 + $1.commandCount }
-        let pause = loads.map(\.longestPause).max() ?? 0
+        let pauses = StampedLoad.Kind.allCases.map { kind in
+            "\(kind) \(String(format: "%.1f", loads.compactMap { $0.longestPause[kind] }.max() ?? 0)) s"
+        }
         say(
             "passed: \(killer.summary), \(commands) commands, "
                 + "\(loads.reduce(0) { $0 + $1.lossCount }) lost connections, "
                 + "\(loads.reduce(0) { $0 + $1.busyCount }) answers of BUSY, "
-                + "longest pause \(String(format: "%.1f", pause)) s")
+                + "longest pauses: \(pauses.joined(separator: ", "))")
     }
 
     private func load(_ index: Int, _ gateway: GatewayUnderTest, _ stopping: StopFlag) -> StampedLoad {
@@ -80,6 +83,20 @@ struct CrashRun: Sendable {
         let restored = gateway.path("restored.img").path
         try convert(gateway.url("stamped"), restored)
         try compare(restored, exported, "the restored volume and the export")
+    }
+
+    /// A service that ends by a mistake of its own hides among those that are killed.
+    private func checkForCrashes(_ gateway: GatewayUnderTest) throws {
+        let lines = try String(contentsOf: gateway.logFile, encoding: .utf8).split(separator: "\n")
+        let signs = ["Program crashed", "swift-runtime:", "Fatal error", "exit status 70"]
+        let crashes = lines.filter { line in
+            signs.contains { line.contains($0) }
+                || line.contains("reason=\"signal ") && !line.contains("reason=\"signal 9\"")
+        }
+        guard crashes.isEmpty else {
+            throw Failure(
+                description: "a service crashed (seed \(plan.seed)):\n" + crashes.prefix(20).joined(separator: "\n"))
+        }
     }
 
     private func complain(_ loads: [StampedLoad], _ when: String) throws {

@@ -28,9 +28,12 @@ final class StampedLoad: @unchecked Sendable {
     private(set) var commandCount = 0
     private(set) var lossCount = 0
     private(set) var busyCount = 0
-    /// The longest time from the wish to do something to its end, however many logins and attempts that took.
-    private(set) var longestPause: TimeInterval = 0
+    enum Kind: CaseIterable { case read, write }
+    /// The longest time from the wish to do something to its end, however many logins and attempts that took. A read
+    /// may have to wait for the bucket, a write never.
+    private(set) var longestPause: [Kind: TimeInterval] = [:]
     private var wishedAt = Date()
+    private var wish: Kind?
     private let failure = StopFlag()
     private let stopping: StopFlag
     let finished = DispatchSemaphore(value: 0)
@@ -49,13 +52,18 @@ final class StampedLoad: @unchecked Sendable {
     var hasFailed: Bool { failure.isSet }
 
     func main() {
+        wishedAt = Date()
         while !stopping.isSet, complaints.count < 5 { round() }
         finished.signal()
     }
 
     private func round() {
         guard connect() else { return }
-        switch random.next() % 10 {
+        let choice = random.next() % 10
+        // What is interrupted is repeated as something else; the pause is still that of the first wish.
+        let kind = wish ?? (choice < 2 ? .read : .write)
+        wish = kind
+        switch choice {
         case 0: readBack()
         case 1: increment()
         case 2: run([.flush], blocks: [])
@@ -65,8 +73,14 @@ final class StampedLoad: @unchecked Sendable {
         // A round that lost its connection is not over: the next one goes on with the same wish.
         guard initiator.isConnected else { return }
         let now = Date()
-        longestPause = max(longestPause, now.timeIntervalSince(wishedAt))
+        let pause = now.timeIntervalSince(wishedAt)
+        longestPause[kind] = max(longestPause[kind] ?? 0, pause)
+        // To be looked for in the gateway's log.
+        if pause > 5 {
+            say("a \(kind) of initiator \(plan.index) took \(String(format: "%.1f", pause)) s until \(now)")
+        }
         wishedAt = now
+        wish = nil
     }
 
     private func connect() -> Bool {

@@ -48,6 +48,7 @@ package struct RestartPolicy: Sendable {
             failuresInARow = 0
             return .restart(after: .zero)
         }
+        if exit.isKill { return .restart(after: Self.firstDelay) }
         failuresInARow += 1
         if !isProven && !exit.isFromOutside && failuresInARow >= Self.futileStarts { return .giveUp(.unavailable) }
         let doublings = min(failuresInARow - 1, 10)
@@ -64,5 +65,8 @@ extension ProcessExit {
     }
 
     /// Somebody killed it: that says nothing about whether it can run.
-    fileprivate var isFromOutside: Bool { self == .signal(SIGKILL) || self == .signal(SIGTERM) || self == .code(0) }
+    fileprivate var isFromOutside: Bool { isKill || self == .code(0) }
+
+    /// However often that happens, initiators wait meanwhile: the service comes back at once each time.
+    fileprivate var isKill: Bool { self == .signal(SIGKILL) || self == .signal(SIGTERM) }
 }
