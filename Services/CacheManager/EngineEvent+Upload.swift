@@ -26,7 +26,7 @@ extension EngineEvent {
                 result = .success(payload)
             }
             self = .range(token, result)
-        case .getFrame, .list, .probe: return nil
+        case .getFrames, .list, .probe: return nil
         }
     }
 

@@ -22,7 +22,7 @@ extension Shard {
         switch work {
         case .putPack: 100_000
         case .putObject, .getObject: 15_000
-        case .getRange, .getFrame: 20_000
+        case .getRange, .getFrames: 20_000
         case .list, .probe: 60_000
         }
     }
@@ -62,19 +62,18 @@ extension Shard {
 
     /// - Returns: false if nobody waits for it any more.
     @discardableResult
-    package func uploadResult(_ result: UploadResult, payload: [UInt8], from uploader: ServiceInstance) -> Bool {
+    package func uploadResult(_ result: UploadResult, payloads: [[UInt8]], from uploader: ServiceInstance) -> Bool {
         guard let job = dispatcher.result(id: result.id, from: uploader, at: now.nanoseconds) else { return false }
-        deliver(result.outcome, payload: payload, of: job)
+        deliver(result.outcome, payloads: payloads, of: job)
         return true
     }
 
-    func deliver(_ outcome: UploadResult.Outcome, payload: [UInt8], of job: UploadDispatcher.Job) {
+    func deliver(_ outcome: UploadResult.Outcome, payloads: [[UInt8]], of job: UploadDispatcher.Job) {
+        let payload = payloads.first ?? []
         switch job.owner {
         case .control(let number):
             bucketCalls.removeValue(forKey: number)?(BucketAnswer(outcome: outcome, payload: payload))
-        case .cache(let frame):
-            frameJobs[frame] = nil
-            handle(.fetched(frame, Self.payload(of: outcome, payload)))
+        case .cache(let frames): fetched(frames, outcome, payloads, isBackground: job.isBackground)
         case .volume(let id, let token):
             guard let hosted = volumes[id] else { return }
             let outcome = passFailpoints(of: job, outcome)

@@ -59,6 +59,8 @@ package final class Shard {
     var bucketCalls: [UInt64: (BucketAnswer) -> Void] = [:]
     /// The cache's jobs at uploaders.
     var frameJobs: [FrameReference: UInt64] = [:]
+    /// What the cache wants fetched and may go on: a job as soon as the round's effects are through.
+    var fetchRun: FetchRun?
 
     package init(
         settings: Settings, registry: VolumeRegistry, snapshotFiles: PendingSnapshotFiles,
@@ -213,6 +215,7 @@ package final class Shard {
             }
             cache.cache.takeEffects(&cacheEffects)
             for effect in cacheEffects { perform(effect) }
+            submitFetchRun()
             dispatcher.takeActions(&actions)
             if actions.isEmpty && cacheEffects.isEmpty { return }
             cacheEffects.removeAll(keepingCapacity: true)
@@ -231,7 +234,7 @@ package final class Shard {
         switch action {
         case .send(let job, let uploader):
             if outlet?.send(job, to: uploader) != true { dispatcher.lost(uploader, at: now.nanoseconds) }
-        case .finish(let job, let outcome): deliver(outcome, payload: [], of: job)
+        case .finish(let job, let outcome): deliver(outcome, payloads: [], of: job)
         }
     }
 

@@ -301,8 +301,7 @@ final class ShardLoop {
 
     private func receiveResult(_ message: IncomingMessage) {
         guard let result = decode(UploadResult.self, from: message) else { return }
-        let payload = message.payload.first?.array ?? []
-        shard.uploadResult(result, payload: payload, from: message.envelope.sender)
+        shard.uploadResult(result, payloads: message.payload.map(\.array), from: message.envelope.sender)
     }
 
     private func decode<Value: Decodable>(_ type: Value.Type, from message: IncomingMessage) -> Value? {

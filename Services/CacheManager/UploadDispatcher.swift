@@ -7,8 +7,8 @@ package import Wire
 /// Who waits for a job's result.
 package enum JobOwner: Hashable, Sendable {
     case volume(VolumeID, EffectToken)
-    /// The read cache, which asks once for all that want the same frame.
-    case cache(FrameReference)
+    /// The read cache, which asks once for all that want the same; frames in the order in which the job names them.
+    case cache([FrameReference])
     /// A request of the control plane, by the number it drew.
     case control(UInt64)
 }
@@ -207,7 +207,7 @@ package struct UploadDispatcher {
     private static func lane(of work: UploadJob.Work) -> Lane {
         switch work {
         case .putPack, .putObject: .write
-        case .getObject, .getRange, .getFrame, .list, .probe: .read
+        case .getObject, .getRange, .getFrames, .list, .probe: .read
         }
     }
 
@@ -266,7 +266,7 @@ package struct UploadDispatcher {
         case .putPack: outcome = .unavailable(reason: reason)
         // Whether the object was written is unknown: the engine looks before it tries again.
         case .putObject: outcome = .ambiguous(reason: reason)
-        case .getObject, .getRange, .getFrame, .list, .probe: outcome = .unavailable(reason: reason)
+        case .getObject, .getRange, .getFrames, .list, .probe: outcome = .unavailable(reason: reason)
         }
         actions.append(.finish(job, outcome))
     }

@@ -89,7 +89,7 @@ final class CacheManagerLink: Sendable {
 
     private func send(_ answer: JobAnswer, to job: UploadJob) async {
         let result = UploadResult(id: job.id, outcome: answer.outcome)
-        let payload = answer.payload.isEmpty ? [] : [Frame(answer.payload)]
+        let payload = answer.payloads.map { Frame($0) }
         // As long as the cache manager would wait, and it takes nothing: then it has other worries than this result.
         for _ in 0..<200 {
             do {

@@ -38,20 +38,32 @@ package struct FetchWorker: Sendable {
         }
     }
 
-    /// One frame of a data pack: fetched, verified against its own checksums and the pack's name, decompressed.
-    package func frame(_ key: ObjectKey, byteOffset: UInt64, byteCount: UInt32) async -> JobAnswer {
+    /// Frames of a data pack that lie one after the other: fetched in one range, each verified against its own checksums
+    /// and the pack's name, decompressed.
+    package func frames(_ key: ObjectKey, byteOffset: UInt64, byteCounts: [UInt32]) async -> JobAnswer {
         guard let identity = PackIdentity(key) else {
             return JobAnswer(.refused(reason: "\(key) does not name a pack"))
         }
-        guard byteCount <= FrameFormat.lengthLimit else {
-            return JobAnswer(.refused(reason: "\(key): no frame has \(byteCount) bytes"))
+        if let largest = byteCounts.max(), largest > FrameFormat.lengthLimit {
+            return JobAnswer(.refused(reason: "\(key): no frame has \(largest) bytes"))
         }
+        guard !byteCounts.isEmpty, byteCounts.count <= MessageLimits.payloadFrameCount else {
+            return JobAnswer(.refused(reason: "\(key): \(byteCounts.count) frames cannot be sent at once"))
+        }
+        let byteCount = byteCounts.reduce(0) { $0 + Int($1) }
         return await answer { () throws(ObjectStoreError) in
-            let bytes = try await store.getRange(key, byteOffset: byteOffset, byteCount: Int(byteCount))
+            let bytes = try await store.getRange(key, byteOffset: byteOffset, byteCount: byteCount)
             do throws(EngineError) {
-                let contents = try FrameFormat.decode(bytes, expecting: identity, codec: ZstdCodec())
-                return JobAnswer(
-                    .success(etag: nil, storedByteCount: UInt64(bytes.count)), payload: contents.encoded())
+                let codec = ZstdCodec()
+                var payloads: [[UInt8]] = []
+                var start = 0
+                for count in byteCounts {
+                    let range = start..<start + Int(count)
+                    let contents = try FrameFormat.decode(bytes, in: range, expecting: identity, codec: codec)
+                    payloads.append(contents.encoded())
+                    start = range.upperBound
+                }
+                return JobAnswer(.success(etag: nil, storedByteCount: UInt64(bytes.count)), payloads: payloads)
             } catch {
                 return JobAnswer(.corrupt(reason: "\(key) at \(byteOffset): \(error)"))
             }

@@ -6,12 +6,18 @@ package import ObjectStorage
 /// How a job ended, and what goes back with it as payload.
 package struct JobAnswer: Equatable, Sendable {
     package var outcome: UploadResult.Outcome
-    /// Empty where the job's kind has none.
-    package var payload: [UInt8]
-    package init(_ outcome: UploadResult.Outcome, payload: [UInt8] = []) {
+    /// As many as the job's kind has.
+    package var payloads: [[UInt8]]
+
+    package init(_ outcome: UploadResult.Outcome, payloads: [[UInt8]] = []) {
         self.outcome = outcome
-        self.payload = payload
+        self.payloads = payloads
     }
+
+    package init(_ outcome: UploadResult.Outcome, payload: [UInt8]) { self.init(outcome, payloads: [payload]) }
+
+    /// Of a job whose kind has one; empty if there is none.
+    package var payload: [UInt8] { payloads.first ?? [] }
 }
 
 extension UploadResult.Outcome {

@@ -44,8 +44,8 @@ package struct JobExecutor: Sendable {
         case .getObject(let key): return await fetches.object(key)
         case .getRange(let key, let byteOffset, let byteCount):
             return await fetches.range(key, byteOffset: byteOffset, byteCount: byteCount)
-        case .getFrame(let key, let byteOffset, let byteCount):
-            return await fetches.frame(key, byteOffset: byteOffset, byteCount: byteCount)
+        case .getFrames(let key, let byteOffset, let byteCounts):
+            return await fetches.frames(key, byteOffset: byteOffset, byteCounts: byteCounts)
         case .list(let prefix): return await fetches.list(prefix)
         // A store that does not pass the probe keeps its uploader from starting, so the verdict is in already.
         case .probe: return JobAnswer(.success(etag: nil, storedByteCount: 0))
@@ -61,7 +61,7 @@ extension UploadJob.Work {
     package var lane: JobLane.Kind {
         switch self {
         case .putPack, .putObject: .write
-        case .getObject, .getRange, .getFrame, .list, .probe: .read
+        case .getObject, .getRange, .getFrames, .list, .probe: .read
         }
     }
 

@@ -36,11 +36,11 @@ package struct EngineLimits: Sendable, Equatable {
     package var upperNodesInFlight = 8
     /// What a sequential reader is given ahead of its reads: at first and at most, in blocks.
     package var prefetchFirstBlockCount: UInt64 = 32
-    package var prefetchBlockCount: UInt64 = 2048
+    package var prefetchBlockCount: UInt64 = 8192
     package var prefetchStreamCount = 4
     /// Frames that are fetched at once before anybody asks for them.
-    package var prefetchFrameCount = 32
-    package var warmFrameCount = 8
+    package var prefetchFrameCount = 512
+    package var warmFrameCount = 64
     /// A map pack is closed at this size.
     package var mapPackByteCount = 4 << 20
     /// How long HEAD is waited for before an exclusive volume serves without the bucket.

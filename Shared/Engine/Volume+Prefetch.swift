@@ -24,9 +24,12 @@ extension Volume {
             if part.count < next.count { prefetch.waiting.prepend(BlockRange(part.end, upTo: next.end)) }
             for run in runsInBucket(of: part) {
                 guard let missing = frames(of: run, { self.prefetch(frame: $0) }) else { continue }
-                prefetch.nodes = missing
-                prefetch.waiting.prepend(BlockRange(run.start, upTo: part.end))
-                return fetchAhead(missing)
+                // One round trip for all that the reader needs next, not one after the other.
+                let rest = BlockRange(run.start, upTo: next.end)
+                prefetch.nodes = missing.union(frames(of: rest, { _ in }) ?? [])
+                if part.count < next.count { prefetch.waiting.removeFirst() }
+                prefetch.waiting.prepend(rest)
+                return fetchAhead(prefetch.nodes)
             }
         }
     }

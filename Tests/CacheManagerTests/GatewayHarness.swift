@@ -184,8 +184,8 @@ final class GatewayHarness: ShardOutlet {
     }
 
     private func answer(_ job: UploadDispatcher.Job) {
-        let (outcome, payload) = bucket.perform(job.work, payload: job.payload)
-        shard.uploadResult(UploadResult(id: job.id, outcome: outcome), payload: payload, from: Self.uploader)
+        let (outcome, payloads) = bucket.perform(job.work, payload: job.payload)
+        shard.uploadResult(UploadResult(id: job.id, outcome: outcome), payloads: payloads, from: Self.uploader)
     }
 
     /// Answers a job that was held, by its place in the order in which they were sent.

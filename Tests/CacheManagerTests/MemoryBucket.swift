@@ -23,7 +23,7 @@ final class MemoryBucket {
         try objects[BucketLayout.head(volume)].map { try HeadFormat.decode($0.bytes) }
     }
 
-    func perform(_ work: UploadJob.Work, payload: IOBuffer?) -> (outcome: UploadResult.Outcome, payload: [UInt8]) {
+    func perform(_ work: UploadJob.Work, payload: IOBuffer?) -> (outcome: UploadResult.Outcome, payloads: [[UInt8]]) {
         works.append(work)
         do {
             return try answer(work, payload: payload)
@@ -34,14 +34,14 @@ final class MemoryBucket {
 
     private func answer(
         _ work: UploadJob.Work, payload: IOBuffer?
-    ) throws -> (outcome: UploadResult.Outcome, payload: [UInt8]) {
+    ) throws -> (outcome: UploadResult.Outcome, payloads: [[UInt8]]) {
         switch work {
         case .putPack(let key, let plan):
             let blocks = payload ?? IOBuffer(byteCount: 0)
             let plan = try PackPlan(decoding: plan)
             let used = plan.blockCount * Geometry.blockByteCount
             let built = try unsafe builder.build(plan: plan, blocks: UnsafeRawBufferPointer(blocks.bytes(0..<used)))
-            return (store(key, built.bytes), built.directoryBytes)
+            return (store(key, built.bytes), [built.directoryBytes])
         case .putObject(let key, let precondition):
             willPut?(key, payload?.array ?? [])
             switch precondition {
@@ -54,22 +54,27 @@ final class MemoryBucket {
             return (store(key, payload?.array ?? []), [])
         case .getObject(let key):
             guard let object = objects[key] else { return (.notFound, []) }
-            return (.success(etag: object.tag, storedByteCount: UInt64(object.bytes.count)), object.bytes)
+            return (.success(etag: object.tag, storedByteCount: UInt64(object.bytes.count)), [object.bytes])
         case .getRange(let key, let byteOffset, let byteCount):
             guard let object = objects[key] else { return (.notFound, []) }
             let range = Int(byteOffset)..<Int(byteOffset) + Int(byteCount)
             guard range.upperBound <= object.bytes.count else { return (.corrupt(reason: "short"), []) }
-            return (.success(etag: object.tag, storedByteCount: UInt64(byteCount)), Array(object.bytes[range]))
-        case .getFrame where !frameFailures.isEmpty: return (frameFailures.removeFirst(), [])
-        case .getFrame(let key, let byteOffset, let byteCount):
+            return (.success(etag: object.tag, storedByteCount: UInt64(byteCount)), [Array(object.bytes[range])])
+        case .getFrames where !frameFailures.isEmpty: return (frameFailures.removeFirst(), [])
+        case .getFrames(let key, let byteOffset, let byteCounts):
             guard let object = objects[key] else { return (.notFound, []) }
-            let range = Int(byteOffset)..<Int(byteOffset) + Int(byteCount)
-            guard range.upperBound <= object.bytes.count else { return (.corrupt(reason: "short"), []) }
-            let frame = try FrameFormat.decode(Array(object.bytes[range]), expecting: nil, codec: codec)
-            return (.success(etag: object.tag, storedByteCount: UInt64(byteCount)), frame.encoded())
+            var (start, payloads): (Int, [[UInt8]]) = (Int(byteOffset), [])
+            for count in byteCounts.map(Int.init) {
+                guard start + count <= object.bytes.count else { return (.corrupt(reason: "short"), []) }
+                payloads.append(
+                    try FrameFormat.decode(object.bytes, in: start..<start + count, expecting: nil, codec: codec)
+                        .encoded())
+                start += count
+            }
+            return (.success(etag: object.tag, storedByteCount: UInt64(start) - byteOffset), payloads)
         case .list(let prefix):
             let keys = objects.keys.map(\.name).filter { $0.hasPrefix(prefix) }.sorted()
-            return (.success(etag: nil, storedByteCount: 0), Array(keys.joined(separator: "\n").utf8))
+            return (.success(etag: nil, storedByteCount: 0), [Array(keys.joined(separator: "\n").utf8)])
         case .probe: return (.success(etag: nil, storedByteCount: 0), [])
         }
     }

@@ -95,7 +95,7 @@ final class CacheHarness {
         }
         return FrameContents(
             blocks: (0..<UInt64(count)).map { BlockIndex(number * 16 + $0) },
-            checksums: [UInt32](repeating: checksum, count: count), bytes: bytes)
+            checksums: [UInt32](repeating: checksum, count: count), bytes: bytes[...])
     }
 
     // MARK: Asking

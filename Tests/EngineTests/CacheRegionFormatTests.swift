@@ -12,7 +12,7 @@ struct CacheRegionFormatTests {
         owner: FormatSamples.volume, pack: FormatSamples.name, byteOffset: 0x240, byteCount: 0x1080)
     private static var contents: FrameContents {
         let data = FormatSamples.letters("A")
-        return FrameContents(blocks: [BlockIndex(3)], checksums: [CRC32C.checksum(data)], bytes: data)
+        return FrameContents(blocks: [BlockIndex(3)], checksums: [CRC32C.checksum(data)], bytes: data[...])
     }
 
     private static func record() -> [UInt8] {

@@ -184,7 +184,7 @@ final class MapModelVolume {
                     expecting: PackIdentity(volume: frame.owner, name: frame.pack), codec: codec)
                 for step in 0..<Int(extent.blocks.count) {
                     let wanted = extent.blocks.start.advanced(by: UInt64(step))
-                    let stamp = Self.stamp(of: contents.bytes, block: first + step)
+                    let stamp = Self.stamp(of: Array(contents.bytes), block: first + step)
                     if contents.blocks[first + step] != wanted || stamp == nil || stamp != model[wanted.rawValue] {
                         Issue.record("block \(wanted.rawValue) reads as write \(stamp ?? 0)")
                     }

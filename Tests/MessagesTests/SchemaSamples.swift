@@ -255,7 +255,7 @@ struct SchemaSamples {
             .putObject(key: ObjectKey(text()), precondition: .matches(EntityTag(text()))),
             .getObject(key: ObjectKey(text())),
             .getRange(key: ObjectKey(text()), byteOffset: random.next(), byteCount: number()),
-            .getFrame(key: ObjectKey(text()), byteOffset: random.next(), byteCount: number()),
+            .getFrames(key: ObjectKey(text()), byteOffset: random.next(), byteCounts: [number(), number()]),
             .list(prefix: text()), .probe,
         ]
     }

@@ -59,13 +59,37 @@ struct JobExecutorTests {
         var blocks: [UInt8] = []
         for frame in directory.frames {
             let fetched = await executor.execute(
-                .getFrame(key: sample.key, byteOffset: UInt64(frame.byteOffset), byteCount: frame.byteCount),
+                .getFrames(key: sample.key, byteOffset: UInt64(frame.byteOffset), byteCounts: [frame.byteCount]),
                 payload: [])
             let contents = try FrameContents(decoding: fetched.payload)
             #expect(contents.blocks == frame.blocks)
             blocks += contents.bytes
         }
         #expect(blocks == sample.blocks)
+    }
+
+    @Test func neighboursAreFetchedWithOneRequest() async throws {
+        let answer = await putSample()
+        let directory = try PackFormat.decodeDirectory(answer.payload, expecting: sample.volume, sample.name)
+        let fetched = await executor.execute(
+            .getFrames(
+                key: sample.key, byteOffset: UInt64(directory.frames[0].byteOffset),
+                byteCounts: directory.frames.map(\.byteCount)), payload: [])
+        let contents = try fetched.payloads.map { try FrameContents(decoding: $0) }
+        #expect(contents.map(\.blocks) == directory.frames.map(\.blocks))
+        #expect(contents.flatMap(\.bytes) == sample.blocks)
+    }
+
+    @Test func noFramesAndTooManyAreRefused() async {
+        for count in [0, MessageLimits.payloadFrameCount + 1] {
+            let answer = await executor.execute(
+                .getFrames(key: sample.key, byteOffset: 0, byteCounts: [UInt32](repeating: 64, count: count)),
+                payload: [])
+            guard case .refused = answer.outcome else {
+                Issue.record("\(answer.outcome)")
+                continue
+            }
+        }
     }
 
     @Test func blocksThatDoNotMatchTheirPlanAreNeverStored() async throws {
@@ -147,7 +171,7 @@ struct JobExecutorTests {
         let damaged = try executor(breakage: .flipsBits)
         for frame in directory.frames {
             let fetched = await damaged.execute(
-                .getFrame(key: sample.key, byteOffset: UInt64(frame.byteOffset), byteCount: frame.byteCount),
+                .getFrames(key: sample.key, byteOffset: UInt64(frame.byteOffset), byteCounts: [frame.byteCount]),
                 payload: [])
             guard case .corrupt = fetched.outcome else {
                 Issue.record("\(fetched.outcome)")
@@ -163,7 +187,7 @@ struct JobExecutorTests {
         let faulty = try executor { $0.shortBody = 0.2 }
         for frame in directory.frames {
             let fetched = await faulty.execute(
-                .getFrame(key: sample.key, byteOffset: UInt64(frame.byteOffset), byteCount: frame.byteCount),
+                .getFrames(key: sample.key, byteOffset: UInt64(frame.byteOffset), byteCounts: [frame.byteCount]),
                 payload: [])
             #expect(!fetched.payload.isEmpty, "\(fetched.outcome)")
         }
@@ -179,7 +203,7 @@ struct JobExecutorTests {
             try await store.get(sample.key).bytes, expecting: PackIdentity(volume: sample.volume, name: sample.name),
             codec: ZstdCodec())
         let fetched = await executor.execute(
-            .getFrame(key: other, byteOffset: 0, byteCount: UInt32(footer.directoryOffset)), payload: [])
+            .getFrames(key: other, byteOffset: 0, byteCounts: [UInt32(footer.directoryOffset)]), payload: [])
         guard case .corrupt = fetched.outcome else {
             Issue.record("\(fetched.outcome)")
             return
@@ -189,7 +213,7 @@ struct JobExecutorTests {
     @Test(arguments: ["volumes/x/data/00/y", "snapshots/snap-1", "volumes"])
     func framesAreReadFromPacksOnly(_ name: String) async {
         let answer = await executor.execute(
-            .getFrame(key: ObjectKey(name), byteOffset: 0, byteCount: 64), payload: [])
+            .getFrames(key: ObjectKey(name), byteOffset: 0, byteCounts: [64]), payload: [])
         guard case .refused = answer.outcome else {
             Issue.record("\(answer.outcome)")
             return
@@ -223,7 +247,7 @@ struct JobExecutorTests {
             .putPack(key: sample.key, plan: sample.plan.encoded()),
             .putObject(key: ObjectKey("a"), precondition: .none), .getObject(key: ObjectKey("a")),
             .getRange(key: ObjectKey("a"), byteOffset: 0, byteCount: 1),
-            .getFrame(key: sample.key, byteOffset: 0, byteCount: 64), .list(prefix: ""),
+            .getFrames(key: sample.key, byteOffset: 0, byteCounts: [64]), .list(prefix: ""),
         ] {
             let payload = if case .putPack = work { [Frame(sample.blocks)] } else { [Frame([1])] }
             let answer = await faulty.execute(work, payload: payload)

@@ -39,7 +39,7 @@ extension FrameContents {
         let blocks = try reader.integers(count, UInt64.self).map { BlockIndex($0) }
         try BlockRules.check(ascending: blocks, format: .frameContents)
         let checksums: [UInt32] = try reader.integers(count)
-        let bytes = Array(try reader.bytes(count * Geometry.blockByteCount))
+        let bytes = try reader.bytes(count * Geometry.blockByteCount)
         try reader.expectEnd()
         if isChecked { try FrameFormat.verify(bytes, checksums: checksums) }
         self.init(blocks: blocks, checksums: checksums, bytes: bytes)

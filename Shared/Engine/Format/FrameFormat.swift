@@ -34,7 +34,7 @@ package enum FrameFormat {
             plaintext.count == frame.blocks.count * Geometry.blockByteCount
         else { throw .malformed(.frame, reason: "blocks, checksums and data do not match in number") }
         let copy = unsafe [UInt8](plaintext)
-        try verify(copy, checksums: frame.checksums)
+        try verify(copy[...], checksums: frame.checksums)
 
         var payload: [UInt8] = []
         let isCompressed =
@@ -56,43 +56,49 @@ package enum FrameFormat {
     }
 
     /// - Parameters:
-    ///   - bytes: exactly one frame, padding included.
+    ///   - range: where in `bytes` exactly one frame is, padding included; nil for all of it.
     ///   - identity: the pack it was read from; nil if the caller does not know.
     package static func decode(
-        _ bytes: [UInt8], expecting identity: PackIdentity?, codec: ZstdCodec
+        _ bytes: [UInt8], in range: Range<Int>? = nil, expecting identity: PackIdentity?, codec: ZstdCodec
     ) throws(EngineError) -> FrameContents {
-        guard bytes.count <= largestByteCount else { throw .tooLarge(.frame, byteCount: bytes.count) }
-        let header = try FrameHeader(decoding: bytes)
+        let range = range ?? 0..<bytes.count
+        guard range.count <= largestByteCount else { throw .tooLarge(.frame, byteCount: range.count) }
+        let header = try FrameHeader(decoding: bytes, in: range)
         if let identity, identity != header.identity {
             throw .misplaced(.frame, reason: "of \(header.identity.volume) pack \(header.identity.name)")
         }
-        let start = header.byteCount
+        let start = range.lowerBound + header.byteCount
         let plainByteCount = header.blocks.count * Geometry.blockByteCount
-        guard header.payloadByteCount <= plainByteCount, padded(start + header.payloadByteCount) == bytes.count else {
-            throw .malformed(.frame, reason: "\(bytes.count) bytes for a payload of \(header.payloadByteCount)")
+        guard header.payloadByteCount <= plainByteCount,
+            padded(header.byteCount + header.payloadByteCount) == range.count
+        else {
+            throw .malformed(.frame, reason: "\(range.count) bytes for a payload of \(header.payloadByteCount)")
         }
         let end = start + header.payloadByteCount
         try expectChecksum(.frame, header.payloadChecksum, found: CRC32C.checksum(bytes, in: start..<end))
-        guard bytes[end...].allSatisfy({ $0 == 0 }) else { throw .malformed(.frame, reason: "padding is not zero") }
-        let plaintext: [UInt8]
+        guard bytes[end..<range.upperBound].allSatisfy({ $0 == 0 }) else { throw .malformed(.frame, reason: "padding is not zero") }
+        let plaintext: ArraySlice<UInt8>
         switch header.codec {
         case .raw:
             guard header.payloadByteCount == plainByteCount else {
                 throw .malformed(.frame, reason: "raw payload of \(header.payloadByteCount) bytes")
             }
-            plaintext = Array(bytes[start..<end])
+            plaintext = bytes[start..<end]
         case .zstd:
-            plaintext = try codec.decompress(bytes[start..<end], byteCount: plainByteCount)
+            plaintext = try codec.decompress(bytes[start..<end], byteCount: plainByteCount)[...]
         }
         try verify(plaintext, checksums: header.checksums)
         return FrameContents(blocks: header.blocks, checksums: header.checksums, bytes: plaintext)
     }
 
-    static func verify(_ plaintext: [UInt8], checksums: [UInt32]) throws(EngineError) {
+    static func verify(_ plaintext: ArraySlice<UInt8>, checksums: [UInt32]) throws(EngineError) {
         let size = Geometry.blockByteCount
-        for (index, expected) in checksums.enumerated() {
-            try expectChecksum(
-                .frame, expected, found: CRC32C.checksum(plaintext, in: index * size..<(index + 1) * size))
+        let source = unsafe plaintext.span.bytes
+        try unsafe source.withUnsafeBytes { (bytes) throws(EngineError) in
+            for (index, expected) in checksums.enumerated() {
+                let block = unsafe UnsafeRawBufferPointer(rebasing: bytes[index * size..<(index + 1) * size])
+                try unsafe expectChecksum(.frame, expected, found: CRC32C.checksum(block))
+            }
         }
     }
 

@@ -69,9 +69,10 @@ struct FrameHeader: Equatable {
         return bytes + tail
     }
 
-    /// - Parameter bytes: the header; anything may follow.
-    init(decoding bytes: [UInt8]) throws(EngineError) {
-        var reader = ByteReader(bytes, format: .frame)
+    /// - Parameter range: where in `bytes` it is; anything may follow it. nil for all.
+    init(decoding bytes: [UInt8], in range: Range<Int>? = nil) throws(EngineError) {
+        let start = range?.lowerBound ?? 0
+        var reader = ByteReader(bytes, from: start, upTo: range?.upperBound, format: .frame)
         try reader.expect(magic: Self.magic)
         try reader.expect(version: Self.version)
         let codecByte: UInt8 = try reader.integer()
@@ -83,14 +84,15 @@ struct FrameHeader: Equatable {
         }
         guard flags & ~1 == 0 else { throw .malformed(.frame, reason: "flags \(flags)") }
         let isContiguous = flags & 1 == 1
-        let end = Self.byteCount(blockCount: blockCount, isContiguous: isContiguous)
-        guard bytes.count >= end else { throw .malformed(.frame, reason: "shorter than its header") }
+        let end = start + Self.byteCount(blockCount: blockCount, isContiguous: isContiguous)
+        guard range?.upperBound ?? bytes.count >= end else { throw .malformed(.frame, reason: "shorter than its header") }
         self.codec = codec
         identity = PackIdentity(volume: VolumeID(rawValue: try reader.integer()), name: try reader.packName())
         payloadByteCount = Int(try reader.integer(UInt32.self))
         payloadChecksum = try reader.integer()
         let found = CRC32C.checksum(
-            bytes, in: Self.fixedByteCount..<end, continuing: CRC32C.checksum(bytes, in: 0..<Self.checksumOffset))
+            bytes, in: start + Self.fixedByteCount..<end,
+            continuing: CRC32C.checksum(bytes, in: start..<start + Self.checksumOffset))
         try expectChecksum(.frame, try reader.integer(), found: found)
         if isContiguous {
             let first = BlockIndex(try reader.integer())

@@ -112,7 +112,7 @@ package enum PackFormat {
         for entry in entries {
             let range = Int(entry.byteOffset)..<Int(entry.byteOffset) + Int(entry.byteCount)
             try expectChecksum(.frame, entry.storedChecksum, found: CRC32C.checksum(bytes, in: range))
-            let frame = try FrameFormat.decode(Array(bytes[range]), expecting: identity, codec: codec)
+            let frame = try FrameFormat.decode(bytes, in: range, expecting: identity, codec: codec)
             guard frame.blocks == entry.blocks, frame.checksums == entry.checksums else {
                 throw .misplaced(.frame, reason: "not the blocks of its directory entry")
             }

@@ -67,9 +67,9 @@ package struct PackDirectory: Equatable, Sendable {
 package struct FrameContents: Equatable, Sendable {
     package var blocks: [BlockIndex]
     package var checksums: [UInt32]
-    /// 4 KiB per block, in their order.
-    package var bytes: [UInt8]
-    package init(blocks: [BlockIndex], checksums: [UInt32], bytes: [UInt8]) {
+    /// 4 KiB per block, in their order; part of what the frame was decoded from, as a rule.
+    package var bytes: ArraySlice<UInt8>
+    package init(blocks: [BlockIndex], checksums: [UInt32], bytes: ArraySlice<UInt8>) {
         self.blocks = blocks
         self.checksums = checksums
         self.bytes = bytes

@@ -238,10 +238,10 @@ package final class ImageReader {
         return bytes
     }
 
-    private func copy(_ source: [UInt8], block: Int, to target: inout [UInt8], block targetBlock: Int) {
+    private func copy(_ source: ArraySlice<UInt8>, block: Int, to target: inout [UInt8], block targetBlock: Int) {
         let size = Geometry.blockByteCount
-        target.replaceSubrange(
-            targetBlock * size..<(targetBlock + 1) * size, with: source[block * size..<(block + 1) * size])
+        let start = source.startIndex + block * size
+        target.replaceSubrange(targetBlock * size..<(targetBlock + 1) * size, with: source[start..<start + size])
     }
 
     private func hand(

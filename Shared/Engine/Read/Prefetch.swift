@@ -3,16 +3,15 @@ import DequeModule
 import Wire
 
 /// Notices sequential readers of a volume and says what they will read next (STORAGE §5). A reader is known by where
-/// it would go on; the second time that it does, the blocks ahead of it are fetched, and each time that it reaches
-/// what was fetched last, twice as many, up to a limit. Random reads never match, so they fetch nothing.
+/// it would go on; the second time that it does, the blocks ahead of it are fetched, and each time that half of them are
+/// behind it, twice as far, up to a limit. Random reads never match, so they fetch nothing.
 struct Prefetch {
     private struct Stream {
         var next: BlockIndex
         var hits = 0
+        /// How far ahead it was fetched the last time, and up to where.
         var window: UInt64 = 0
-        /// Up to where it was fetched, and where the piece fetched last begins.
         var fetchedEnd = BlockIndex(0)
-        var trigger = BlockIndex(0)
         var usedAt: UInt64
     }
 
@@ -46,15 +45,12 @@ struct Prefetch {
         stream.usedAt = clock
         if blocks.end > stream.next { stream.hits += 1 }
         stream.next = max(stream.next, blocks.end)
-        guard stream.hits >= 2, stream.window == 0 || stream.next > stream.trigger else { return nil }
+        guard stream.hits >= 2, stream.next.advanced(by: stream.window / 2) >= stream.fetchedEnd else { return nil }
         stream.window =
             stream.window == 0
             ? limits.prefetchFirstBlockCount : min(stream.window * 2, limits.prefetchBlockCount)
         let start = max(stream.fetchedEnd, stream.next)
-        let end = min(
-            start.advanced(by: stream.window), stream.next.advanced(by: limits.prefetchBlockCount))
-        guard start < end else { return nil }
-        stream.trigger = start
+        let end = stream.next.advanced(by: stream.window)
         stream.fetchedEnd = end
         return BlockRange(start, upTo: end)
     }

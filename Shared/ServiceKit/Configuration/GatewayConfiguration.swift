@@ -31,7 +31,7 @@ package struct GatewayConfiguration: Equatable, Sendable {
     package var iscsiCommandHold = Duration.seconds(20)
     package var commitInterval = Duration.seconds(10)
     package var uploaderWriteSlots = 4
-    package var uploaderReadSlots = 8
+    package var uploaderReadSlots = 16
     package var exporterListen = ListenAddress(host: "127.0.0.1", port: 9404)
     package var logLevel = Logger.Level.info
     package var logFormat = LogFormat.text
