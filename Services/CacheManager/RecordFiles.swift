@@ -2,6 +2,7 @@
 package import Engine
 import Glibc
 package import Platform
+import ServiceKit
 package import Wire
 
 /// A record that has a file of its own in the state directory.
@@ -59,6 +60,20 @@ package struct RecordFiles<Record: FiledRecord>: Sendable {
 
 /// Snapshots from the promise until the bucket has their records.
 package typealias PendingSnapshotFiles = RecordFiles<PendingSnapshot>
+
+extension RecordFiles where Record == PendingSnapshot {
+    /// What an earlier run has promised. One that cannot be read is not passed over: the journal would be recovered
+    /// without its cut, and the snapshot would be lost for good.
+    package func promises() throws -> [PendingSnapshot] {
+        let contents = try contents()
+        guard !contents.unusable.isEmpty else { return contents.records }
+        let files = contents.unusable.map { "\(path)/\($0.name) (\($0.reason))" }.joined(separator: ", ")
+        throw ServiceFailure(
+            .badData,
+            "promised snapshots cannot be read: \(files); restore the files, or use a newer version of Sluice if "
+                + "one has written them. To give these snapshots up, move the files away")
+    }
+}
 
 extension PendingSnapshot: FiledRecord {
     package var fileID: SnapshotID { id }

@@ -121,7 +121,9 @@ final class ShardLoop {
                         + "restore it, or move its directory away and attach the volume from the bucket again")
             }
         }
-        try adoptSnapshots(of: Set(stored.volumes))
+        // Before the volumes, whose journals are cut again where snapshots were promised.
+        let promises = try PendingSnapshotFiles(path: parts.state.snapshotsPath).promises()
+        shard.snapshots.adopt(promises, volumes: Set(stored.volumes))
         try adoptStandbys(volumes: Set(stored.volumes))
         volumesRecovering = states.count
         for state in states {
@@ -135,17 +137,6 @@ final class ShardLoop {
             }
         }
         serveIfRecovered()
-    }
-
-    /// Before the volumes, whose journals are cut again where snapshots were promised.
-    private func adoptSnapshots(of volumes: Set<VolumeID>) throws {
-        let pending = try PendingSnapshotFiles(path: parts.state.snapshotsPath).contents()
-        for file in pending.unusable {
-            parts.logger.error(
-                "A promised snapshot cannot be read; it is lost",
-                metadata: ["file": "\(file.name)", "reason": "\(file.reason)"])
-        }
-        shard.snapshots.adopt(pending.records, volumes: volumes)
     }
 
     private func adoptStandbys(volumes: Set<VolumeID>) throws {
