@@ -34,6 +34,8 @@ package final class PendingSnapshots {
     /// Rises with each snapshot that is begun.
     private var revision: UInt64 = 0
     package private(set) var figures = SnapshotFigures()
+    /// Promises at one time: each is a file, and with its HEAD up to 320 KiB of memory.
+    package var limit = 1024
 
     init(files: PendingSnapshotFiles, shard: Shard) {
         self.files = files
@@ -96,7 +98,10 @@ package final class PendingSnapshots {
         announce(entry)
     }
 
-    func note(pauseNanoseconds: UInt64) { figures.note(pauseNanoseconds: pauseNanoseconds) }
+    /// - Parameter isCut: false if volumes stood still for a group that was not made.
+    func note(pauseNanoseconds: UInt64, isCut: Bool = true) {
+        figures.note(pauseNanoseconds: pauseNanoseconds, isCut: isCut)
+    }
 
     // MARK: What becomes of cuts
 
@@ -311,8 +316,8 @@ package struct SnapshotFigures: Sendable, Equatable {
     package var pauseNanoseconds: UInt64 = 0
     package var longestPauseNanoseconds: UInt64 = 0
 
-    mutating func note(pauseNanoseconds pause: UInt64) {
-        cutCount += 1
+    mutating func note(pauseNanoseconds pause: UInt64, isCut: Bool) {
+        if isCut { cutCount += 1 }
         pauseNanoseconds += pause
         longestPauseNanoseconds = max(longestPauseNanoseconds, pause)
     }
