@@ -114,29 +114,8 @@ package struct SnapshotCatalogue: Sendable {
 
     /// All records, by id, those that are being deleted included.
     package func entries() async throws(BusFault) -> [Entry] {
-        let ids = try await ids()
-        let results = await withTaskGroup(of: (Int, Result<Entry?, BusFault>).self) { group in
-            var results = [Result<Entry?, BusFault>](repeating: .success(nil), count: ids.count)
-            var next = 0
-            for _ in 0..<min(Self.fetchesInFlight, ids.count) {
-                let index = next
-                group.addTask { (index, await self.entry(ids[index])) }
-                next += 1
-            }
-            for await (index, result) in group {
-                results[index] = result
-                guard next < ids.count else { continue }
-                let index = next
-                group.addTask { (index, await self.entry(ids[index])) }
-                next += 1
-            }
-            return results
-        }
-        var entries: [Entry] = []
-        for result in results {
-            if let entry = try result.get() { entries.append(entry) }
-        }
-        return entries
+        let found: [Entry?] = try await ids().concurrentMap(limit: Self.fetchesInFlight) { await entry($0) }
+        return found.compactMap(\.self)
     }
 
     // MARK: Private parts
