@@ -4,13 +4,20 @@ package import Messages
 package import ObjectStorage
 package import Wire
 
-/// The snapshots of a bucket: one record each, which is all there is to know (STORAGE §2). Nothing is kept here, so a
-/// restart loses nothing and other writers are seen.
+/// The snapshots of a bucket: one record each, which is all there is to know (STORAGE §2). Nothing but copies is kept
+/// here, so a restart loses nothing and other writers are seen.
 package struct SnapshotCatalogue: Sendable {
     /// A record that cannot be read is shown, not passed over: it may be all that is left of a volume.
     package enum Entry: Equatable, Sendable {
         case record(SnapshotRecord)
         case damaged(SnapshotID, reason: String)
+
+        package var id: SnapshotID {
+            switch self {
+            case .record(let record): record.id
+            case .damaged(let id, _): id
+            }
+        }
     }
 
     /// Records fetched at once for a listing.
@@ -20,6 +27,7 @@ package struct SnapshotCatalogue: Sendable {
 
     private let store: any ObjectStore
     private let policy: RetryPolicy
+    private let memory = RecordMemory()
 
     package static let standardPolicy = RetryPolicy(
         firstPause: .milliseconds(20), maximumPause: .seconds(1), deadline: .seconds(5))
@@ -72,6 +80,7 @@ package struct SnapshotCatalogue: Sendable {
                 _ = try await policy.run(clock: ContinuousClock()) { () throws(ObjectStoreError) in
                     try await store.put(BucketLayout.snapshot(id), bytes, .matches(tag))
                 }
+                memory.forget(id)
                 return record
             } catch {
                 switch error {
@@ -113,9 +122,14 @@ package struct SnapshotCatalogue: Sendable {
     }
 
     /// All records, by id, those that are being deleted included.
-    package func entries() async throws(BusFault) -> [Entry] {
-        let found: [Entry?] = try await ids().concurrentMap(limit: Self.fetchesInFlight) { await entry($0) }
-        return found.compactMap(\.self)
+    /// - Parameter age: how long ago a record may have been read that can hardly have changed since (`RecordMemory`).
+    package func entries(maximumAge age: Duration = .zero) async throws(BusFault) -> [Entry] {
+        let ids = try await ids()
+        let (known, revision) = memory.entries(maximumAge: age)
+        let read: [Entry?] = try await ids.filter { known[$0] == nil }
+            .concurrentMap(limit: Self.fetchesInFlight) { await entry($0) }
+        memory.keep(ids: ids, read: read.compactMap(\.self), revision: revision)
+        return (ids.compactMap { known[$0] } + read.compactMap(\.self)).sorted { $0.id < $1.id }
     }
 
     // MARK: Private parts
