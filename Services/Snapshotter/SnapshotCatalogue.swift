@@ -103,6 +103,39 @@ package struct SnapshotCatalogue: Sendable {
         }
     }
 
+    /// What is wrong with a record that no version of this program can read; nil if there is none, or nothing is wrong.
+    package func damage(of id: SnapshotID) async throws(BusFault) -> String? {
+        let contents: ObjectContents
+        do {
+            contents = try await fetch(id)
+        } catch {
+            switch error {
+            case .notFound: return nil
+            case .corrupt: return error.description
+            default: throw BusFault(error)
+            }
+        }
+        do {
+            let record = try SnapshotFormat.decode(contents.bytes)
+            return record.id == id ? nil : "it is that of \(record.id)"
+        } catch {
+            if case .newerFormat = error { return nil }
+            return "\(error)"
+        }
+    }
+
+    /// For good. Only for a record that is damaged: another one is marked, so that its pins stay.
+    package func remove(_ id: SnapshotID) async throws(BusFault) {
+        do {
+            try await policy.run(clock: ContinuousClock()) { () throws(ObjectStoreError) in
+                try await store.delete(BucketLayout.snapshot(id))
+            }
+        } catch {
+            throw BusFault(error)
+        }
+        memory.forget(id)
+    }
+
     /// Writes down how a promised snapshot ended.
     /// - Returns: the record as it is then: one that was deleted meanwhile stays deleted.
     package func settle(_ decided: SnapshotRecord) async throws(BusFault) -> SnapshotRecord {

@@ -207,22 +207,60 @@ package struct SnapshotService: Sendable {
     /// from it have pinned stays theirs (STORAGE §7); the rest comes back with reclaim.
     /// Deleting twice is no mistake: the second may be a repeat of the first.
     package func delete(_ request: SnapshotDeleteRequest) async throws(BusFault) -> SnapshotDescription {
-        if let record = try await catalogue.setState(.deleting, of: request.id) {
-            notice()
-            return SnapshotDescription(record)
-        }
+        let id = request.id
+        let damage = try await catalogue.damage(of: id)
+        if let damage { try await remove(id, damage) }
+        if let record = try await mark(id) { return record }
         // Promised, and not announced in the bucket yet: the mark comes first, so that it is never completed.
-        guard let item = await PendingList.read(owners).items[request.id] else { throw Self.unknown(request.id) }
-        var record = SnapshotRecord(item.record, gateway: item.gateway)
-        record.state = .deleting
-        record.head = nil
-        record.commitNumber = 0
-        let added = try await catalogue.add(record)
-        if added.state == .deleting { return SnapshotDescription(added) }
-        guard let marked = try await catalogue.setState(.deleting, of: request.id) else {
-            throw Self.unknown(request.id)
+        let pending = await PendingList.read(owners)
+        if let item = pending.items[id] {
+            var record = SnapshotRecord(item.record, gateway: item.gateway)
+            record.state = .deleting
+            record.head = nil
+            record.commitNumber = 0
+            let added = try await catalogue.add(record)
+            if added.state == .deleting { return SnapshotDescription(added) }
         }
-        return SnapshotDescription(marked)
+        // It may have been announced, or have ended, between the two looks.
+        if let record = try await mark(id) { return record }
+        if let damage {
+            var removed = SnapshotDescription(.damaged(id, reason: damage))
+            removed.state = .deleting
+            removed.reason = "its record could not be read (\(damage)) and was removed"
+            return removed
+        }
+        guard pending.isComplete else {
+            throw BusFault(
+                .notReady,
+                "the bucket has no snapshot \(id), and a cache manager that may have promised it does not answer; "
+                    + "try again")
+        }
+        throw Self.unknown(id)
+    }
+
+    private func mark(_ id: SnapshotID) async throws(BusFault) -> SnapshotDescription? {
+        guard let record = try await catalogue.setState(.deleting, of: id) else { return nil }
+        notice()
+        return SnapshotDescription(record)
+    }
+
+    /// Nobody can tell what has pinned a damaged record. When it goes, nothing that was made from it may be left.
+    private func remove(_ id: SnapshotID, _ damage: String) async throws(BusFault) {
+        var heirs = try await recoveryPoints.heads().filter { $0.state == .live && $0.sourceSnapshot == id }
+            .map { "volume \($0.name) (\($0.volume))" }
+        for entry in try await catalogue.entries() {
+            guard case .record(let record) = entry, record.head?.sourceSnapshot == id,
+                record.state != .deleting || !record.pinList.isEmpty
+            else { continue }
+            heirs.append("snapshot \(record.id) of \(record.volumeName)")
+        }
+        guard heirs.isEmpty else {
+            throw BusFault(
+                .inUse,
+                "the record of snapshot \(id) cannot be read (\(damage)), and without it nothing protects the data of "
+                    + "what was made from it; delete that first: \(heirs.sorted().joined(separator: ", "))")
+        }
+        try await catalogue.remove(id)
     }
 
     /// One request has one id, whichever process serves it: the caller's instance, which is random, mixed with the
