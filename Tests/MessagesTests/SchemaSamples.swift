@@ -277,7 +277,8 @@ struct SchemaSamples {
             cutMilliseconds: random.oneIn(2) ? random.next() : nil, reason: random.oneIn(2) ? text() : nil,
             uploadByteCount: random.next(), uploadedByteCount: random.next(), isFromRecoveryPoint: random.oneIn(2),
             isInternal: random.oneIn(2), group: random.oneIn(2) ? SnapshotGroupID(rawValue: random.next()) : nil,
-            pinnedBy: random.oneIn(2) ? [VolumeID(rawValue: random.next())] : nil)
+            pinnedBy: random.oneIn(2) ? [VolumeID(rawValue: random.next())] : nil,
+            pinnedByNames: random.oneIn(2) ? [text()] : nil)
     }
 
     private mutating func session() -> SessionListRequest.Session {
