@@ -113,6 +113,15 @@ package final class ControlHandler {
             guard hosted.errand == .none else {
                 throw BusFault(.inUse, "volume \(hosted.name) is being created or deleted already; try again later")
             }
+            let promised = shard.snapshots.undecided(of: hosted.id)
+            guard promised.isEmpty || request.losesSnapshots ?? false else {
+                let ids = promised.map(\.description).joined(separator: ", ")
+                throw BusFault(
+                    .inUse,
+                    "snapshots of volume \(hosted.name) are not in the bucket yet and would be lost with it: \(ids). "
+                        + "Wait until `sluice snapshot list` shows none of them as pending, "
+                        + "or give --lose-pending-snapshots")
+            }
             hosted.errand = .deleting
             let finish = call(within: timeout, answer) {
                 "volume \(hosted.name) is not marked as deleted in the bucket yet: \(self.whyWaiting(hosted)); "

@@ -43,6 +43,8 @@ package final class PendingSnapshots {
     }
 
     package var count: Int { entries.count }
+    /// Those of a volume that are lost if it leaves.
+    func undecided(of volume: VolumeID) -> [SnapshotID] { undecidedEntries(of: volume).map(\.record.id) }
     package func isKnown(_ id: SnapshotID) -> Bool { entries[id] != nil }
 
     // MARK: Starting
@@ -61,12 +63,12 @@ package final class PendingSnapshots {
     }
 
     /// Where a volume's journal has to be cut when it is recovered.
-    func cuts(of volume: VolumeID) -> [CutPoint] { undecided(of: volume).map(\.record.cut) }
+    func cuts(of volume: VolumeID) -> [CutPoint] { undecidedEntries(of: volume).map(\.record.cut) }
 
     /// The volume has an engine again.
     func resume(_ hosted: HostedVolume) {
         guard let engine = hosted.engine else { return }
-        for entry in undecided(of: hosted.id) {
+        for entry in undecidedEntries(of: hosted.id) {
             let caller = register(entry, hosted)
             guard !engine.resumeCut(caller: caller, at: entry.record.cut.sequence) else { continue }
             forgetCaller(of: entry)
@@ -113,7 +115,7 @@ package final class PendingSnapshots {
 
     /// The volume is no longer served from its journal here.
     func volumeLeft(_ hosted: HostedVolume) {
-        for entry in undecided(of: hosted.id) {
+        for entry in undecidedEntries(of: hosted.id) {
             forgetCaller(of: entry)
             fail(entry, "volume \(hosted.name) \(Self.howItLeft(hosted)) before the snapshot was in the bucket")
         }
@@ -176,7 +178,7 @@ package final class PendingSnapshots {
         return caller
     }
 
-    private func undecided(of volume: VolumeID) -> [Entry] {
+    private func undecidedEntries(of volume: VolumeID) -> [Entry] {
         entries.values.filter { $0.record.volume == volume && !$0.record.isDecided }
             .sorted { $0.record.id < $1.record.id }
     }

@@ -217,9 +217,12 @@ struct PendingSnapshotsTests {
         gateway.isBucketReachable = false
         try gateway.cut("db")
         var deleted: Result<VolumeDeleteRequest.Reply, BusFault>?
-        gateway.control.delete(
-            VolumeDeleteRequest(volume: VolumeReference("db")), within: .seconds(30)
-        ) { deleted = $0 }
+        var request = VolumeDeleteRequest(volume: VolumeReference("db"))
+        gateway.control.delete(request, within: .seconds(30)) { deleted = $0 }
+        guard case .failure(let fault) = deleted else { return #expect(Bool(false), "\(deleted as Any)") }
+        #expect(fault.code == .inUse && fault.message.contains("\(first)"), "\(fault)")
+        request.losesSnapshots = true
+        gateway.control.delete(request, within: .seconds(30)) { deleted = $0 }
         gateway.run()
         // The tombstone waits for the commit that was under way.
         gateway.isBucketReachable = true
