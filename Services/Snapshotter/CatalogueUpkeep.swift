@@ -47,6 +47,13 @@ package struct CatalogueUpkeep: Sendable {
         }
     }
 
+    /// What was found out about volumes that hold pins; several may be on one line of descent.
+    private struct Findings {
+        var heads: [VolumeID: Head?] = [:]
+        /// Of those that are deleted.
+        var haveRoots: [VolumeID: Bool] = [:]
+    }
+
     package func look() async throws(BusFault) -> View {
         // The promises first: what is settled in between is found in the records.
         let pending = await PendingList.read(owners)
@@ -56,7 +63,7 @@ package struct CatalogueUpkeep: Sendable {
     /// - Returns: how many records were changed.
     @discardableResult
     package func run(_ view: View) async throws(BusFault) -> Int {
-        var heads: [VolumeID: Head?] = [:]
+        var known = Findings()
         var changes = 0
         for record in view.records {
             if isOrphan(record, view) {
@@ -68,7 +75,7 @@ package struct CatalogueUpkeep: Sendable {
                 }
                 changes += 1
             }
-            for pin in record.pinList where try await look(at: pin, of: record, view, &heads) { changes += 1 }
+            for pin in record.pinList where try await look(at: pin, of: record, view, &known) { changes += 1 }
             if record.gateway == view.pending.gateway, try await retire(record) { changes += 1 }
         }
         return changes
@@ -82,10 +89,12 @@ package struct CatalogueUpkeep: Sendable {
 
     /// - Returns: whether the pin was changed.
     private func look(
-        at pin: SnapshotPin, of record: SnapshotRecord, _ view: View, _ heads: inout [VolumeID: Head?]
+        at pin: SnapshotPin, of record: SnapshotRecord, _ view: View, _ known: inout Findings
     ) async throws(BusFault) -> Bool {
-        if heads[pin.volume] == nil { heads[pin.volume] = .some(try await recoveryPoints.head(of: pin.volume)) }
-        guard let head = heads[pin.volume] ?? nil else {
+        if known.heads[pin.volume] == nil {
+            known.heads[pin.volume] = .some(try await recoveryPoints.head(of: pin.volume))
+        }
+        guard let head = known.heads[pin.volume] ?? nil else {
             // Only who set it knows that nothing of it is under way any more; a HEAD that was there never vanishes.
             let isOurs = pin.gateway == view.pending.gateway && view.pending.isComplete
             guard pin.state == .pending, isOurs, !view.pending.volumes.contains(pin.volume),
@@ -104,7 +113,10 @@ package struct CatalogueUpkeep: Sendable {
             // Its snapshots name the same packs: the claim stands until the last of them is gone. Whoever keeps a root
             // of a volume writes that down first and then sees that the volume is not deleted; so once it is, all that
             // will ever be are in a view that is taken now, and not in one that is older.
-            guard try await !look().mayHaveRoots(of: pin.volume) else { return false }
+            if known.haveRoots[pin.volume] == nil {
+                known.haveRoots[pin.volume] = try await look().mayHaveRoots(of: pin.volume)
+            }
+            guard known.haveRoots[pin.volume] == false else { return false }
             try await catalogue.change(record.id) { $0.removePin(of: pin.volume) }
             return true
         }

@@ -248,6 +248,8 @@ package struct SnapshotService: Sendable {
     private func remove(_ id: SnapshotID, _ damage: String) async throws(BusFault) {
         var heirs = try await recoveryPoints.heads().filter { $0.state == .live && $0.sourceSnapshot == id }
             .map { "volume \($0.name) (\($0.volume))" }
+        heirs += await PendingList.read(owners).items.values.filter { $0.record.head?.sourceSnapshot == id }
+            .map { "snapshot \($0.record.id) of \($0.record.volumeName)" }
         for entry in try await catalogue.entries() {
             guard case .record(let record) = entry, record.head?.sourceSnapshot == id,
                 record.state != .deleting || !record.pinList.isEmpty
@@ -258,7 +260,7 @@ package struct SnapshotService: Sendable {
             throw BusFault(
                 .inUse,
                 "the record of snapshot \(id) cannot be read (\(damage)), and without it nothing protects the data of "
-                    + "what was made from it; delete that first: \(heirs.sorted().joined(separator: ", "))")
+                    + "what was made from it; delete that first: \(Set(heirs).sorted().joined(separator: ", "))")
         }
         try await catalogue.remove(id)
     }
