@@ -122,18 +122,23 @@ final class ShardLoop {
             }
         }
         // Before the volumes, whose journals are cut again where snapshots were promised.
-        let promises = try PendingSnapshotFiles(path: parts.state.snapshotsPath).promises()
-        shard.snapshots.adopt(promises, volumes: Set(stored.volumes))
+        let promises = try PendingSnapshotFiles(path: parts.state.snapshotsPath).promises(of: stored.volumes)
+        shard.snapshots.adopt(promises.snapshots, volumes: Set(stored.volumes))
         try adoptStandbys(volumes: Set(stored.volumes))
         volumesRecovering = states.count
         for state in states {
-            shard.resume(state) { [unowned self] hosted in
+            let finish = { [unowned self] (hosted: HostedVolume) in
                 if let problem = hosted.problem {
                     parts.logger.error(
                         "Volume cannot be opened", metadata: ["volume": "\(hosted.name)", "reason": "\(problem)"])
                 }
                 volumesRecovering -= 1
                 serveIfRecovered()
+            }
+            if let problem = promises.problems[state.volume] {
+                finish(shard.list(unusable: state.head, problem: problem))
+            } else {
+                shard.resume(state, then: finish)
             }
         }
         serveIfRecovered()

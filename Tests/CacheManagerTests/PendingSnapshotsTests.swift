@@ -258,6 +258,35 @@ struct PendingSnapshotsTests {
         #expect(try gateway.pending().first?.failure?.contains("left this gateway") == true)
     }
 
+    /// As after a step back from a newer version, or damage to the file.
+    @Test func aPromiseThatCannotBeReadKeepsItsVolumeAndNoOtherFromOpening() throws {
+        let gateway = try GatewayHarness()
+        let (volume, other) = (try gateway.create("db"), try gateway.create("log"))
+        try gateway.write(Self.bytes(1), to: volume.id, sector: 0)
+        gateway.isBucketReachable = false
+        try gateway.cut("db")
+        try gateway.write(Self.bytes(2), to: volume.id, sector: 0)
+        let file = gateway.directory + "/snapshots/\(first).json"
+        let whole = try String(contentsOfFile: file, encoding: .utf8)
+        gateway.isBucketReachable = true
+        for (text, word) in [("\"formatVersion\" : 1", "newer"), ("\"description\" : \"\"", "checksum")] {
+            let changed = whole.replacingOccurrences(of: text, with: text.dropLast() + "9" + text.suffix(1))
+            #expect(changed != whole)
+            try changed.write(toFile: file, atomically: false, encoding: .utf8)
+            try gateway.restart()
+            let shown = gateway.control.list().volumes
+            #expect(shown.map(\.status) == [.failed, .available], "\(shown)")
+            #expect(shown[0].statusReason.contains(file) && shown[0].statusReason.contains(word), "\(shown[0])")
+            #expect(try gateway.read(other.id, sector: 0, count: 8) == Self.bytes(0))
+        }
+        try whole.write(toFile: file, atomically: false, encoding: .utf8)
+        try gateway.restart()
+        gateway.pass(1)
+        let head = try #require(try gateway.settle().first?.head)
+        #expect(try block(head, gateway.bucket, sector: 0) == Self.bytes(1))
+        #expect(try gateway.read(volume.id, sector: 0, count: 8) == Self.bytes(2))
+    }
+
     // MARK: Groups
 
     @Test func aGroupIsCutInOneTurn() throws {

@@ -58,14 +58,14 @@ struct StateDirectoryTests {
     func aPromiseThatCannotBeReadIsNotForgotten(_ contents: String?, _ word: String) throws {
         let place = try Place()
         let files = PendingSnapshotFiles(path: try StateDirectory(path: place.path).snapshotsPath)
-        #expect(try files.promises().isEmpty)
+        #expect(try files.promises(of: []).snapshots.isEmpty)
         let file = "\(files.path)/\(SnapshotID(rawValue: 1)).json"
         if let contents {
             try Platform.FileSystem.replaceFile(file, with: Array(contents.utf8))
         } else {
             try Platform.FileSystem.createDirectory(file)
         }
-        let failure = #expect(throws: ServiceFailure.self) { _ = try files.promises() }
+        let failure = #expect(throws: ServiceFailure.self) { _ = try files.promises(of: [VolumeID(rawValue: 1)]) }
         #expect(failure?.message.contains(word) == true && failure?.message.contains(file) == true, "\(failure as Any)")
         #expect(failure?.exitCode == .badData)
     }
