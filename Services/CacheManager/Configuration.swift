@@ -29,7 +29,7 @@ package struct CacheManagerConfiguration: Sendable {
         admission = VolumeAdmission(
             journalByteCount: gateway.journalSize.byteCount,
             defaultBufferByteCount: gateway.journalVolumeBuffer.byteCount,
-            smallestBufferByteCount: max(16 << 20, 4 * gateway.journalSegmentSize.byteCount),
+            smallestBufferByteCount: 4 * gateway.journalSegmentSize.byteCount,
             targetPrefix: gateway.iscsiTargetPrefix)
     }
 }

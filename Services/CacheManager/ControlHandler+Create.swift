@@ -9,12 +9,7 @@ extension ControlHandler {
         _ request: VolumeCreateRequest, within timeout: Duration, answer: @escaping Answer<VolumeDescription>
     ) {
         attempt(answer) { () throws(BusFault) in
-            try checkName(request.name)
-            try admission.checkSettings(
-                compression: request.compression, commitIntervalSeconds: request.commitIntervalSeconds)
-            if let lease = request.leaseMilliseconds { try admission.checkLease(milliseconds: lease) }
-            if let byteCount = request.byteCount { try admission.checkSize(byteCount) }
-            let buffer = try admission.uploadBuffer(request.uploadBufferByteCount, among: reservations(except: nil))
+            let buffer = try admit(request)
             guard let snapshot = request.snapshot else {
                 guard let byteCount = request.byteCount else {
                     throw BusFault(.invalidArgument, "give the volume's size, or a snapshot to make it from")
@@ -23,6 +18,34 @@ extension ControlHandler {
                 return create(head, within: timeout, answer: answer)
             }
             try createClone(request, of: snapshot, within: timeout, answer: answer)
+        }
+    }
+
+    /// What is known of a volume before its snapshot is there.
+    package func check(_ request: VolumeCreateCheckRequest) throws(BusFault) -> VolumeCreateCheckRequest.Reply {
+        _ = try admit(request.create)
+        // Another gateway's is judged when its recovery point is there.
+        if let source = try? volume(request.source), let byteCount = request.create.byteCount {
+            try checkSize(byteCount, holds: source.head)
+        }
+        return VolumeCreateCheckRequest.Reply()
+    }
+
+    /// - Returns: the volume's upload buffer.
+    private func admit(_ request: VolumeCreateRequest) throws(BusFault) -> UInt64 {
+        try checkName(request.name)
+        try admission.checkSettings(
+            compression: request.compression, commitIntervalSeconds: request.commitIntervalSeconds)
+        if let lease = request.leaseMilliseconds { try admission.checkLease(milliseconds: lease) }
+        if let byteCount = request.byteCount { try admission.checkSize(byteCount) }
+        return try admission.uploadBuffer(request.uploadBufferByteCount, among: reservations(except: nil))
+    }
+
+    private func checkSize(_ byteCount: UInt64, holds source: Head) throws(BusFault) {
+        guard byteCount >= source.byteCount else {
+            throw BusFault(
+                .invalidArgument,
+                "the snapshot needs at least \(source.byteCount >> 30) GiB; leave the size out to take its own")
         }
     }
 
@@ -44,12 +67,7 @@ extension ControlHandler {
             self.attempt(end) { () throws(BusFault) in
                 let source = try self.source(snapshot, object)
                 let byteCount = request.byteCount ?? source.byteCount
-                guard byteCount >= source.byteCount else {
-                    throw BusFault(
-                        .invalidArgument,
-                        "the snapshot needs at least \(source.byteCount >> 30) GiB; "
-                            + "leave the size out to take its own")
-                }
+                try self.checkSize(byteCount, holds: source)
                 try self.admission.checkSize(byteCount)
                 let buffer = try self.admission.uploadBuffer(
                     request.uploadBufferByteCount, among: self.reservations(except: nil))

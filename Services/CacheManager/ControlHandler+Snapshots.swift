@@ -17,20 +17,34 @@ extension ControlHandler {
                 throw BusFault(
                     .invalidArgument, "1 to \(SnapshotGroupFormat.memberLimit) volumes can be cut at one instant")
             }
+            let finish = call(within: timeout, answer) { "the snapshot was cut and is not written down yet" }
             // One that was made before is answered, not made again.
             if request.wishes.allSatisfy({ shard.snapshots.isKnown($0.snapshot) }) {
-                let finish = call(within: timeout, answer) { "the snapshot is not on the disk yet" }
                 return promise(request, pauseNanoseconds: 0, finish: finish)
             }
-            let volumes = try distinctVolumes(request.wishes.map(\.volume))
-            var news = "no snapshot was taken yet"
-            let finish = call(within: timeout, answer) { news }
-            let deadline = deadline(after: timeout)
-            tryToCut(request, volumes, finish: finish) { text in
-                news = text
-                // Told that nothing was cut, the caller must be right.
-                return self.shard.now.nanoseconds + Self.retryNanoseconds < deadline
+            do throws(BusFault) {
+                try checkPlace(for: request)
+                let volumes = try distinctVolumes(request.wishes.map(\.volume))
+                tryToCut(request, volumes, until: deadline(after: timeout), finish: finish)
+            } catch {
+                finish(.failure(error))
             }
+        }
+    }
+
+    private func checkPlace(for request: VolumeCutRequest) throws(BusFault) {
+        // What is missing would be of another instant.
+        let known = request.wishes.map(\.snapshot).filter(shard.snapshots.isKnown)
+        guard known.isEmpty else {
+            let ids = known.map(\.description).joined(separator: ", ")
+            throw BusFault(.inUse, "a part of this group was cut before, and the rest cannot join it: \(ids)")
+        }
+        let limit = shard.snapshots.limit
+        guard shard.snapshots.count + request.wishes.count <= limit else {
+            throw BusFault(
+                .busy,
+                "no snapshot was taken: \(shard.snapshots.count) wait for the bucket already, and \(limit) may; "
+                    + "try again when `sluice snapshot list` shows fewer as pending")
         }
     }
 
@@ -50,10 +64,10 @@ extension ControlHandler {
     }
 
     /// All or none: either every volume can be cut now, in this turn, or nothing happens.
-    /// - Parameter tell: takes what the caller hears if its time is up; returns whether there is time to try again.
+    /// - Parameter deadline: nothing is cut later, so that who is told that no snapshot was taken is told the truth.
     private func tryToCut(
-        _ request: VolumeCutRequest, _ volumes: [HostedVolume], finish: @escaping Answer<VolumeCutRequest.Reply>,
-        tell: @escaping (String) -> Bool
+        _ request: VolumeCutRequest, _ volumes: [HostedVolume], until deadline: UInt64,
+        finish: @escaping Answer<VolumeCutRequest.Reply>
     ) {
         for hosted in volumes {
             // It may have left while this waited.
@@ -61,35 +75,39 @@ extension ControlHandler {
                 return finish(.failure(fault(.journalFailed(hosted.problem ?? "it is not open"), hosted)))
             }
             do throws(CutRefusal) {
+                // The loop may have stood still since the last look.
+                guard shard.now.nanoseconds < deadline else { throw .notNow("the gateway was busy for too long") }
                 try engine.checkCut()
             } catch {
                 switch error {
                 case .failed(let failure): return finish(.failure(fault(failure, hosted)))
                 case .notNow(let reason):
-                    let text = "volume \(hosted.name) cannot be cut now: \(reason)"
-                    if request.hold != nil { return finish(.failure(BusFault(.busy, text))) }
-                    guard tell("no snapshot was taken: " + text) else { return }
+                    guard request.hold == nil, shard.now.nanoseconds + Self.retryNanoseconds < deadline else {
+                        let text = "no snapshot was taken: volume \(hosted.name) cannot be cut now: \(reason)"
+                        return finish(.failure(BusFault(.busy, text)))
+                    }
                     return later(Self.retryNanoseconds) {
-                        // The loop may have stood still meanwhile.
-                        guard tell("no snapshot was taken: " + text) else { return }
-                        self.tryToCut(request, volumes, finish: finish, tell: tell)
+                        self.tryToCut(request, volumes, until: deadline, finish: finish)
                     }
                 }
             }
         }
-        if let hold = request.hold, !endHold(hold, of: volumes) {
-            return finish(
-                .failure(
-                    BusFault(.busy, "the volumes were let go before all of the group stood still; try again")))
+        var start = shard.now.nanoseconds
+        if let hold = request.hold {
+            guard let held = endHold(hold, of: volumes) else {
+                return finish(
+                    .failure(
+                        BusFault(.busy, "the volumes were let go before all of the group stood still; try again")))
+            }
+            start = held
         }
-        _ = tell("the snapshot was cut and is not written down yet; `sluice snapshot list` shows whether it is")
-        cut(request, volumes, finish: finish)
+        cut(request, volumes, standingStillSince: start, finish: finish)
     }
 
     private func cut(
-        _ request: VolumeCutRequest, _ volumes: [HostedVolume], finish: @escaping Answer<VolumeCutRequest.Reply>
+        _ request: VolumeCutRequest, _ volumes: [HostedVolume], standingStillSince start: UInt64,
+        finish: @escaping Answer<VolumeCutRequest.Reply>
     ) {
-        let start = shard.now.nanoseconds
         var cuts: [(hosted: HostedVolume, caller: CallerToken, point: CutPoint)] = []
         do throws(CutRefusal) {
             for hosted in volumes {
@@ -164,21 +182,22 @@ extension ControlHandler {
                     throw BusFault(.busy, "volume \(hosted.name) is being cut for another group; try again")
                 }
             }
-            let milliseconds = min(request.holdMilliseconds, Self.holdLimitMilliseconds)
-            let end = shard.now.nanoseconds + UInt64(milliseconds) * 1_000_000
-            for hosted in volumes { shard.holdWrites(of: hosted, until: end) }
+            let length = UInt64(min(request.holdMilliseconds, Self.holdLimitMilliseconds)) * 1_000_000
+            let start = shard.now.nanoseconds
+            for hosted in volumes { shard.holdWrites(of: hosted, until: start + length) }
             let number = shard.drawNumber()
-            holds[number] = volumes.map(\.id)
+            holds[number] = Hold(volumes: volumes.map(\.id), start: start)
+            later(length) { _ = self.endHold(number, of: nil) }
             answer(.success(VolumeHoldRequest.Reply(hold: number)))
         }
     }
 
     /// Lets the volumes go.
-    /// - Returns: whether all of these stood still until now.
-    private func endHold(_ number: UInt64, of volumes: [HostedVolume]?) -> Bool {
-        guard let held = holds.removeValue(forKey: number) else { return false }
-        var stoodStill = volumes.map { Set($0.map(\.id)) == Set(held) } ?? true
-        for id in held {
+    /// - Returns: since when all of these stood still; nil if they did not until now.
+    private func endHold(_ number: UInt64, of volumes: [HostedVolume]?) -> UInt64? {
+        guard let hold = holds.removeValue(forKey: number) else { return nil }
+        var stoodStill = volumes.map { Set($0.map(\.id)) == Set(hold.volumes) } ?? false
+        for id in hold.volumes {
             guard let hosted = shard.volumes[id], let engine = hosted.engine, engine.isHoldingWrites else {
                 stoodStill = false
                 continue
@@ -186,10 +205,10 @@ extension ControlHandler {
             // Freed after the cut: what waits is let go when the engine is called next, and this turn cuts first.
             hosted.releasesWritesAfterCut = true
         }
-        if volumes == nil || !stoodStill {
-            for id in held { if let hosted = shard.volumes[id] { shard.releaseWrites(of: hosted) } }
-        }
-        return stoodStill
+        if stoodStill { return hold.start }
+        for id in hold.volumes { if let hosted = shard.volumes[id] { shard.releaseWrites(of: hosted) } }
+        shard.snapshots.note(pauseNanoseconds: shard.now.nanoseconds - hold.start, isCut: false)
+        return nil
     }
 
     // MARK: For the snapshotter

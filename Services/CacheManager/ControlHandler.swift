@@ -22,8 +22,12 @@ package final class ControlHandler {
     var reservedNames: Set<String> = []
     /// Volumes of other gateways that somebody here waits for.
     var takers: [VolumeID: LeaseTaker] = [:]
-    /// Volumes that stand still for a cut over several cache managers.
-    var holds: [UInt64: [VolumeID]] = [:]
+    /// Volumes that stand still for a cut over several cache managers, and since when.
+    struct Hold {
+        var volumes: [VolumeID]
+        var start: UInt64
+    }
+    var holds: [UInt64: Hold] = [:]
     private var retries: [(due: UInt64, work: () -> Void)] = []
     package var isStopping = false
     var isChangingCache = false
@@ -41,6 +45,7 @@ package final class ControlHandler {
     }
 
     package var openCallCount: Int { openCalls.count }
+    package var holdCount: Int { holds.count }
 
     // MARK: Looking
 
@@ -107,6 +112,15 @@ package final class ControlHandler {
             let hosted = try volume(request.volume)
             guard hosted.errand == .none else {
                 throw BusFault(.inUse, "volume \(hosted.name) is being created or deleted already; try again later")
+            }
+            let promised = shard.snapshots.undecided(of: hosted.id)
+            guard promised.isEmpty || request.losesSnapshots ?? false else {
+                let ids = promised.map(\.description).joined(separator: ", ")
+                throw BusFault(
+                    .inUse,
+                    "snapshots of volume \(hosted.name) are not in the bucket yet and would be lost with it: \(ids). "
+                        + "Wait until `sluice snapshot list` shows none of them as pending, "
+                        + "or give --lose-pending-snapshots")
             }
             hosted.errand = .deleting
             let finish = call(within: timeout, answer) {
@@ -235,13 +249,14 @@ package final class ControlHandler {
 
     package func advance() {
         let now = shard.now.nanoseconds
+        // Before the calls expire: who has not begun knows better why than the clock does.
+        let due = retries.filter { $0.due <= now }
+        retries.removeAll { $0.due <= now }
+        for retry in due { retry.work() }
         for (number, call) in openCalls where call.deadline <= now {
             openCalls[number] = nil
             call.expire()
         }
-        let due = retries.filter { $0.due <= now }
-        retries.removeAll { $0.due <= now }
-        for retry in due { retry.work() }
     }
 
     /// Does it again after a while, on the shard's thread.

@@ -41,6 +41,11 @@ final class ControlRouter {
                 control.discover(within: timeout, answer: answer)
             }
         case .volumeCreate: perform(VolumeCreateRequest.self, message, peer) { $0.create($1, within: $2, answer: $3) }
+        case .volumeCreateCheck:
+            answer(VolumeCreateCheckRequest.self, message, peer) { request, _ throws(BusFault) in
+                try self.requireServing()
+                return try self.owner.control.check(request)
+            }
         case .volumeSync: perform(VolumeSyncRequest.self, message, peer) { $0.sync($1, within: $2, answer: $3) }
         case .volumeCut: perform(VolumeCutRequest.self, message, peer) { $0.cut($1, within: $2, answer: $3) }
         case .volumeHold: perform(VolumeHoldRequest.self, message, peer) { $0.hold($1, answer: $3) }

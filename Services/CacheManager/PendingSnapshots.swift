@@ -34,6 +34,8 @@ package final class PendingSnapshots {
     /// Rises with each snapshot that is begun.
     private var revision: UInt64 = 0
     package private(set) var figures = SnapshotFigures()
+    /// Promises at one time: each is a file, and with its HEAD up to 320 KiB of memory.
+    package var limit = 1024
 
     init(files: PendingSnapshotFiles, shard: Shard) {
         self.files = files
@@ -41,6 +43,8 @@ package final class PendingSnapshots {
     }
 
     package var count: Int { entries.count }
+    /// Those of a volume that are lost if it leaves.
+    func undecided(of volume: VolumeID) -> [SnapshotID] { undecidedEntries(of: volume).map(\.record.id) }
     package func isKnown(_ id: SnapshotID) -> Bool { entries[id] != nil }
 
     // MARK: Starting
@@ -59,12 +63,12 @@ package final class PendingSnapshots {
     }
 
     /// Where a volume's journal has to be cut when it is recovered.
-    func cuts(of volume: VolumeID) -> [CutPoint] { undecided(of: volume).map(\.record.cut) }
+    func cuts(of volume: VolumeID) -> [CutPoint] { undecidedEntries(of: volume).map(\.record.cut) }
 
     /// The volume has an engine again.
     func resume(_ hosted: HostedVolume) {
         guard let engine = hosted.engine else { return }
-        for entry in undecided(of: hosted.id) {
+        for entry in undecidedEntries(of: hosted.id) {
             let caller = register(entry, hosted)
             guard !engine.resumeCut(caller: caller, at: entry.record.cut.sequence) else { continue }
             forgetCaller(of: entry)
@@ -96,7 +100,10 @@ package final class PendingSnapshots {
         announce(entry)
     }
 
-    func note(pauseNanoseconds: UInt64) { figures.note(pauseNanoseconds: pauseNanoseconds) }
+    /// - Parameter isCut: false if volumes stood still for a group that was not made.
+    func note(pauseNanoseconds: UInt64, isCut: Bool = true) {
+        figures.note(pauseNanoseconds: pauseNanoseconds, isCut: isCut)
+    }
 
     // MARK: What becomes of cuts
 
@@ -108,7 +115,7 @@ package final class PendingSnapshots {
 
     /// The volume is no longer served from its journal here.
     func volumeLeft(_ hosted: HostedVolume) {
-        for entry in undecided(of: hosted.id) {
+        for entry in undecidedEntries(of: hosted.id) {
             forgetCaller(of: entry)
             fail(entry, "volume \(hosted.name) \(Self.howItLeft(hosted)) before the snapshot was in the bucket")
         }
@@ -171,7 +178,7 @@ package final class PendingSnapshots {
         return caller
     }
 
-    private func undecided(of volume: VolumeID) -> [Entry] {
+    private func undecidedEntries(of volume: VolumeID) -> [Entry] {
         entries.values.filter { $0.record.volume == volume && !$0.record.isDecided }
             .sorted { $0.record.id < $1.record.id }
     }
@@ -311,8 +318,8 @@ package struct SnapshotFigures: Sendable, Equatable {
     package var pauseNanoseconds: UInt64 = 0
     package var longestPauseNanoseconds: UInt64 = 0
 
-    mutating func note(pauseNanoseconds pause: UInt64) {
-        cutCount += 1
+    mutating func note(pauseNanoseconds pause: UInt64, isCut: Bool) {
+        if isCut { cutCount += 1 }
         pauseNanoseconds += pause
         longestPauseNanoseconds = max(longestPauseNanoseconds, pause)
     }

@@ -2,6 +2,7 @@
 package import Engine
 import Glibc
 package import Platform
+import ServiceKit
 package import Wire
 
 /// A record that has a file of its own in the state directory.
@@ -22,18 +23,25 @@ package struct RecordFiles<Record: FiledRecord>: Sendable {
 
     package struct Contents: Sendable {
         package var records: [Record] = []
-        /// Files that cannot be read, and why.
-        package var unusable: [(name: String, reason: String)] = []
+        package var unusable: [Unusable] = []
+    }
+
+    /// A file that cannot be read, why, and what of it could be.
+    package struct Unusable: Sendable {
+        package var name: String
+        package var reason: String
+        package var bytes: [UInt8]
     }
 
     package func contents() throws(SystemError) -> Contents {
         var contents = Contents()
         for name in try Platform.FileSystem.list(path) where name.hasSuffix(".json") {
+            var bytes: [UInt8] = []
             do {
-                let bytes = try Platform.FileSystem.readFile("\(path)/\(name)", limit: Record.fileByteLimit)
+                bytes = try Platform.FileSystem.readFile("\(path)/\(name)", limit: Record.fileByteLimit)
                 contents.records.append(try Record(file: bytes))
             } catch {
-                contents.unusable.append((name, "\(error)"))
+                contents.unusable.append(Unusable(name: name, reason: "\(error)", bytes: bytes))
             }
         }
         return contents
@@ -59,6 +67,33 @@ package struct RecordFiles<Record: FiledRecord>: Sendable {
 
 /// Snapshots from the promise until the bucket has their records.
 package typealias PendingSnapshotFiles = RecordFiles<PendingSnapshot>
+
+/// What an earlier run has promised.
+package struct Promises: Sendable {
+    package var snapshots: [PendingSnapshot] = []
+    /// Volumes with a promise that cannot be read, and what to do about it. Their journals must not be recovered: that
+    /// would be without its cut, and the snapshot would be lost for good.
+    package var problems: [VolumeID: String] = [:]
+}
+
+extension RecordFiles where Record == PendingSnapshot {
+    /// - Parameter volumes: those that are here. Where a promise cannot be read and is of none of them, nothing starts.
+    package func promises(of volumes: some Sequence<VolumeID>) throws -> Promises {
+        let (contents, volumes) = (try contents(), Set(volumes))
+        var promises = Promises(snapshots: contents.records)
+        for file in contents.unusable {
+            let problem =
+                "the promised snapshot \(path)/\(file.name) cannot be read (\(file.reason)); restore the file, or "
+                + "use a newer version of Sluice if one has written it, and start again. "
+                + "To give this snapshot up, move the file away"
+            guard let volume = PendingSnapshotFormat.volume(ofUnusable: file.bytes), volumes.contains(volume) else {
+                throw ServiceFailure(.badData, problem)
+            }
+            promises.problems[volume] = problem
+        }
+        return promises
+    }
+}
 
 extension PendingSnapshot: FiledRecord {
     package var fileID: SnapshotID { id }

@@ -39,8 +39,12 @@ extension Shard {
         }
     }
 
-    /// A volume whose local state cannot be read: listed as failed, so that it is not forgotten.
-    package func list(unusable head: Head, problem: String) { host(head).problem = problem }
+    /// A volume that must not be opened: listed as failed, so that it is not forgotten.
+    package func list(unusable head: Head, problem: String) -> HostedVolume {
+        let hosted = host(head)
+        hosted.problem = problem
+        return hosted
+    }
 
     /// A new volume or one that is taken over; `whenOpen` hears whether the bucket agreed.
     package func open(

@@ -121,11 +121,13 @@ final class ShardLoop {
                         + "restore it, or move its directory away and attach the volume from the bucket again")
             }
         }
-        try adoptSnapshots(of: Set(stored.volumes))
+        // Before the volumes, whose journals are cut again where snapshots were promised.
+        let promises = try PendingSnapshotFiles(path: parts.state.snapshotsPath).promises(of: stored.volumes)
+        shard.snapshots.adopt(promises.snapshots, volumes: Set(stored.volumes))
         try adoptStandbys(volumes: Set(stored.volumes))
         volumesRecovering = states.count
         for state in states {
-            shard.resume(state) { [unowned self] hosted in
+            let finish = { [unowned self] (hosted: HostedVolume) in
                 if let problem = hosted.problem {
                     parts.logger.error(
                         "Volume cannot be opened", metadata: ["volume": "\(hosted.name)", "reason": "\(problem)"])
@@ -133,19 +135,13 @@ final class ShardLoop {
                 volumesRecovering -= 1
                 serveIfRecovered()
             }
+            if let problem = promises.problems[state.volume] {
+                finish(shard.list(unusable: state.head, problem: problem))
+            } else {
+                shard.resume(state, then: finish)
+            }
         }
         serveIfRecovered()
-    }
-
-    /// Before the volumes, whose journals are cut again where snapshots were promised.
-    private func adoptSnapshots(of volumes: Set<VolumeID>) throws {
-        let pending = try PendingSnapshotFiles(path: parts.state.snapshotsPath).contents()
-        for file in pending.unusable {
-            parts.logger.error(
-                "A promised snapshot cannot be read; it is lost",
-                metadata: ["file": "\(file.name)", "reason": "\(file.reason)"])
-        }
-        shard.snapshots.adopt(pending.records, volumes: volumes)
     }
 
     private func adoptStandbys(volumes: Set<VolumeID>) throws {

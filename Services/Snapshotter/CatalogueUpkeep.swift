@@ -16,35 +16,56 @@ package struct CatalogueUpkeep: Sendable {
     private let recoveryPoints: RecoveryPoints
     private let owners: VolumeOwners
     private let wallMilliseconds: @Sendable () -> UInt64
+    private let maximumAge: Duration
 
+    /// - Parameter maximumAge: of what is known of completed snapshots. What rests on less than that is asked again
+    ///   when it is changed.
     package init(
         catalogue: SnapshotCatalogue, recoveryPoints: RecoveryPoints, owners: @escaping VolumeOwners,
-        wallMilliseconds: @escaping @Sendable () -> UInt64
+        wallMilliseconds: @escaping @Sendable () -> UInt64, maximumAge: Duration = .seconds(600)
     ) {
         self.catalogue = catalogue
         self.recoveryPoints = recoveryPoints
         self.owners = owners
         self.wallMilliseconds = wallMilliseconds
+        self.maximumAge = maximumAge
     }
 
-    /// Everything that one look decides with.
-    private struct View {
-        var pending: PendingList
-        var records: [SnapshotRecord]
+    /// Everything that is promised, and every record.
+    package struct View: Sendable {
+        package fileprivate(set) var pending: PendingList
+        package fileprivate(set) var entries: [SnapshotCatalogue.Entry]
+
+        fileprivate var records: [SnapshotRecord] {
+            entries.compactMap { if case .record(let record) = $0 { record } else { nil } }
+        }
+
+        /// Whether anything may still name what the volume has pinned, other than the volume itself.
+        fileprivate func mayHaveRoots(of volume: VolumeID) -> Bool {
+            records.contains { $0.volume == volume && ($0.state == .completed || $0.state == .pending) }
+                || pending.items.values.contains { $0.record.volume == volume } || !pending.isComplete
+        }
+    }
+
+    /// What was found out about volumes that hold pins; several may be on one line of descent.
+    private struct Findings {
         var heads: [VolumeID: Head?] = [:]
+        /// Of those that are deleted.
+        var haveRoots: [VolumeID: Bool] = [:]
+    }
+
+    package func look() async throws(BusFault) -> View {
+        // The promises first: what is settled in between is found in the records.
+        let pending = await PendingList.read(owners)
+        return View(pending: pending, entries: try await catalogue.entries(maximumAge: maximumAge))
     }
 
     /// - Returns: how many records were changed.
     @discardableResult
-    package func run() async throws(BusFault) -> Int {
-        // The promises first: what is settled in between is found in the records.
-        let pending = await PendingList.read(owners)
-        let records = try await catalogue.entries().compactMap { entry in
-            if case .record(let record) = entry { record } else { nil }
-        }
-        var view = View(pending: pending, records: records)
+    package func run(_ view: View) async throws(BusFault) -> Int {
+        var known = Findings()
         var changes = 0
-        for record in records {
+        for record in view.records {
             if isOrphan(record, view) {
                 try await catalogue.change(record.id) { record in
                     guard record.state == .pending else { return false }
@@ -54,8 +75,8 @@ package struct CatalogueUpkeep: Sendable {
                 }
                 changes += 1
             }
-            for pin in record.pinList where try await look(at: pin, of: record, &view) { changes += 1 }
-            if record.gateway == pending.gateway, try await retire(record) { changes += 1 }
+            for pin in record.pinList where try await look(at: pin, of: record, view, &known) { changes += 1 }
+            if record.gateway == view.pending.gateway, try await retire(record) { changes += 1 }
         }
         return changes
     }
@@ -68,12 +89,12 @@ package struct CatalogueUpkeep: Sendable {
 
     /// - Returns: whether the pin was changed.
     private func look(
-        at pin: SnapshotPin, of record: SnapshotRecord, _ view: inout View
+        at pin: SnapshotPin, of record: SnapshotRecord, _ view: View, _ known: inout Findings
     ) async throws(BusFault) -> Bool {
-        if view.heads[pin.volume] == nil {
-            view.heads[pin.volume] = .some(try await recoveryPoints.head(of: pin.volume))
+        if known.heads[pin.volume] == nil {
+            known.heads[pin.volume] = .some(try await recoveryPoints.head(of: pin.volume))
         }
-        guard let head = view.heads[pin.volume] ?? nil else {
+        guard let head = known.heads[pin.volume] ?? nil else {
             // Only who set it knows that nothing of it is under way any more; a HEAD that was there never vanishes.
             let isOurs = pin.gateway == view.pending.gateway && view.pending.isComplete
             guard pin.state == .pending, isOurs, !view.pending.volumes.contains(pin.volume),
@@ -88,13 +109,14 @@ package struct CatalogueUpkeep: Sendable {
             try await catalogue.change(record.id) { $0.activatePin(of: pin.volume) }
             return true
         case .deleted:
-            // Its snapshots name the same packs: the claim stands until the last of them is gone.
-            let hasRoots =
-                view.records.contains {
-                    $0.volume == pin.volume && ($0.state == .completed || $0.state == .pending)
-                }
-                || view.pending.items.values.contains { $0.record.volume == pin.volume }
-            guard !hasRoots, head.owner == view.pending.gateway else { return false }
+            guard head.owner == view.pending.gateway, !view.mayHaveRoots(of: pin.volume) else { return false }
+            // Its snapshots name the same packs: the claim stands until the last of them is gone. Whoever keeps a root
+            // of a volume writes that down first and then sees that the volume is not deleted; so once it is, all that
+            // will ever be are in a view that is taken now, and not in one that is older.
+            if known.haveRoots[pin.volume] == nil {
+                known.haveRoots[pin.volume] = try await look().mayHaveRoots(of: pin.volume)
+            }
+            guard known.haveRoots[pin.volume] == false else { return false }
             try await catalogue.change(record.id) { $0.removePin(of: pin.volume) }
             return true
         }
@@ -104,7 +126,7 @@ package struct CatalogueUpkeep: Sendable {
     /// - Returns: whether it was.
     private func retire(_ record: SnapshotRecord) async throws(BusFault) -> Bool {
         guard record.isInternal ?? false, record.state == .completed || record.state == .error,
-            isOlder(record.createdMilliseconds, than: Self.graceMilliseconds)
+            isOlder(record.endedMilliseconds ?? record.createdMilliseconds, than: Self.graceMilliseconds)
         else { return false }
         var isRetired = false
         try await catalogue.change(record.id) { record in

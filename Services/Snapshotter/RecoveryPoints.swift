@@ -6,12 +6,16 @@ package import Wire
 
 /// The newest HEADs in the bucket, whoever owns them; only ever read.
 package struct RecoveryPoints: Sendable {
+    private static let fetchesInFlight = 16
+
     private let store: any ObjectStore
     private let policy: RetryPolicy
+    private let pageLimit: Int
 
-    package init(_ store: any ObjectStore, policy: RetryPolicy) {
+    package init(_ store: any ObjectStore, policy: RetryPolicy, pageLimit: Int = 1000) {
         self.store = store
         self.policy = policy
+        self.pageLimit = pageLimit
     }
 
     /// nil: there is no such volume.
@@ -65,25 +69,52 @@ package struct RecoveryPoints: Sendable {
             "the bucket has no volume \"\(reference.text)\"; `sluice volume discover` shows those it has")
     }
 
-    private func heads() async throws(BusFault) -> [Head] {
-        let ids: [VolumeID]
+    /// All HEADs, those of deleted volumes included.
+    func heads() async throws(BusFault) -> [Head] {
+        let volumes = try await volumes()
+        let heads: [Head?] = try await volumes.concurrentMap(limit: Self.fetchesInFlight) { volume in
+            do throws(BusFault) {
+                return .success(try await head(of: volume))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return heads.compactMap(\.self)
+    }
+
+    /// A volume's HEAD lies among its packs, which may be millions. Where a page ends inside a volume, the listing goes
+    /// on behind it.
+    private func volumes() async throws(BusFault) -> [VolumeID] {
+        var volumes: Set<VolumeID> = []
+        var position: ObjectKey?
+        var skipped: VolumeID?
+        while true {
+            let page = try await page(after: position)
+            volumes.formUnion(page.keys.compactMap(Self.volume))
+            guard !page.isLast, let last = page.keys.last else { return volumes.sorted() }
+            // A store that does not skip is read key by key.
+            if let volume = Self.volume(of: last), volume != skipped {
+                position = ObjectKey(BucketLayout.volumesPrefix + "\(volume)/zz")
+                skipped = volume
+            } else {
+                position = last
+            }
+        }
+    }
+
+    private func page(after position: ObjectKey?) async throws(BusFault) -> ObjectPage {
         do {
-            ids = try await policy.run(clock: ContinuousClock()) { () throws(ObjectStoreError) in
-                var ids: [VolumeID] = []
-                for try await key in store.keys(prefix: BucketLayout.volumesPrefix) {
-                    let parts = key.name.split(separator: "/")
-                    guard parts.count == 3, parts[2] == "HEAD", let id = VolumeID(String(parts[1])) else { continue }
-                    ids.append(id)
-                }
-                return ids
+            return try await policy.run(clock: ContinuousClock()) { () throws(ObjectStoreError) in
+                try await store.list(prefix: BucketLayout.volumesPrefix, after: position, limit: pageLimit)
             }
         } catch {
             throw BusFault(error)
         }
-        var heads: [Head] = []
-        for id in ids {
-            if let head = try await head(of: id) { heads.append(head) }
-        }
-        return heads
+    }
+
+    /// `volumes/<id>/…`
+    private static func volume(of key: ObjectKey) -> VolumeID? {
+        let parts = key.name.split(separator: "/")
+        return parts.count > 2 ? VolumeID(String(parts[1])) : nil
     }
 }

@@ -4,13 +4,20 @@ package import Messages
 package import ObjectStorage
 package import Wire
 
-/// The snapshots of a bucket: one record each, which is all there is to know (STORAGE §2). Nothing is kept here, so a
-/// restart loses nothing and other writers are seen.
+/// The snapshots of a bucket: one record each, which is all there is to know (STORAGE §2). Nothing but copies is kept
+/// here, so a restart loses nothing and other writers are seen.
 package struct SnapshotCatalogue: Sendable {
     /// A record that cannot be read is shown, not passed over: it may be all that is left of a volume.
     package enum Entry: Equatable, Sendable {
         case record(SnapshotRecord)
         case damaged(SnapshotID, reason: String)
+
+        package var id: SnapshotID {
+            switch self {
+            case .record(let record): record.id
+            case .damaged(let id, _): id
+            }
+        }
     }
 
     /// Records fetched at once for a listing.
@@ -20,6 +27,7 @@ package struct SnapshotCatalogue: Sendable {
 
     private let store: any ObjectStore
     private let policy: RetryPolicy
+    private let memory = RecordMemory()
 
     package static let standardPolicy = RetryPolicy(
         firstPause: .milliseconds(20), maximumPause: .seconds(1), deadline: .seconds(5))
@@ -72,6 +80,7 @@ package struct SnapshotCatalogue: Sendable {
                 _ = try await policy.run(clock: ContinuousClock()) { () throws(ObjectStoreError) in
                     try await store.put(BucketLayout.snapshot(id), bytes, .matches(tag))
                 }
+                memory.forget(id)
                 return record
             } catch {
                 switch error {
@@ -94,6 +103,39 @@ package struct SnapshotCatalogue: Sendable {
         }
     }
 
+    /// What is wrong with a record that no version of this program can read; nil if there is none, or nothing is wrong.
+    package func damage(of id: SnapshotID) async throws(BusFault) -> String? {
+        let contents: ObjectContents
+        do {
+            contents = try await fetch(id)
+        } catch {
+            switch error {
+            case .notFound: return nil
+            case .corrupt: return error.description
+            default: throw BusFault(error)
+            }
+        }
+        do {
+            let record = try SnapshotFormat.decode(contents.bytes)
+            return record.id == id ? nil : "it is that of \(record.id)"
+        } catch {
+            if case .newerFormat = error { return nil }
+            return "\(error)"
+        }
+    }
+
+    /// For good. Only for a record that is damaged: another one is marked, so that its pins stay.
+    package func remove(_ id: SnapshotID) async throws(BusFault) {
+        do {
+            try await policy.run(clock: ContinuousClock()) { () throws(ObjectStoreError) in
+                try await store.delete(BucketLayout.snapshot(id))
+            }
+        } catch {
+            throw BusFault(error)
+        }
+        memory.forget(id)
+    }
+
     /// Writes down how a promised snapshot ended.
     /// - Returns: the record as it is then: one that was deleted meanwhile stays deleted.
     package func settle(_ decided: SnapshotRecord) async throws(BusFault) -> SnapshotRecord {
@@ -113,30 +155,14 @@ package struct SnapshotCatalogue: Sendable {
     }
 
     /// All records, by id, those that are being deleted included.
-    package func entries() async throws(BusFault) -> [Entry] {
+    /// - Parameter age: how long ago a record may have been read that can hardly have changed since (`RecordMemory`).
+    package func entries(maximumAge age: Duration = .zero) async throws(BusFault) -> [Entry] {
         let ids = try await ids()
-        let results = await withTaskGroup(of: (Int, Result<Entry?, BusFault>).self) { group in
-            var results = [Result<Entry?, BusFault>](repeating: .success(nil), count: ids.count)
-            var next = 0
-            for _ in 0..<min(Self.fetchesInFlight, ids.count) {
-                let index = next
-                group.addTask { (index, await self.entry(ids[index])) }
-                next += 1
-            }
-            for await (index, result) in group {
-                results[index] = result
-                guard next < ids.count else { continue }
-                let index = next
-                group.addTask { (index, await self.entry(ids[index])) }
-                next += 1
-            }
-            return results
-        }
-        var entries: [Entry] = []
-        for result in results {
-            if let entry = try result.get() { entries.append(entry) }
-        }
-        return entries
+        let (known, revision) = memory.entries(maximumAge: age)
+        let read: [Entry?] = try await ids.filter { known[$0] == nil }
+            .concurrentMap(limit: Self.fetchesInFlight) { await entry($0) }
+        memory.keep(ids: ids, read: read.compactMap(\.self), revision: revision)
+        return (ids.compactMap { known[$0] } + read.compactMap(\.self)).sorted { $0.id < $1.id }
     }
 
     // MARK: Private parts

@@ -6,7 +6,7 @@ import ServiceLifecycle
 import Synchronization
 
 /// Counts the snapshots of the bucket once a minute and after each change made here, for metrics and health: a scrape
-/// must not cost a listing, and many changes in a row only one.
+/// must not cost a listing, and many changes in a row only one. What it reads it also puts right (`CatalogueUpkeep`).
 package struct SnapshotCensus: Service, CustomStringConvertible {
     /// Changes are looked for this often.
     private static let step = Duration.seconds(1)
@@ -14,8 +14,7 @@ package struct SnapshotCensus: Service, CustomStringConvertible {
     /// After a failure, so that health tells soon that the bucket is back.
     private static let stepsAfterFailure = 5
 
-    private let service: SnapshotService
-    private let upkeep: CatalogueUpkeep?
+    private let upkeep: CatalogueUpkeep
     private let health: ServiceHealth
     private let result: Result
     private let logger: Logger
@@ -52,12 +51,10 @@ package struct SnapshotCensus: Service, CustomStringConvertible {
         }
     }
 
-    /// - Parameter upkeep: done before each count.
     package init(
-        _ service: SnapshotService, upkeep: CatalogueUpkeep? = nil, health: ServiceHealth, result: Result,
+        _ upkeep: CatalogueUpkeep, health: ServiceHealth, result: Result,
         logger: Logger = Logger(label: "snapshotter")
     ) {
-        self.service = service
         self.upkeep = upkeep
         self.logger = logger
         self.health = health
@@ -78,30 +75,32 @@ package struct SnapshotCensus: Service, CustomStringConvertible {
         }
     }
 
-    /// What fails here is done a minute later; the count tells whether the bucket is there.
-    private func keepUp() async {
-        guard let upkeep else { return }
-        do throws(BusFault) {
-            let changes = try await upkeep.run()
-            if changes > 0 { logger.info("Snapshot records put right", metadata: ["count": "\(changes)"]) }
-        } catch {
-            logger.debug("Snapshot records could not be looked at", metadata: ["reason": "\(error)"])
-        }
-    }
-
     /// - Returns: whether the bucket could be read.
     package func count() async -> Bool {
         result.begin()
-        await keepUp()
-        do {
-            let counts = try await service.counts()
+        do throws(BusFault) {
+            let view = try await upkeep.look()
+            let counts = Dictionary(view.entries.map { (SnapshotDescription($0).state, 1) }, uniquingKeysWith: +)
             result.set(counts)
             let number = counts.filter { $0.key != .deleting }.values.reduce(0, +)
             health.set(ready: true, number == 1 ? "1 snapshot" : "\(number) snapshots")
+            await keepUp(view)
             return true
         } catch {
             health.set(ready: false, error.message)
             return false
+        }
+    }
+
+    /// What fails here is done a minute later; the count tells whether the bucket is there.
+    private func keepUp(_ view: CatalogueUpkeep.View) async {
+        do throws(BusFault) {
+            let changes = try await upkeep.run(view)
+            guard changes > 0 else { return }
+            result.outdate()
+            logger.info("Snapshot records put right", metadata: ["count": "\(changes)"])
+        } catch {
+            logger.debug("Snapshot records could not be looked at", metadata: ["reason": "\(error)"])
         }
     }
 }

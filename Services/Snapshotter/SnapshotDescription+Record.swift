@@ -12,7 +12,8 @@ extension SnapshotDescription {
             commitNumber: record.commitNumber, cutMilliseconds: record.cutMilliseconds ?? record.head?.cutMilliseconds,
             reason: record.reason, isFromRecoveryPoint: record.origin == .recoveryPoint ? true : nil,
             isInternal: record.isInternal, group: record.group?.id,
-            pinnedBy: record.pinList.isEmpty ? nil : record.pinList.map(\.volume))
+            pinnedBy: record.pinList.isEmpty ? nil : record.pinList.map(\.volume),
+            pinnedByNames: record.pinList.isEmpty ? nil : record.pinList.map(\.volumeName))
     }
 
     package init(_ entry: SnapshotCatalogue.Entry) {

@@ -26,17 +26,20 @@ package final class SnapshotKeeper: Service, CustomStringConvertible {
     private let catalogue: SnapshotCatalogue
     private let groups: GroupCatalogue
     private let owners: VolumeOwners
+    private let wallMilliseconds: @Sendable () -> UInt64
     private let logger: Logger
     private let whenSettled: @Sendable () -> Void
     private let state = Mutex(State())
 
     package init(
-        catalogue: SnapshotCatalogue, groups: GroupCatalogue, owners: @escaping VolumeOwners, logger: Logger,
+        catalogue: SnapshotCatalogue, groups: GroupCatalogue, owners: @escaping VolumeOwners,
+        wallMilliseconds: @escaping @Sendable () -> UInt64, logger: Logger,
         whenSettled: @escaping @Sendable () -> Void = {}
     ) {
         self.catalogue = catalogue
         self.groups = groups
         self.owners = owners
+        self.wallMilliseconds = wallMilliseconds
         self.logger = logger
         self.whenSettled = whenSettled
     }
@@ -110,7 +113,9 @@ package final class SnapshotKeeper: Service, CustomStringConvertible {
 
     /// - Returns: whether the cache manager may forget it.
     private func settle(_ item: PendingList.Item, _ pending: PendingList) async throws(BusFault) -> Bool {
-        let record = try await catalogue.settle(SnapshotRecord(item.record, gateway: item.gateway))
+        var decided = SnapshotRecord(item.record, gateway: item.gateway)
+        decided.endedMilliseconds = wallMilliseconds()
+        let record = try await catalogue.settle(decided)
         if record.state == .error {
             logger.error(
                 "Snapshot could not be made",

@@ -10,7 +10,7 @@ extension SnapshotService {
     /// How long writes may be held back for a group of several cache managers.
     private static let holdMilliseconds: UInt32 = 100
 
-    private struct Part {
+    private struct Part: Sendable {
         var owner: any VolumeOwner
         var wishes: [VolumeCutRequest.Wish]
         var hold: UInt64?
@@ -26,7 +26,7 @@ extension SnapshotService {
         }
         let members = Self.members(of: id, count: request.volumes.count)
         // The same request may have been served before this service was started again.
-        if let made = try? await listGroups(SnapshotGroupListRequest(id: id)).groups.first { return made }
+        if let made = try await made(id) { return made }
         var parts = try await parts(request, members)
         if parts.count > 1 { try await hold(&parts) }
         let cut = VolumeCutRequest(
@@ -45,6 +45,17 @@ extension SnapshotService {
             createdMilliseconds: cut.createdMilliseconds,
             cutMilliseconds: descriptions.compactMap(\.cutMilliseconds).max() ?? cut.createdMilliseconds,
             pauseMicroseconds: replies.map(\.pauseMicroseconds).max() ?? 0, members: descriptions)
+    }
+
+    /// What an earlier attempt of the same request has made. An absent bucket keeps nobody from cutting: cache managers
+    /// know what they have promised, and refuse to cut a part of it again.
+    private func made(_ id: SnapshotGroupID) async throws(BusFault) -> SnapshotGroupDescription? {
+        do throws(BusFault) {
+            return try await describe(id, await PendingList.read(owners))
+        } catch {
+            guard error.code == .bucketUnavailable else { throw error }
+            return nil
+        }
     }
 
     package static func groupID(of number: UInt64, from caller: ServiceInstance) -> SnapshotGroupID {
@@ -126,7 +137,8 @@ extension SnapshotService {
     private func cut(
         _ parts: [Part], _ cut: VolumeCutRequest
     ) async throws(BusFault) -> [VolumeCutRequest.Reply] {
-        let results = await withTaskGroup(of: Result<VolumeCutRequest.Reply, BusFault>.self) { group in
+        typealias Result = Swift.Result<VolumeCutRequest.Reply, BusFault>
+        let results = await withTaskGroup(of: (Part, Result).self) { group in
             for part in parts {
                 var request = cut
                 request.wishes = part.wishes
@@ -134,30 +146,38 @@ extension SnapshotService {
                 let wanted = request
                 group.addTask {
                     do throws(BusFault) {
-                        return .success(try await part.owner.ask(wanted, within: Self.cutTimeout))
+                        return (part, .success(try await part.owner.ask(wanted, within: Self.cutTimeout)))
                     } catch {
-                        return .failure(error)
+                        return (part, .failure(error))
                     }
                 }
             }
-            var results: [Result<VolumeCutRequest.Reply, BusFault>] = []
+            var results: [(Part, Result)] = []
             for await result in group { results.append(result) }
             return results
         }
         var replies: [VolumeCutRequest.Reply] = []
+        var kept: [String] = []
+        var missing: [String] = []
         var fault: BusFault?
-        for result in results {
+        for (part, result) in results {
             switch result {
-            case .success(let reply): replies.append(reply)
-            case .failure(let error): fault = error
+            case .success(let reply):
+                replies.append(reply)
+                kept += part.wishes.map { "\($0.snapshot) of \($0.volume.text)" }
+            case .failure(let error):
+                fault = error
+                missing.append("\(part.wishes.map(\.volume.text).joined(separator: ", ")): \(error.message)")
             }
         }
         guard let fault else { return replies }
         guard !replies.isEmpty else { throw fault }
         notice()
-        let kept = replies.flatMap { $0.snapshots.map { "\($0.id)" } }.joined(separator: ", ")
         throw BusFault(
-            fault.code, "the group is broken: \(fault.message). Snapshots of single volumes were made: \(kept)")
+            fault.code,
+            "the group \(cut.group.map { "\($0.id) " } ?? "")is broken, because not all volumes were cut "
+                + "(\(missing.joined(separator: "; "))). Snapshots of the others were made: "
+                + kept.joined(separator: ", "))
     }
 
     // MARK: Looking
@@ -191,41 +211,56 @@ extension SnapshotService {
     private func describe(
         _ id: SnapshotGroupID, _ pending: PendingList
     ) async throws(BusFault) -> SnapshotGroupDescription? {
-        if let record = try await groups.record(id) {
-            var members: [SnapshotDescription] = []
-            for member in record.members {
-                if let found = try await catalogue.record(member.snapshot) {
-                    members.append(SnapshotDescription(found))
-                }
-            }
-            var group = SnapshotGroupDescription(
-                id: id, description: record.description, state: record.state == .completed ? .completed : .error,
-                reason: record.reason, createdMilliseconds: record.createdMilliseconds,
-                cutMilliseconds: record.cutMilliseconds, pauseMicroseconds: record.pauseMicroseconds, members: members)
-            // Whole when it was made is not whole for ever.
-            if group.state == .completed, let broken = members.first(where: { $0.state != .completed }) {
-                group.state = .error
-                group.reason = "\(broken.id) of \(broken.volumeName) was deleted"
-            } else if group.state == .completed, members.count < record.members.count {
-                group.state = .error
-                group.reason = "snapshots of it are not in the bucket any more"
-            }
-            return group
-        }
         let items = pending.items.values.filter { $0.record.group?.id == id }.sorted { $0.record.id < $1.record.id }
+        do throws(BusFault) {
+            if let record = try await groups.record(id) { return try await describe(record) }
+        } catch {
+            // What is promised is known without the bucket.
+            guard error.code == .bucketUnavailable, !items.isEmpty else { throw error }
+        }
         guard let first = items.first?.record, let membership = first.group else { return nil }
         var members: [SnapshotDescription] = []
+        var reasons: [String] = []
         for member in membership.members {
             if let item = pending.items[member] {
                 members.append(item.description)
-            } else if let record = try await catalogue.record(member) {
-                members.append(SnapshotDescription(record))
+                if let reason = item.description.reason { reasons.append(reason) }
+                continue
+            }
+            do throws(BusFault) {
+                if let record = try await catalogue.record(member) {
+                    members.append(SnapshotDescription(record))
+                } else if pending.isComplete {
+                    reasons.insert("\(member) was not cut", at: 0)
+                }
+            } catch {
+                reasons.append(error.message)
             }
         }
         return SnapshotGroupDescription(
-            id: id, description: first.description, state: .pending,
-            reason: items.compactMap { $0.description.reason }.first,
+            id: id, description: first.description, state: .pending, reason: reasons.first,
             createdMilliseconds: first.createdMilliseconds, cutMilliseconds: first.cut.wallMilliseconds,
-            pauseMicroseconds: membership.pauseMicroseconds, members: members)
+            pauseMicroseconds: items.compactMap { $0.record.group?.pauseMicroseconds }.max() ?? 0, members: members)
+    }
+
+    /// One whose end is known.
+    private func describe(_ record: SnapshotGroupRecord) async throws(BusFault) -> SnapshotGroupDescription {
+        var members: [SnapshotDescription] = []
+        for member in record.members {
+            if let found = try await catalogue.record(member.snapshot) { members.append(SnapshotDescription(found)) }
+        }
+        var group = SnapshotGroupDescription(
+            id: record.id, description: record.description, state: record.state == .completed ? .completed : .error,
+            reason: record.reason, createdMilliseconds: record.createdMilliseconds,
+            cutMilliseconds: record.cutMilliseconds, pauseMicroseconds: record.pauseMicroseconds, members: members)
+        // Whole when it was made is not whole for ever.
+        if group.state == .completed, let broken = members.first(where: { $0.state != .completed }) {
+            group.state = .error
+            group.reason = "\(broken.id) of \(broken.volumeName) was deleted"
+        } else if group.state == .completed, members.count < record.members.count {
+            group.state = .error
+            group.reason = "snapshots of it are not in the bucket any more"
+        }
+        return group
     }
 }

@@ -42,8 +42,8 @@ package struct SnapshotService: Sendable {
         _ request: SnapshotCreateRequest, id: SnapshotID
     ) async throws(BusFault) -> SnapshotDescription {
         try Self.check(request.description)
-        if let made = try await made(id, needsBucket: request.fromRecoveryPoint ?? false) { return made }
         if request.fromRecoveryPoint ?? false { return try await keepRecoveryPoint(request, id) }
+        if let made = try await made(id) { return made }
         let wish = VolumeCutRequest.Wish(snapshot: id, volume: request.volume)
         let cut = VolumeCutRequest(
             wishes: [wish], description: request.description, createdMilliseconds: wallMilliseconds(),
@@ -55,11 +55,11 @@ package struct SnapshotService: Sendable {
 
     /// What an earlier attempt of the same request has made. The cache manager knows its own, so an absent bucket keeps
     /// nobody from cutting.
-    private func made(_ id: SnapshotID, needsBucket: Bool) async throws(BusFault) -> SnapshotDescription? {
+    private func made(_ id: SnapshotID) async throws(BusFault) -> SnapshotDescription? {
         do throws(BusFault) {
             return try await catalogue.record(id).map { SnapshotDescription($0) }
         } catch {
-            guard error.code == .bucketUnavailable, !needsBucket else { throw error }
+            guard error.code == .bucketUnavailable else { throw error }
             return nil
         }
     }
@@ -68,15 +68,52 @@ package struct SnapshotService: Sendable {
     private func keepRecoveryPoint(
         _ request: SnapshotCreateRequest, _ id: SnapshotID
     ) async throws(BusFault) -> SnapshotDescription {
-        let pending = await PendingList.read(owners)
-        let head = try await recoveryPoints.head(of: request.volume, ours: await ourVolumes())
-        var record = SnapshotRecord(
-            id: id, head: head, description: request.description, createdMilliseconds: wallMilliseconds())
-        record.cutMilliseconds = head.cutMilliseconds
-        record.origin = .recoveryPoint
-        record.isInternal = request.isInternal ?? false ? true : nil
-        record.gateway = pending.gateway
-        return SnapshotDescription(try await catalogue.add(record))
+        // One that is pending was begun by an earlier attempt of the same request.
+        if let made = try await catalogue.record(id), made.state != .pending { return SnapshotDescription(made) }
+        let found = try await recoveryPoints.head(of: request.volume, ours: await ourVolumes())
+        var promise = SnapshotRecord(
+            id: id, head: found, description: request.description, createdMilliseconds: wallMilliseconds(),
+            state: .pending)
+        promise.head = nil
+        promise.commitNumber = 0
+        promise.origin = .recoveryPoint
+        promise.isInternal = request.isInternal ?? false ? true : nil
+        promise.gateway = await PendingList.read(owners).gateway
+        promise = try await catalogue.add(promise)
+        // From here on the record counts as a root of the volume, and what the volume has pinned stays. Pins that fell
+        // before fell because it was deleted, and then HEAD says so now.
+        guard let head = try await recoveryPoints.head(of: found.volume), head.state == .live else {
+            let reason = "volume \(found.name) was deleted"
+            try await finish(promise) { record in
+                record.state = .error
+                record.reason = reason
+            }
+            throw BusFault(.unknownVolume, "\(reason) (\(found.volume)); its snapshots may remain")
+        }
+        let kept = try await finish(promise) { record in
+            record.state = .completed
+            record.head = head
+            record.commitNumber = head.commitNumber
+            record.volumeByteCount = head.byteCount
+            record.cutMilliseconds = head.cutMilliseconds
+        }
+        return SnapshotDescription(kept)
+    }
+
+    /// Unless it has ended already; one that did not count as a root for a while must not become one again.
+    @discardableResult
+    private func finish(
+        _ promise: SnapshotRecord, _ edit: (inout SnapshotRecord) -> Void
+    ) async throws(BusFault) -> SnapshotRecord {
+        let ended = wallMilliseconds()
+        let record = try await catalogue.change(promise.id) { record in
+            guard record.state == .pending else { return false }
+            edit(&record)
+            record.endedMilliseconds = ended
+            return true
+        }
+        guard let record else { throw Self.unknown(promise.id) }
+        return record
     }
 
     private func ourVolumes() async -> [VolumeDescription] {
@@ -170,29 +207,62 @@ package struct SnapshotService: Sendable {
     /// from it have pinned stays theirs (STORAGE §7); the rest comes back with reclaim.
     /// Deleting twice is no mistake: the second may be a repeat of the first.
     package func delete(_ request: SnapshotDeleteRequest) async throws(BusFault) -> SnapshotDescription {
-        if let record = try await catalogue.setState(.deleting, of: request.id) {
-            notice()
-            return SnapshotDescription(record)
-        }
+        let id = request.id
+        let damage = try await catalogue.damage(of: id)
+        if let damage { try await remove(id, damage) }
+        if let record = try await mark(id) { return record }
         // Promised, and not announced in the bucket yet: the mark comes first, so that it is never completed.
-        guard let item = await PendingList.read(owners).items[request.id] else { throw Self.unknown(request.id) }
-        var record = SnapshotRecord(item.record, gateway: item.gateway)
-        record.state = .deleting
-        record.head = nil
-        record.commitNumber = 0
-        let added = try await catalogue.add(record)
-        if added.state == .deleting { return SnapshotDescription(added) }
-        guard let marked = try await catalogue.setState(.deleting, of: request.id) else {
-            throw Self.unknown(request.id)
+        let pending = await PendingList.read(owners)
+        if let item = pending.items[id] {
+            var record = SnapshotRecord(item.record, gateway: item.gateway)
+            record.state = .deleting
+            record.head = nil
+            record.commitNumber = 0
+            let added = try await catalogue.add(record)
+            if added.state == .deleting { return SnapshotDescription(added) }
         }
-        return SnapshotDescription(marked)
+        // It may have been announced, or have ended, between the two looks.
+        if let record = try await mark(id) { return record }
+        if let damage {
+            var removed = SnapshotDescription(.damaged(id, reason: damage))
+            removed.state = .deleting
+            removed.reason = "its record could not be read (\(damage)) and was removed"
+            return removed
+        }
+        guard pending.isComplete else {
+            throw BusFault(
+                .notReady,
+                "the bucket has no snapshot \(id), and a cache manager that may have promised it does not answer; "
+                    + "try again")
+        }
+        throw Self.unknown(id)
     }
 
-    /// How many snapshots are in which state.
-    package func counts() async throws(BusFault) -> [SnapshotState: Int] {
-        var counts: [SnapshotState: Int] = [:]
-        for entry in try await catalogue.entries() { counts[SnapshotDescription(entry).state, default: 0] += 1 }
-        return counts
+    private func mark(_ id: SnapshotID) async throws(BusFault) -> SnapshotDescription? {
+        guard let record = try await catalogue.setState(.deleting, of: id) else { return nil }
+        notice()
+        return SnapshotDescription(record)
+    }
+
+    /// Nobody can tell what has pinned a damaged record. When it goes, nothing that was made from it may be left.
+    private func remove(_ id: SnapshotID, _ damage: String) async throws(BusFault) {
+        var heirs = try await recoveryPoints.heads().filter { $0.state == .live && $0.sourceSnapshot == id }
+            .map { "volume \($0.name) (\($0.volume))" }
+        heirs += await PendingList.read(owners).items.values.filter { $0.record.head?.sourceSnapshot == id }
+            .map { "snapshot \($0.record.id) of \($0.record.volumeName)" }
+        for entry in try await catalogue.entries() {
+            guard case .record(let record) = entry, record.head?.sourceSnapshot == id,
+                record.state != .deleting || !record.pinList.isEmpty
+            else { continue }
+            heirs.append("snapshot \(record.id) of \(record.volumeName)")
+        }
+        guard heirs.isEmpty else {
+            throw BusFault(
+                .inUse,
+                "the record of snapshot \(id) cannot be read (\(damage)), and without it nothing protects the data of "
+                    + "what was made from it; delete that first: \(Set(heirs).sorted().joined(separator: ", "))")
+        }
+        try await catalogue.remove(id)
     }
 
     /// One request has one id, whichever process serves it: the caller's instance, which is random, mixed with the

@@ -30,9 +30,7 @@ struct SnapshotterMain: ServiceCommand {
         context.bus.provideMetrics { ObjectStoreMetrics.families(meter.totals) + parts.census.metricFamilies }
         return [
             parts.keeper,
-            SnapshotCensus(
-                parts.service, upkeep: parts.upkeep, health: context.health, result: parts.census,
-                logger: context.logger),
+            SnapshotCensus(parts.upkeep, health: context.health, result: parts.census, logger: context.logger),
         ]
     }
 
@@ -54,7 +52,8 @@ struct SnapshotterMain: ServiceCommand {
             let recoveryPoints = RecoveryPoints(store, policy: policy)
             let census = census
             let keeper = SnapshotKeeper(
-                catalogue: catalogue, groups: groups, owners: owners, logger: context.logger,
+                catalogue: catalogue, groups: groups, owners: owners,
+                wallMilliseconds: { WallClock.millisecondsNow() }, logger: context.logger,
                 whenSettled: { census.outdate() })
             self.keeper = keeper
             service = SnapshotService(

@@ -12,6 +12,7 @@ package enum MessageCatalog {
         case .metrics: try decode(MetricsRequest.self, isReply, body)
         case .io: isReply ? try IOReply.decodeBatch(body) : try IORequest.decodeBatch(body)
         case .volumeCreate: try decode(VolumeCreateRequest.self, isReply, body)
+        case .volumeCreateCheck: try decode(VolumeCreateCheckRequest.self, isReply, body)
         case .volumeList: try decode(VolumeListRequest.self, isReply, body)
         case .volumeSync: try decode(VolumeSyncRequest.self, isReply, body)
         case .volumeDelete: try decode(VolumeDeleteRequest.self, isReply, body)

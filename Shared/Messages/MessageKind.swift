@@ -18,6 +18,7 @@ package enum MessageKind: UInt16, Codable, Sendable, CaseIterable {
     case volumeHold = 0x0027
     case pendingSnapshots = 0x0028
     case settleSnapshots = 0x0029
+    case volumeCreateCheck = 0x002a
 
     case volumeWarm = 0x0030
 

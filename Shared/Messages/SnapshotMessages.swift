@@ -26,12 +26,14 @@ package struct SnapshotDescription: Codable, Sendable, Equatable {
     package var group: SnapshotGroupID?
     /// Volumes whose data is the snapshot's.
     package var pinnedBy: [VolumeID]?
+    /// Of these volumes, in their order.
+    package var pinnedByNames: [String]?
     package init(
         id: SnapshotID, volume: VolumeID, volumeName: String, volumeByteCount: UInt64, description: String,
         state: SnapshotState, createdMilliseconds: UInt64, commitNumber: UInt64, cutMilliseconds: UInt64? = nil,
         reason: String? = nil, uploadByteCount: UInt64? = nil, uploadedByteCount: UInt64? = nil,
         isFromRecoveryPoint: Bool? = nil, isInternal: Bool? = nil, group: SnapshotGroupID? = nil,
-        pinnedBy: [VolumeID]? = nil
+        pinnedBy: [VolumeID]? = nil, pinnedByNames: [String]? = nil
     ) {
         self.id = id
         self.volume = volume
@@ -49,6 +51,7 @@ package struct SnapshotDescription: Codable, Sendable, Equatable {
         self.isInternal = isInternal
         self.group = group
         self.pinnedBy = pinnedBy
+        self.pinnedByNames = pinnedByNames
     }
 }
 

@@ -50,6 +50,22 @@ package struct VolumeCreateRequest: BusRequest {
     }
 }
 
+/// Whether such a volume would be made now; asked before its snapshot is taken, so that a mistake costs none.
+package struct VolumeCreateCheckRequest: BusRequest {
+    package static let kind = MessageKind.volumeCreateCheck
+    /// Without its snapshot.
+    package var create: VolumeCreateRequest
+    /// The volume that the snapshot will be of.
+    package var source: VolumeReference
+    package init(_ create: VolumeCreateRequest, source: VolumeReference) {
+        self.create = create
+        self.source = source
+    }
+    package struct Reply: Codable, Sendable {
+        package init() {}
+    }
+}
+
 package enum VolumeStatus: UInt8, Codable, Sendable {
     case creating = 1
     /// Recovering its journal or asking the bucket who owns it; commands wait.
@@ -166,7 +182,12 @@ package struct VolumeSyncRequest: BusRequest {
 package struct VolumeDeleteRequest: BusRequest {
     package static let kind = MessageKind.volumeDelete
     package var volume: VolumeReference
-    package init(volume: VolumeReference) { self.volume = volume }
+    /// Also if snapshots of it are not in the bucket yet, which then never will be.
+    package var losesSnapshots: Bool?
+    package init(volume: VolumeReference, losesSnapshots: Bool? = nil) {
+        self.volume = volume
+        self.losesSnapshots = losesSnapshots
+    }
     package struct Reply: Codable, Sendable {
         package var id: VolumeID
         package init(id: VolumeID) { self.id = id }

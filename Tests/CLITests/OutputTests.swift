@@ -109,4 +109,18 @@ struct OutputTests {
             #expect(text.contains(name), "\(name)")
         }
     }
+
+    @Test func aSnapshotIsShownWithTheNamesOfWhatIsMadeFromIt() throws {
+        var snapshot = SnapshotDescription(
+            id: SnapshotID(rawValue: 0xcd), volume: Self.volume.id, volumeName: "db", volumeByteCount: 1 << 30,
+            description: "nightly", state: .completed, createdMilliseconds: 0, commitNumber: 3,
+            pinnedBy: [VolumeID(rawValue: 1), VolumeID(rawValue: 2)], pinnedByNames: ["test", "report"])
+        #expect(SnapshotOutput.table([snapshot]).contains("  test report  nightly"))
+        #expect(try JSONOutput.text(SnapshotOutput(snapshot)).contains("\"vol-00000000000000001\""))
+        #expect(
+            SnapshotOutput.deletion(of: snapshot)
+                == "deleted snap-000000000000000cd of db; volumes made from it keep its data: test, report\n")
+        (snapshot.volumeName, snapshot.reason) = ("", "its record could not be read")
+        #expect(SnapshotOutput.deletion(of: snapshot).contains("could not be read"))
+    }
 }

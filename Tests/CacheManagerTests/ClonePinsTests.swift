@@ -102,6 +102,23 @@ struct ClonePinsTests {
         #expect(!names.contains("v3"))
     }
 
+    /// Asked before the snapshot of a clone is taken.
+    @Test func aCloneThatWouldBeRefusedIsRefusedAtOnce() throws {
+        let gateway = try GatewayHarness()
+        try gateway.create("db", gibibytes: 2)
+        func check(_ name: String, gibibytes: UInt64?, buffer: UInt64? = nil, of source: String = "db") throws {
+            let create = VolumeCreateRequest(
+                name: name, byteCount: gibibytes.map { $0 << 30 }, uploadBufferByteCount: buffer)
+            _ = try gateway.control.check(VolumeCreateCheckRequest(create, source: VolumeReference(source)))
+        }
+        try check("copy", gibibytes: nil)
+        try check("copy", gibibytes: 2)
+        try check("copy", gibibytes: 1, of: "another gateway's")
+        #expect(try gateway.fault { try check("db", gibibytes: nil) }.code == .nameTaken)
+        #expect(try gateway.fault { try check("copy", gibibytes: 1) }.message.contains("at least 2 GiB"))
+        #expect(try gateway.fault { try check("copy", gibibytes: nil, buffer: 1 << 40) }.code == .invalidArgument)
+    }
+
     @Test func aPendingSnapshotIsNoSourceYet() throws {
         let gateway = try GatewayHarness()
         let (volumes, _) = try chain(gateway, 1)

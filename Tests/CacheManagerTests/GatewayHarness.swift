@@ -118,10 +118,16 @@ final class GatewayHarness: ShardOutlet {
             try shard.journals.remove(volume)
             try shard.registry.finishRemoval(of: volume)
         }
-        shard.snapshots.adopt(
-            try PendingSnapshotFiles(path: directory + "/snapshots").contents().records,
-            volumes: Set(stored.volumes))
-        for volume in stored.volumes { shard.resume(try shard.registry.load(volume)) { _ in } }
+        let promises = try PendingSnapshotFiles(path: directory + "/snapshots").promises(of: stored.volumes)
+        shard.snapshots.adopt(promises.snapshots, volumes: Set(stored.volumes))
+        for volume in stored.volumes {
+            let state = try shard.registry.load(volume)
+            if let problem = promises.problems[volume] {
+                _ = shard.list(unusable: state.head, problem: problem)
+            } else {
+                shard.resume(state) { _ in }
+            }
+        }
         control.adopt(
             try StandbyFiles(path: directory + "/standbys").contents().records, volumes: Set(stored.volumes))
         server.isServing = true

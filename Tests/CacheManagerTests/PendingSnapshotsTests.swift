@@ -166,12 +166,48 @@ struct PendingSnapshotsTests {
         gateway.control.cut(request, within: .seconds(5)) { answer = $0 }
         for _ in 0..<20 { gateway.pass(0.3) }
         guard case .failure(let fault) = answer else { return #expect(Bool(false), "\(answer as Any)") }
-        #expect(fault.code == .deadlineExceeded && fault.message.contains("no snapshot was taken"))
+        #expect(fault.code == .busy && fault.message.contains("no snapshot was taken"))
         gateway.isBucketReachable = true
         gateway.pass(1)
         #expect(try gateway.settle().count == 2)
         let third = try gateway.cut("db", first: 3)
         #expect(third.snapshots.count == 1)
+    }
+
+    /// The loop stood still for longer than the caller waits.
+    @Test func nothingIsCutAfterTheCallerWasToldSo() throws {
+        let gateway = try GatewayHarness()
+        let volume = try gateway.create()
+        gateway.isBucketReachable = false
+        for value in 1...2 as ClosedRange<UInt8> {
+            try gateway.write(Self.bytes(value), to: volume.id, sector: 0)
+            try gateway.cut("db", first: UInt64(value))
+        }
+        try gateway.write(Self.bytes(3), to: volume.id, sector: 0)
+        var answer: Result<VolumeCutRequest.Reply, BusFault>?
+        let request = VolumeCutRequest(
+            wishes: [.init(snapshot: SnapshotID(rawValue: 3), volume: VolumeReference("db"))], description: "",
+            createdMilliseconds: 1)
+        gateway.control.cut(request, within: .seconds(5)) { answer = $0 }
+        gateway.isBucketReachable = true
+        gateway.run()
+        gateway.pass(6)
+        guard case .failure(let fault) = answer else { return #expect(Bool(false), "\(answer as Any)") }
+        #expect(fault.code == .busy && fault.message.contains("no snapshot was taken"))
+        gateway.pass(1)
+        #expect(try gateway.pending().map(\.id) == [1, 2].map { SnapshotID(rawValue: $0) })
+    }
+
+    @Test func moreThanTheMostIsRefusedAndNothingIsCut() throws {
+        let gateway = try GatewayHarness()
+        for name in ["db", "log"] { try gateway.create(name) }
+        gateway.shard.snapshots.limit = 2
+        try gateway.cut("db")
+        let fault = try gateway.fault { try gateway.cut("db", "log", first: 2) }
+        #expect(fault.code == .busy && fault.message.contains("2 may"), "\(fault)")
+        #expect(try gateway.pending().count == 1)
+        try gateway.settle()
+        try gateway.cut("db", "log", first: 2)
     }
 
     @Test func aDeletedVolumeTakesItsPromisesWithItAndSaysSo() throws {
@@ -181,9 +217,12 @@ struct PendingSnapshotsTests {
         gateway.isBucketReachable = false
         try gateway.cut("db")
         var deleted: Result<VolumeDeleteRequest.Reply, BusFault>?
-        gateway.control.delete(
-            VolumeDeleteRequest(volume: VolumeReference("db")), within: .seconds(30)
-        ) { deleted = $0 }
+        var request = VolumeDeleteRequest(volume: VolumeReference("db"))
+        gateway.control.delete(request, within: .seconds(30)) { deleted = $0 }
+        guard case .failure(let fault) = deleted else { return #expect(Bool(false), "\(deleted as Any)") }
+        #expect(fault.code == .inUse && fault.message.contains("\(first)"), "\(fault)")
+        request.losesSnapshots = true
+        gateway.control.delete(request, within: .seconds(30)) { deleted = $0 }
         gateway.run()
         // The tombstone waits for the commit that was under way.
         gateway.isBucketReachable = true
@@ -219,6 +258,35 @@ struct PendingSnapshotsTests {
         #expect(try gateway.pending().first?.failure?.contains("left this gateway") == true)
     }
 
+    /// As after a step back from a newer version, or damage to the file.
+    @Test func aPromiseThatCannotBeReadKeepsItsVolumeAndNoOtherFromOpening() throws {
+        let gateway = try GatewayHarness()
+        let (volume, other) = (try gateway.create("db"), try gateway.create("log"))
+        try gateway.write(Self.bytes(1), to: volume.id, sector: 0)
+        gateway.isBucketReachable = false
+        try gateway.cut("db")
+        try gateway.write(Self.bytes(2), to: volume.id, sector: 0)
+        let file = gateway.directory + "/snapshots/\(first).json"
+        let whole = try String(contentsOfFile: file, encoding: .utf8)
+        gateway.isBucketReachable = true
+        for (text, word) in [("\"formatVersion\" : 1", "newer"), ("\"description\" : \"\"", "checksum")] {
+            let changed = whole.replacingOccurrences(of: text, with: text.dropLast() + "9" + text.suffix(1))
+            #expect(changed != whole)
+            try changed.write(toFile: file, atomically: false, encoding: .utf8)
+            try gateway.restart()
+            let shown = gateway.control.list().volumes
+            #expect(shown.map(\.status) == [.failed, .available], "\(shown)")
+            #expect(shown[0].statusReason.contains(file) && shown[0].statusReason.contains(word), "\(shown[0])")
+            #expect(try gateway.read(other.id, sector: 0, count: 8) == Self.bytes(0))
+        }
+        try whole.write(toFile: file, atomically: false, encoding: .utf8)
+        try gateway.restart()
+        gateway.pass(1)
+        let head = try #require(try gateway.settle().first?.head)
+        #expect(try block(head, gateway.bucket, sector: 0) == Self.bytes(1))
+        #expect(try gateway.read(volume.id, sector: 0, count: 8) == Self.bytes(2))
+    }
+
     // MARK: Groups
 
     @Test func aGroupIsCutInOneTurn() throws {
@@ -243,6 +311,16 @@ struct PendingSnapshotsTests {
         #expect(try gateway.pending().isEmpty)
     }
 
+    @Test func aPartOfAGroupIsNotCutAgain() throws {
+        let gateway = try GatewayHarness()
+        for name in ["db", "log"] { try gateway.create(name) }
+        try gateway.cut("db", group: SnapshotGroupID(rawValue: 5))
+        let before = try gateway.pending()
+        let fault = try gateway.fault { try gateway.cut("db", "log", group: SnapshotGroupID(rawValue: 5)) }
+        #expect(fault.code == .inUse && fault.message.contains("\(first)"), "\(fault)")
+        #expect(try gateway.pending() == before)
+    }
+
     private func hold(_ gateway: GatewayHarness) throws -> UInt64 {
         let reply: VolumeHoldRequest.Reply = try gateway.await {
             gateway.control.hold(
@@ -260,7 +338,11 @@ struct PendingSnapshotsTests {
         gateway.run()
         #expect(gateway.takeAnswer(waiting) == nil)
         #expect(try gateway.read(volume.id, sector: 0, count: 8) == Self.bytes(1))
-        try gateway.cut("db", group: SnapshotGroupID(rawValue: 5), hold: hold)
+        gateway.pass(0.05)
+        let reply = try gateway.cut("db", group: SnapshotGroupID(rawValue: 5), hold: hold)
+        // What an initiator saw begins with the hold.
+        #expect(reply.pauseMicroseconds == 50_000 && gateway.control.holdCount == 0)
+        #expect(gateway.shard.snapshots.figures.longestPauseNanoseconds == 50_000_000)
         #expect(gateway.takeAnswer(waiting)?.reply.status == .good)
         let head = try #require(try gateway.settle().first?.head)
         #expect(try block(head, gateway.bucket, sector: 0) == Self.bytes(1))
@@ -275,6 +357,9 @@ struct PendingSnapshotsTests {
         gateway.run()
         gateway.pass(0.101)
         #expect(gateway.takeAnswer(waiting)?.reply.status == .good)
+        #expect(gateway.control.holdCount == 0)
+        let figures = gateway.shard.snapshots.figures
+        #expect(figures.longestPauseNanoseconds >= 100_000_000 && figures.cutCount == 0)
         let fault = try gateway.fault { try gateway.cut("db", hold: hold) }
         #expect(fault.code == .busy && fault.message.contains("let go"))
         #expect(try gateway.pending().isEmpty)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CacheManager
+import Engine
 import Foundation
 import Platform
 import ServiceKit
@@ -50,6 +51,22 @@ struct StateDirectoryTests {
         try Platform.FileSystem.replaceFile(place.path + "/gateway.json", with: Array(contents.utf8))
         let failure = #expect(throws: ServiceFailure.self) { _ = try state.gatewayID { 1 } }
         #expect(failure?.message.contains(word) == true)
+        #expect(failure?.exitCode == .badData)
+    }
+
+    @Test(arguments: [("{", "cut short"), (#"{"formatVersion": 9}"#, "newer"), (nil, "Is a directory")])
+    func aPromiseThatCannotBeReadIsNotForgotten(_ contents: String?, _ word: String) throws {
+        let place = try Place()
+        let files = PendingSnapshotFiles(path: try StateDirectory(path: place.path).snapshotsPath)
+        #expect(try files.promises(of: []).snapshots.isEmpty)
+        let file = "\(files.path)/\(SnapshotID(rawValue: 1)).json"
+        if let contents {
+            try Platform.FileSystem.replaceFile(file, with: Array(contents.utf8))
+        } else {
+            try Platform.FileSystem.createDirectory(file)
+        }
+        let failure = #expect(throws: ServiceFailure.self) { _ = try files.promises(of: [VolumeID(rawValue: 1)]) }
+        #expect(failure?.message.contains(word) == true && failure?.message.contains(file) == true, "\(failure as Any)")
         #expect(failure?.exitCode == .badData)
     }
 }

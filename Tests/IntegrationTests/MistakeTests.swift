@@ -114,6 +114,8 @@ import Testing
             (["volume", "create", "a"], 64, "give --size"),
             (["volume", "create", "a", "--size", "1GiB", "--upload-buffer", "9GiB"], 64, "larger than journal.size"),
             (["volume", "create", "a", "--snapshot", "snap-00000000000000001"], 65, "no snapshot"),
+            (["volume", "create", "disk", "--clone-of", "disk"], 64, "is taken"),
+            (["volume", "create", "a", "--clone-of", "nobody"], 65, "no volume"),
             (["volume", "sync", "nobody"], 65, "no volume"),
             (["volume", "show", "nobody"], 65, "no volume"),
             (["volume", "attach", "nobody"], 65, "no volume"),
@@ -131,6 +133,7 @@ import Testing
             #expect(result.error.contains(mistake.message), "\(mistake.arguments): \(result.error)")
         }
         #expect(try gateway.sluice("volume", "list").contains("disk"), "nothing was harmed")
+        #expect(try !gateway.sluice("snapshot", "list", "--all").contains("snap-"), "nothing was taken for a clone")
     }
 
     @Test func helpNamesTheWordsThatOptionsTake() throws {

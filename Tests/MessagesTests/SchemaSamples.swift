@@ -25,12 +25,16 @@ struct SchemaSamples {
         try add(.metrics, metrics(), isReply: true)
         try add(.volumeCreate, volumeCreate())
         try add(.volumeCreate, volume(), isReply: true)
+        try add(.volumeCreateCheck, VolumeCreateCheckRequest(volumeCreate(), source: VolumeReference(text())))
+        try add(.volumeCreateCheck, VolumeCreateCheckRequest.Reply(), isReply: true)
         try add(.volumeList, VolumeListRequest())
         try add(
             .volumeList, VolumeListRequest.Reply(volumes: (0..<random.below(4)).map { _ in volume() }), isReply: true)
         try add(.volumeSync, VolumeSyncRequest(volume: VolumeReference(text())))
         try add(.volumeSync, volume(), isReply: true)
-        try add(.volumeDelete, VolumeDeleteRequest(volume: VolumeReference(text())))
+        try add(
+            .volumeDelete,
+            VolumeDeleteRequest(volume: VolumeReference(text()), losesSnapshots: random.oneIn(2) ? true : nil))
         try add(.volumeDelete, VolumeDeleteRequest.Reply(id: VolumeID(rawValue: random.next())), isReply: true)
         try add(.volumeDiscover, VolumeDiscoverRequest())
         try add(.volumeDiscover, discovered(), isReply: true)
@@ -277,7 +281,8 @@ struct SchemaSamples {
             cutMilliseconds: random.oneIn(2) ? random.next() : nil, reason: random.oneIn(2) ? text() : nil,
             uploadByteCount: random.next(), uploadedByteCount: random.next(), isFromRecoveryPoint: random.oneIn(2),
             isInternal: random.oneIn(2), group: random.oneIn(2) ? SnapshotGroupID(rawValue: random.next()) : nil,
-            pinnedBy: random.oneIn(2) ? [VolumeID(rawValue: random.next())] : nil)
+            pinnedBy: random.oneIn(2) ? [VolumeID(rawValue: random.next())] : nil,
+            pinnedByNames: random.oneIn(2) ? [text()] : nil)
     }
 
     private mutating func session() -> SessionListRequest.Session {

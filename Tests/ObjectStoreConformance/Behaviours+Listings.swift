@@ -44,6 +44,21 @@ extension ConformanceBehaviour {
             let page = try await store.list(prefix: "list/", after: ObjectKey("list/3-folder/6"), limit: 100)
             try require(page.isLast && page.keys.first == ObjectKey("list/4"), "a page starts in the wrong place")
         },
+        ConformanceBehaviour("goes on behind a folder that was listed in part") { bucket in
+            let store = try await bucket.open()
+            let folders = ["vol-1", "vol-2", "vol-3"].map { "volumes/" + $0 }
+            for folder in folders {
+                for name in ["HEAD", "data/0/a", "data/1/b", "map/0/c"] {
+                    _ = try await store.put(ObjectKey("\(folder)/\(name)"), [], .absent)
+                }
+            }
+            for (folder, next) in zip(folders, folders.dropFirst()) {
+                let page = try await store.list(prefix: "volumes/", after: ObjectKey(folder + "/zz"), limit: 2)
+                try require(page.keys.first == ObjectKey(next + "/HEAD"), "behind \(folder) there is \(page.keys)")
+            }
+            let end = try await store.list(prefix: "volumes/", after: ObjectKey("volumes/vol-3/zz"), limit: 2)
+            try require(end.isLast && end.keys.isEmpty, "behind everything there is \(end.keys)")
+        },
         ConformanceBehaviour("lists an object at once when it is there, and no longer when it is gone") { bucket in
             let writer = try await bucket.open()
             let reader = try await bucket.open()

@@ -127,6 +127,7 @@ struct ConfigurationLoaderTests {
         ("journal.segment_size: 16MiB", "16MiB is neither 32MiB nor 64MiB"),
         ("uploader.write_slots: 65", "is not between 1 and 64"),
         ("journal.size: 1GiB\njournal.volume_buffer: 2GiB", "is more than journal.size"),
+        ("journal.segment_size: 64MiB\njournal.volume_buffer: 128MiB", "is less than four times journal.segment_size"),
         ("cache.size: 1MiB", "is not between 128MiB and 8TiB"),
         ("cache.size: 200MiB\ncache.directories: [/a, /b]", "at least 128MiB are needed"),
         ("bucket.prefix: a//b", "cannot"),

@@ -28,6 +28,7 @@ final class MemoryOwner: VolumeOwner {
         var isDead = false
         var refusesHold = false
         var holdIsOver = false
+        var beforeList: (@Sendable () async throws -> Void)?
     }
     private let state: Mutex<State>
 
@@ -39,6 +40,11 @@ final class MemoryOwner: VolumeOwner {
     func die() { state.withLock { $0.isDead = true } }
     func refuseHolds() { state.withLock { $0.refusesHold = true } }
     func letHoldsRunOut() { state.withLock { $0.holdIsOver = true } }
+    /// Done before the promises are told.
+    var beforeList: (@Sendable () async throws -> Void)? {
+        get { state.withLock { $0.beforeList } }
+        set { state.withLock { $0.beforeList = newValue } }
+    }
     func forget() { state.withLock { $0.pending = [:] } }
 
     /// The commit that holds the cut has landed.
@@ -61,7 +67,9 @@ final class MemoryOwner: VolumeOwner {
         switch request {
         case let cut as VolumeCutRequest: reply = try self.cut(cut)
         case let hold as VolumeHoldRequest: reply = try self.hold(hold)
-        case let request as PendingSnapshotsRequest: reply = list(after: request.after)
+        case let request as PendingSnapshotsRequest:
+            try? await beforeList?()
+            reply = list(after: request.after)
         case let settle as SettleSnapshotsRequest:
             state.withLock { state in
                 state.settleCount += 1

@@ -85,7 +85,13 @@ struct SnapshotGroupTests {
         let harness = try harness(split: true)
         harness.owners[1].letHoldsRunOut()
         let fault = await harness.fault { _ = try await harness.service.createGroup(request, id: id) }
-        #expect(fault?.message.contains("the group is broken") == true, "\(fault as Any)")
+        let message = try #require(fault?.message)
+        #expect(message.contains("the group \(id) is broken") && message.contains("(log: the volumes were let go)"))
+        #expect(message.contains("\(members[0]) of db"), "\(message)")
+        // The same request again makes nothing, and says what is missing.
+        let again = try await harness.service.createGroup(request, id: id)
+        #expect(again.members.map(\.id) == [members[0]] && again.reason == "\(members[1]) was not cut")
+        #expect(harness.owners.map(\.cutCount) == [1, 1])
         harness.owners[0].complete(members[0])
         while try await harness.keeper.pass() {}
         let group = try #require(try await harness.service.listGroups(SnapshotGroupListRequest(id: id)).groups.first)
@@ -101,5 +107,14 @@ struct SnapshotGroupTests {
         for _ in 0..<3 { try await harness.keeper.pass() }
         #expect(try await !harness.keys().contains(BucketLayout.group(id)))
         #expect(harness.owners[0].pending.count == 1)
+    }
+
+    @Test func aGroupThatWasMadeIsFoundWithoutTheBucket() async throws {
+        var rates = FaultyObjectStore.Rates()
+        rates.unavailable = 1
+        let harness = try SnapshotHarness(Self.heads.map { MemoryOwner([$0]) }, faults: rates)
+        let made = try await harness.service.createGroup(request, id: id)
+        #expect(try await harness.service.createGroup(request, id: id).members == made.members)
+        #expect(harness.owners.map(\.cutCount) == [1, 1])
     }
 }

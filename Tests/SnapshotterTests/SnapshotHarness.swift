@@ -35,15 +35,18 @@ final class SnapshotHarness: Sendable {
             catalogue: catalogue, groups: groups, recoveryPoints: recoveryPoints,
             wallMilliseconds: { clock.milliseconds }, owners: all)
         keeper = SnapshotKeeper(
-            catalogue: catalogue, groups: groups, owners: all,
+            catalogue: catalogue, groups: groups, owners: all, wallMilliseconds: { clock.milliseconds },
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         upkeep = CatalogueUpkeep(
             catalogue: catalogue, recoveryPoints: recoveryPoints, owners: all,
-            wallMilliseconds: { clock.milliseconds })
+            wallMilliseconds: { clock.milliseconds }, maximumAge: .zero)
         wall = clock
     }
 
     let wall: WallClockForTests
+
+    /// - Returns: how many records were put right.
+    func keepUp() async throws -> Int { try await upkeep.run(try await upkeep.look()) }
 
     func record(_ id: SnapshotID) async throws -> SnapshotRecord {
         try SnapshotFormat.decode(try await store.get(BucketLayout.snapshot(id)).bytes)

@@ -63,7 +63,11 @@ struct SnapshotDelete: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "delete",
         abstract: "Delete a snapshot. Volumes made from it keep their data.",
-        discussion: "Example: sluice snapshot delete snap-0123456789abcdef0")
+        discussion: """
+            One whose record is damaged can be deleted once nothing is left that was made from it.
+
+            Example: sluice snapshot delete snap-0123456789abcdef0
+            """)
     @Argument(help: "The snapshot's id, snap-…") var snapshot: SnapshotID
     @OptionGroup var gateway: GatewayOptions
     @OptionGroup var output: OutputOptions
@@ -73,11 +77,7 @@ struct SnapshotDelete: AsyncParsableCommand {
         let client = try GatewayClient(gateway)
         let request = SnapshotDeleteRequest(id: snapshot)
         let deleted = try await client.ask(.snapshotter, request, timeout: patience.timeout.duration)
-        let pins = deleted.pinnedBy ?? []
-        let rest =
-            pins.isEmpty
-            ? "" : "; volumes made from it keep its data: \(pins.map(\.description).joined(separator: ", "))"
-        try output.show(SnapshotOutput(deleted), or: "deleted \(deleted.id) of \(deleted.volumeName)\(rest)\n")
+        try output.show(SnapshotOutput(deleted), or: SnapshotOutput.deletion(of: deleted))
     }
 }
 

@@ -48,8 +48,10 @@ struct SnapshotCreate: AsyncParsableCommand {
         let request = SnapshotCreateRequest(
             volume: VolumeReference(volumes[0]), description: description,
             fromRecoveryPoint: fromRecoveryPoint ? true : nil)
-        var snapshot = try await SnapshotPatience(client, patience).create(request)
-        if wait { snapshot = try await SnapshotPatience(client, patience).wait(for: snapshot) }
+        let patience = SnapshotPatience(client, patience)
+        var snapshot = try await patience.create(request)
+        if wait { snapshot = try await patience.wait(for: snapshot) }
+        try SnapshotPatience.check(snapshot)
         try output.show(SnapshotOutput(snapshot), or: Self.line(snapshot))
     }
 
@@ -63,8 +65,10 @@ struct SnapshotCreate: AsyncParsableCommand {
     private func makeGroup(_ client: GatewayClient) async throws {
         let request = SnapshotGroupCreateRequest(
             volumes: volumes.map { VolumeReference($0) }, description: description)
-        var group = try await client.ask(.snapshotter, request, timeout: patience.timeout.duration)
-        if wait { group = try await SnapshotPatience(client, patience).wait(for: group) }
+        let patience = SnapshotPatience(client, patience)
+        var group = try await patience.create(request)
+        if wait { group = try await patience.wait(for: group) }
+        try SnapshotPatience.check(group)
         let pause = "the volumes stood still for \(HumanText.milliseconds(microseconds: group.pauseMicroseconds))"
         try output.show(
             SnapshotGroupOutput(group),
@@ -89,12 +93,37 @@ struct SnapshotPatience {
     }
 
     func create(_ request: SnapshotCreateRequest) async throws -> SnapshotDescription {
+        try await ask(request, ifLate: "The snapshot may still be made: `sluice snapshot list` shows it then")
+    }
+
+    func create(_ request: SnapshotGroupCreateRequest) async throws -> SnapshotGroupDescription {
+        try await ask(request, ifLate: "The group may still be made: `sluice snapshot groups` shows it then")
+    }
+
+    /// A refusal is final; where time ran out nobody knows.
+    private func ask<Request: BusRequest>(_ request: Request, ifLate news: String) async throws -> Request.Reply {
         do {
             return try await client.ask(.snapshotter, request, timeout: timeout)
         } catch let failure as ServiceFailure where failure.exitCode == .temporaryFailure {
+            throw ServiceFailure(.temporaryFailure, "\(failure.message). \(news)")
+        }
+    }
+
+    /// Throws if it never will be in the bucket.
+    static func check(_ snapshot: SnapshotDescription) throws {
+        guard snapshot.state == .completed || snapshot.state == .pending else {
             throw ServiceFailure(
-                .temporaryFailure,
-                "\(failure.message). The snapshot may still be made: `sluice snapshot list` shows it then")
+                .unavailable,
+                "snapshot \(snapshot.id) could not be made: \(snapshot.reason ?? snapshot.state.word)")
+        }
+    }
+
+    static func check(_ group: SnapshotGroupDescription) throws {
+        guard group.state == .completed || group.state == .pending else {
+            throw ServiceFailure(
+                .unavailable,
+                "group \(group.id) is not whole: \(group.reason ?? group.state.word); its other snapshots can be used "
+                    + "one by one")
         }
     }
 
@@ -115,10 +144,7 @@ struct SnapshotPatience {
                 + "\(timeout.configurationText)" + (last.reason.map { ": \($0)" } ?? "")
                 + ". It is completed as soon as the bucket takes it: `sluice snapshot show \(last.id)`"
         }
-        guard last.state == .completed else {
-            throw ServiceFailure(
-                .unavailable, "snapshot \(last.id) could not be made: \(last.reason ?? last.state.word)")
-        }
+        try Self.check(last)
         return last
     }
 
@@ -138,12 +164,7 @@ struct SnapshotPatience {
                 + (last.reason.map { ": \($0)" } ?? "")
                 + ". It is completed as soon as the bucket takes it: `sluice snapshot groups \(last.id)`"
         }
-        guard last.state == .completed else {
-            throw ServiceFailure(
-                .unavailable,
-                "group \(last.id) is not whole: \(last.reason ?? last.state.word); its other snapshots can be used one "
-                    + "by one")
-        }
+        try Self.check(last)
         return last
     }
 

@@ -75,9 +75,15 @@ struct VolumeDelete: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "delete",
         abstract: "Delete a volume: here, and in the bucket. Its snapshots stay.",
-        discussion: "Example: sluice volume delete db --yes")
+        discussion: """
+            Snapshots that are pending need the volume: it is not deleted before they are in the bucket.
+
+            Example: sluice volume delete db --yes
+            """)
     @Argument(help: "Name or id.") var volume: String
     @Flag(name: .long, help: "Do not ask; the data is gone afterwards.") var yes = false
+    @Flag(name: .long, help: "Delete it although snapshots of it are pending; these become errors.")
+    var losePendingSnapshots = false
     @OptionGroup var gateway: GatewayOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var patience: PatienceOptions
@@ -88,7 +94,8 @@ struct VolumeDelete: AsyncParsableCommand {
         else {
             throw ServiceFailure(.usage, "not deleted; give --yes to delete without being asked")
         }
-        let request = VolumeDeleteRequest(volume: VolumeReference(volume))
+        let request = VolumeDeleteRequest(
+            volume: VolumeReference(volume), losesSnapshots: losePendingSnapshots ? true : nil)
         let reply = try await client.ask(.cache, request, timeout: patience.timeout.duration)
         try output.show(["id": reply.id.description], or: "deleted \(volume) (\(reply.id))\n")
     }

@@ -72,11 +72,11 @@ struct VolumeCreate: AsyncParsableCommand {
     func run() async throws {
         let client = try GatewayClient(gateway)
         let interval = commitInterval?.duration ?? client.configuration.commitInterval
-        let source = try await source(client)
-        let request = VolumeCreateRequest(
-            name: name, byteCount: size?.byteCount, snapshot: source, durability: durability.durability,
+        var request = VolumeCreateRequest(
+            name: name, byteCount: size?.byteCount, snapshot: snapshot, durability: durability.durability,
             compression: compression, commitIntervalSeconds: UInt32(interval.components.seconds),
             uploadBufferByteCount: uploadBuffer?.byteCount, leaseMilliseconds: leaseMilliseconds)
+        if let cloneOf { request.snapshot = try await source(client, VolumeReference(cloneOf), for: request) }
         let volume = try await client.ask(.cache, request, timeout: patience.timeout.duration)
         let record = client.record(volume)
         try output.show(
@@ -92,11 +92,14 @@ extension VolumeCreate {
         return UInt64((lease?.duration ?? .seconds(30)).wholeMilliseconds)
     }
 
-    /// The snapshot to start with. A clone gets one of its own, which nobody sees and which goes when the clone does.
-    private func source(_ client: GatewayClient) async throws -> SnapshotID? {
-        guard let cloneOf else { return snapshot }
+    /// A snapshot of its own for a clone, which nobody sees and which goes when the clone does. None is taken for a
+    /// clone that would be refused.
+    private func source(
+        _ client: GatewayClient, _ volume: VolumeReference, for clone: VolumeCreateRequest
+    ) async throws -> SnapshotID {
+        _ = try await client.ask(.cache, VolumeCreateCheckRequest(clone, source: volume))
         let request = SnapshotCreateRequest(
-            volume: VolumeReference(cloneOf), description: "for the clone \(name)",
+            volume: volume, description: "for the clone \(name)",
             fromRecoveryPoint: fromRecoveryPoint ? true : nil, isInternal: true)
         let patience = SnapshotPatience(client, patience)
         return try await patience.wait(for: try await patience.create(request)).id

@@ -24,7 +24,9 @@ package struct SnapshotOutput: Encodable, Equatable, Sendable {
     package var fromRecoveryPoint: Bool
     package var `internal`: Bool
     package var group: String?
+    /// Volumes made from it, by id, and their names in the same order.
     package var pinnedBy: [String]
+    package var pinnedByNames: [String]
 
     package init(_ snapshot: SnapshotDescription) {
         id = snapshot.id.description
@@ -44,6 +46,7 @@ package struct SnapshotOutput: Encodable, Equatable, Sendable {
         `internal` = snapshot.isInternal ?? false
         group = snapshot.group?.description
         pinnedBy = (snapshot.pinnedBy ?? []).map(\.description)
+        pinnedByNames = snapshot.pinnedByNames ?? []
     }
 
     package static func table(_ snapshots: [SnapshotDescription]) -> String {
@@ -54,11 +57,19 @@ package struct SnapshotOutput: Encodable, Equatable, Sendable {
                 snapshot.id.description, snapshot.volumeName,
                 ByteSize(byteCount: snapshot.volumeByteCount).description, progress(snapshot),
                 Timestamp(milliseconds: moment).iso8601, snapshot.group?.description ?? "",
-                (snapshot.pinnedBy ?? []).map(\.description).joined(separator: " "), snapshot.description,
+                (snapshot.pinnedByNames ?? []).joined(separator: " "), snapshot.description,
             ])
         }
         let troubled = snapshots.filter { $0.reason != nil }.map { "\($0.id): \($0.reason ?? "")\n" }
         return table.render() + troubled.joined()
+    }
+
+    package static func deletion(of snapshot: SnapshotDescription) -> String {
+        // Nobody can read what it was of.
+        if snapshot.volumeName.isEmpty { return "deleted \(snapshot.id): \(snapshot.reason ?? "")\n" }
+        let heirs = snapshot.pinnedByNames ?? []
+        let rest = heirs.isEmpty ? "" : "; volumes made from it keep its data: \(heirs.joined(separator: ", "))"
+        return "deleted \(snapshot.id) of \(snapshot.volumeName)\(rest)\n"
     }
 
     private static func progress(_ snapshot: SnapshotDescription) -> String {

@@ -48,6 +48,13 @@ package enum PendingSnapshotFormat {
 
     package static func encode(_ record: PendingSnapshot) throws(EngineError) -> [UInt8] { try format.encode(record) }
 
+    /// The volume of a record that cannot be used, if that much of it can be made out.
+    package static func volume(ofUnusable bytes: [UInt8]) -> VolumeID? {
+        struct Fields: Decodable { let volume: VolumeID }
+        let fields: Fields? = format.glean(from: bytes)
+        return fields?.volume
+    }
+
     package static func decode(_ bytes: [UInt8]) throws(EngineError) -> PendingSnapshot {
         let record: PendingSnapshot = try format.decode(from: bytes)
         guard let head = record.head else { return record }

@@ -61,6 +61,13 @@ struct RecordFormat {
         }
     }
 
+    /// Fields of a record that is damaged or newer, as far as they can be made out; only for finding out whose it is.
+    func glean<Fields: Decodable>(_: Fields.Type = Fields.self, from bytes: [UInt8]) -> Fields? {
+        let decoder = JSONDecoder()
+        decoder.userInfo[.identifiersAsText] = true
+        return try? decoder.decode(Fields.self, from: Data(bytes))
+    }
+
     private func verifyChecksum(of bytes: [UInt8]) throws(EngineError) {
         let digits = try checksumDigits(in: bytes)
         guard let text = String(validating: bytes[digits], as: UTF8.self), let stated = UInt32(text, radix: 16),

@@ -18,6 +18,8 @@ package struct SnapshotRecord: Hashable, Codable, Sendable {
     package var createdMilliseconds: UInt64
     /// The instant of which it is.
     package var cutMilliseconds: UInt64?
+    /// When it was `completed`, or known to be an error.
+    package var endedMilliseconds: UInt64?
     package var state: State
     /// Why it is an error, for people.
     package var reason: String?

@@ -49,6 +49,14 @@ package struct ConfigurationLoader: Sendable {
                     reason: "\(configuration.journalVolumeBuffer.configurationText) is more than journal.size "
                         + "(\(configuration.journalSize.configurationText)), which all volumes share"))
         }
+        let fewest = ByteSize(byteCount: 4 * configuration.journalSegmentSize.byteCount)
+        if problems.isEmpty, configuration.journalVolumeBuffer < fewest {
+            problems.append(
+                .init(
+                    place: "", key: "journal.volume_buffer",
+                    reason: "\(configuration.journalVolumeBuffer.configurationText) is less than four times "
+                        + "journal.segment_size (\(fewest.configurationText)), so a journal could not turn over"))
+        }
         let share = configuration.cacheSize.byteCount / UInt64(configuration.cacheDirectories.count)
         if problems.isEmpty, share < GatewayConfiguration.smallestCacheDirectory.byteCount {
             problems.append(

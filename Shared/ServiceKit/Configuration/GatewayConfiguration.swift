@@ -51,15 +51,16 @@ package struct GatewayConfiguration: Equatable, Sendable {
             "journal.directories", \.journalDirectories,
             "Where acknowledged writes wait until the bucket has them. Use disks that keep what fdatasync wrote."),
         .value(
-            "journal.size", \.journalSize, in: .mebibytes(64)...(.tebibytes(64)),
+            "journal.size", \.journalSize, in: .mebibytes(128)...(.tebibytes(64)),
             "Upload buffer of all volumes together."),
         .value(
             "journal.segment_size", \.journalSegmentSize, check: checkSegmentSize,
             rangeText: "32MiB or 64MiB",
             "Size of one journal file of volumes made or attached from now on."),
         .value(
-            "journal.volume_buffer", \.journalVolumeBuffer, in: .mebibytes(16)...(.tebibytes(64)),
-            "Upload buffer of a volume that was created without one of its own."),
+            "journal.volume_buffer", \.journalVolumeBuffer, in: .mebibytes(128)...(.tebibytes(64)),
+            "Upload buffer of a volume that was created without one of its own; "
+                + "at least four times journal.segment_size."),
         .list(
             "cache.directories", \.cacheDirectories,
             "Where blocks that were read are kept. May be lost at any time; fast disks are worth it."),
