@@ -234,8 +234,10 @@ extension Volume {
         }
     }
 
-    /// Doubles with each failure up to the limit.
+    /// Doubles with each failure up to the limit; of that half to all, so that what failed together does not come back
+    /// together.
     func backoff(_ failures: Int) -> UInt64 {
-        min(limits.retryNanoseconds << UInt64(min(failures, 16)), limits.retryMaximumNanoseconds)
+        let longest = min(limits.retryNanoseconds << UInt64(min(failures, 16)), limits.retryMaximumNanoseconds)
+        return longest - random.next() % (longest / 2 + 1)
     }
 }

@@ -26,8 +26,8 @@ package enum ObjectStoreError: Error, Equatable, Sendable {
         case timedOut(afterMilliseconds: UInt64)
         /// The connection ended before the answer came.
         case replyLost
-        /// The store asked for fewer requests (429, 503).
-        case overloaded
+        /// The store asked for fewer requests (429, 503), perhaps for none at all for some time.
+        case overloaded(retryAfter: Duration? = nil)
         /// No connection to the store.
         case unreachable(String)
         /// The store took the request and did not answer in time.

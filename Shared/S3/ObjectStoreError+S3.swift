@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import AsyncHTTPClient
+import Foundation
 import Glibc
 import NIOCore
 import NIOHTTP1
@@ -20,7 +21,9 @@ extension ObjectStoreError {
         case (404, "NoSuchBucket"): self = .refused(.noSuchBucket)
         case (404, _): self = Self.about(request) { .notFound($0) }
         case (416, _): self = Self.about(request) { .corrupt($0, .short(expected: 1, found: 0)) }
-        case (429, _), (503, _): self = .unavailable(.overloaded)
+        case (429, _), (503, _):
+            let pause = response.headers.first(name: "retry-after").flatMap { RetryAfter.pause($0, now: Date()) }
+            self = .unavailable(.overloaded(retryAfter: pause))
         // The store did not take a body that was damaged on the way, or waited for it too long.
         case (400, "BadDigest"), (400, "XAmzContentSHA256Mismatch"), (400, "RequestTimeout"),
             (400, "XAmzContentChecksumMismatch"), (400, "IncompleteBody"):

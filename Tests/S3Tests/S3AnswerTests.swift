@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import NIOHTTP1
 import ObjectStorage
 import Testing
@@ -34,8 +35,28 @@ struct S3AnswerTests {
 
     @Test(arguments: [(503, "SlowDown"), (429, "TooManyRequests"), (503, "")])
     func anOverloadedServerDidNothing(_ status: Int, _ code: String) {
-        #expect(error(.PUT, status, code) == .unavailable(.overloaded))
-        #expect(error(.GET, status, code) == .unavailable(.overloaded))
+        #expect(error(.PUT, status, code) == .unavailable(.overloaded()))
+        #expect(error(.GET, status, code) == .unavailable(.overloaded()))
+    }
+
+    @Test func aStoreSaysWhenItWantsToBeAskedAgain() {
+        let response = S3Response(status: .serviceUnavailable, headers: ["Retry-After": "7"], body: [])
+        let request = S3Request(method: .GET, path: "/b/k", key: Self.key)
+        #expect(
+            ObjectStoreError(answering: request, response) == .unavailable(.overloaded(retryAfter: .seconds(7))))
+    }
+
+    @Test func readsAllFormsOfRetryAfter() {
+        // 1994-11-06 08:49:37, the example of RFC 9110 §5.6.7, and twelve seconds before it.
+        let now = Date(timeIntervalSince1970: 784_111_777 - 12)
+        let texts = [
+            "12", "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994",
+        ]
+        for text in texts {
+            #expect(RetryAfter.pause(text, now: now) == .seconds(12), "\(text)")
+        }
+        #expect(RetryAfter.pause("Sun, 06 Nov 1994 08:49:00 GMT", now: now) == .zero)
+        for text in ["", "soon", "-1", "1e9"] { #expect(RetryAfter.pause(text, now: now) == nil, "\(text)") }
     }
 
     @Test func aBodyDamagedOnTheWayMayBeSentAgain() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package import Glibc
+import Glibc
 import Platform
 
 /// A directory for one test, removed with all its files when the last reference goes.
@@ -24,7 +24,7 @@ package final class TemporaryDirectory: Sendable {
     }
 
     /// Makes a directory and returns its path.
-    package func directory(_ name: String, mode: mode_t = 0o755) throws -> String {
+    package func directory(_ name: String, mode: UInt32 = 0o755) throws -> String {
         let directory = path + "/" + name
         guard unsafe mkdir(directory, mode) == 0 else { throw SystemError.last("mkdir", path: directory) }
         return directory
