@@ -223,7 +223,7 @@ package final class Volume {
         case .range(let token, let result): range(token, result, from: .bucket, at: time)
         case .node(let token, let result, let source): range(token, result, from: source, at: time)
         case .frame(let token, let result, let source): frame(token, result, from: source, at: time)
-        case .frameWarmed(let token, let result): frameWarmed(token, result)
+        case .frameWarmed(let token, let result): frameWarmed(token, result, at: time)
         }
         pump(time)
     }

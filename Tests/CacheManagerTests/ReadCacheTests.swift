@@ -162,6 +162,56 @@ struct ReadCacheTests {
         #expect(again.fetchedFrameCount == 0 && again.presentFrameCount == warming.fetchedFrameCount)
     }
 
+    private func warm(
+        _ gateway: GatewayHarness, after failures: [UploadResult.Outcome]
+    ) throws -> VolumeReadFigures.Warming {
+        gateway.bucket.frameFailures = failures
+        let request = VolumeWarmRequest(volume: VolumeReference("db"), byteOffset: 0, byteCount: 1 << 20)
+        var warming = try gateway.await { gateway.control.warm(request, answer: $0) }.reads?.warming
+        for _ in 0..<60 where warming?.isRunning == true {
+            gateway.pass(1)
+            warming = gateway.control.list().volumes.first?.reads?.warming
+        }
+        return try #require(warming)
+    }
+
+    @Test func warmingWaitsOutWhatPassesByItself() throws {
+        let (gateway, _) = try gateway()
+        let away = UploadResult.Outcome.unavailable(reason: "away")
+        let warming = try warm(gateway, after: [away, away, .corrupt(reason: "damaged"), away])
+        #expect(warming.outcome == "finished" && warming.problem == nil && warming.fetchedByteCount == 1 << 20)
+    }
+
+    @Test func warmingTellsWhatItWaitsForAndWhatItCouldNotGet() throws {
+        let (gateway, _) = try gateway()
+        gateway.bucket.frameFailures = [UploadResult.Outcome](repeating: .unavailable(reason: "away"), count: 1000)
+        let request = VolumeWarmRequest(volume: VolumeReference("db"), byteOffset: 0, byteCount: 1 << 20)
+        _ = try gateway.await { gateway.control.warm(request, answer: $0) }
+        let waiting = try #require(gateway.control.list().volumes.first?.reads?.warming)
+        #expect(waiting.isRunning && waiting.problem?.contains("away") == true)
+
+        let damaged = [UploadResult.Outcome](repeating: .corrupt(reason: "damaged"), count: 1000)
+        let ended = try warm(gateway, after: damaged)
+        #expect(!ended.isRunning && ended.outcome.hasPrefix("stopped: 16 frames cannot be had"))
+        #expect(ended.problem?.contains("damaged") == true)
+
+        let refused = [UploadResult.Outcome](repeating: .refused(reason: "no credentials"), count: 1000)
+        #expect(try warm(gateway, after: refused).problem?.contains("no credentials") == true)
+    }
+
+    @Test func warmingWaitsOutMapNodesThatDoNotCome() throws {
+        let (gateway, _) = try gateway()
+        gateway.isBucketReachable = false
+        let request = VolumeWarmRequest(volume: VolumeReference("db"), byteOffset: 0, byteCount: 1 << 20)
+        _ = try gateway.await { gateway.control.warm(request, answer: $0) }
+        // Longer than jobs may take.
+        for _ in 0..<40 { gateway.pass(1) }
+        gateway.isBucketReachable = true
+        for _ in 0..<40 { gateway.pass(1) }
+        let warming = try #require(gateway.control.list().volumes.first?.reads?.warming)
+        #expect(warming.outcome == "finished" && warming.fetchedByteCount == 1 << 20)
+    }
+
     @Test func aRangeBeyondTheEndIsRefusedAndWarmingCanBeStopped() throws {
         let (gateway, _) = try gateway()
         let beyond = VolumeWarmRequest(volume: VolumeReference("db"), byteOffset: 1 << 30)

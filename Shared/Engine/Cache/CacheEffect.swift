@@ -51,8 +51,11 @@ package enum FrameSource: Sendable { case cache, bucket }
 package enum WarmedFrame: Sendable, Equatable {
     case present
     case stored(byteCount: Int)
-    /// Keeping it would have cost others their place; nothing was fetched.
+    /// Keeping it would have cost others their place.
     case noRoom
+    /// Not now: the directories are being opened, or do not write as fast as frames come.
+    case busy
+    case notInUse
 }
 
 /// What the cache wants done. Each effect with a token is answered with exactly one `CacheEvent`.
