@@ -5,7 +5,8 @@ import Wire
 
 /// The region files of the read cache: `<cache directory>/<number>.region`. The table of open files belongs to the
 /// shard's thread; the files in it may be used by disk threads at the same time, and stay open for them when they
-/// leave it. The disk threads are the cache's own, so that a slow cache disk never holds up a journal.
+/// leave it. The disk threads are the cache's own, so that a slow cache disk never holds up a journal, and divided
+/// among the directories.
 package final class CacheFiles {
     /// More would use up the file descriptors of a process with a large cache.
     private static let openLimit = 512
@@ -13,14 +14,14 @@ package final class CacheFiles {
     private static let scanBatch = 8
     private static let suffix = ".region"
 
-    private let disk: any DiskWork
+    private let disk: SharedDisk
     private let regionByteCount: Int
     private var paths: [CacheDirectoryID: String] = [:]
     private var openFiles: [CacheFile: BlockFile] = [:]
     /// Opened first, closed first.
     private var order: [CacheFile] = []
 
-    package init(disk: any DiskWork, regionByteCount: Int) {
+    package init(disk: SharedDisk, regionByteCount: Int) {
         self.disk = disk
         self.regionByteCount = regionByteCount
     }
@@ -53,7 +54,7 @@ package final class CacheFiles {
             return finish(.success(bytes))
         }
         let path = path(of: file)
-        disk.run { () -> Result<(BlockFile, [UInt8]), SystemError> in
+        disk.run(for: file.directory) { () -> Result<(BlockFile, [UInt8]), SystemError> in
             Result { () throws(SystemError) in
                 try CacheFailpoints.read.hit()
                 let opened = if let known { known } else { try BlockFile(path: path, access: .readWrite) }
@@ -71,7 +72,7 @@ package final class CacheFiles {
     ) {
         let known = openFiles[file]
         let (path, regionByteCount) = (path(of: file), regionByteCount)
-        disk.run { () -> Result<BlockFile, SystemError> in
+        disk.run(for: file.directory) { () -> Result<BlockFile, SystemError> in
             Result { () throws(SystemError) in
                 try CacheFailpoints.write.hit()
                 let opened = if let known { known } else { try Self.make(path, byteCount: regionByteCount) }
@@ -88,7 +89,7 @@ package final class CacheFiles {
         openFiles[file] = nil
         order.removeAll { $0 == file }
         let path = path(of: file)
-        disk.run { () -> Void in
+        disk.run(for: file.directory) { () -> Void in
             // A file that stays is found at the next start, and used or removed then.
             _ = try? Platform.FileSystem.remove(path)
         } then: {
@@ -123,7 +124,7 @@ package final class CacheFiles {
         then finish: @escaping (Result<Void, SystemError>) -> Void
     ) {
         let path = paths[directory] ?? "."
-        disk.run { () -> Result<[UInt32], SystemError> in
+        disk.run(for: directory) { () -> Result<[UInt32], SystemError> in
             Result { () throws(SystemError) in
                 try Platform.FileSystem.list(path).compactMap { Self.number(fileName: $0) }
             }
@@ -143,7 +144,7 @@ package final class CacheFiles {
         let batch = numbers.prefix(Self.scanBatch).map { CacheFile(directory: directory, number: $0) }
         guard !batch.isEmpty else { return finish() }
         let (filePaths, regionByteCount) = (batch.map(path(of:)), regionByteCount)
-        disk.run {
+        disk.run(for: directory) {
             filePaths.map { Self.scan($0, regionByteCount: regionByteCount) }
         } then: { scans in
             found(Array(zip(batch, scans)))

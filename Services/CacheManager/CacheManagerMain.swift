@@ -30,7 +30,7 @@ struct CacheManagerMain: ServiceCommand {
             try ShardService(
                 ShardLoop.Parts(
                     configuration: configuration, state: state, gateway: gateway, executor: executor,
-                    cacheExecutor: cacheExecutor, context: context))
+                    cacheExecutor: cacheExecutor, cacheThreadCount: Self.cacheThreadCount, context: context))
         ]
     }
 }

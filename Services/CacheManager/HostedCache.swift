@@ -13,11 +13,13 @@ package final class HostedCache {
     package let files: CacheFiles
     package private(set) var settings: CacheSettings
     package private(set) var directories: [Directory] = []
+    private let disk: SharedDisk
     private var lastID: UInt32 = 0
 
-    package init(limits: CacheLimits, settings: CacheSettings, disk: any DiskWork) {
+    package init(limits: CacheLimits, settings: CacheSettings, disk: SharedDisk) {
         cache = ReadCache(limits: limits)
         files = CacheFiles(disk: disk, regionByteCount: limits.regionByteCount)
+        self.disk = disk
         self.settings = CacheSettings(
             directories: [], byteCount: settings.byteCount, configuredDirectories: settings.configuredDirectories,
             configuredByteCount: settings.configuredByteCount)
@@ -27,6 +29,7 @@ package final class HostedCache {
     /// Adds, removes and resizes directories until they are as they should be. What is removed is forgotten at once.
     package func apply(_ new: CacheSettings) {
         let regionLimit = Self.regionLimit(new, limits: cache.limits)
+        disk.directoryCount = new.directories.count
         for directory in directories where !new.directories.contains(directory.path) {
             cache.remove(directory.id, isDiscarded: true)
         }

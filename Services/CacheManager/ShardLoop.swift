@@ -21,6 +21,7 @@ final class ShardLoop {
         var executor: DiskExecutor
         /// Of its own: a slow cache disk must not hold up the journal.
         var cacheExecutor: DiskExecutor
+        var cacheThreadCount: Int
         var context: ServiceContext
 
         var instance: ServiceInstance { context.instance }
@@ -72,7 +73,9 @@ final class ShardLoop {
             disk: LoopDisk(port: DiskPort(executor: parts.executor, loop: loop)),
             cache: HostedCache(
                 limits: configuration.cacheLimits, settings: cacheSettings,
-                disk: LoopDisk(port: DiskPort(executor: parts.cacheExecutor, loop: loop))),
+                disk: SharedDisk(
+                    LoopDisk(port: DiskPort(executor: parts.cacheExecutor, loop: loop)),
+                    threadCount: parts.cacheThreadCount)),
             clock: {
                 EngineTime(
                     nanoseconds: MonotonicClock.now().nanoseconds, wallMilliseconds: WallClock.millisecondsNow())
