@@ -63,10 +63,18 @@ package enum ObjectStoreError: Error, Equatable, Sendable {
         case badAuthorityFile(String, reason: String)
         case denied(code: String, message: String)
         case elsewhere(region: String?)
+        /// Without a word about the region.
+        case redirected(status: Int, location: String?)
         case clockSkew
-        case untrustedServer(String)
+        case untrustedServer(String, CertificateFault)
         case notImplemented(feature: String)
         case answered(status: Int, code: String, message: String)
+    }
+
+    package enum CertificateFault: Equatable, Sendable {
+        /// Nobody who is trusted vouches for it now: TLS does not say whether it never was so or is not so any more.
+        case notVouchedFor
+        case otherHost
     }
 
     package enum URLFault: Error, Equatable, Sendable {

@@ -79,7 +79,7 @@ final class S3Client: Sendable {
         do {
             response = try await exchange(request, credentials)
         } catch {
-            throw ObjectStoreError(losing: request, error)
+            throw ObjectStoreError(losing: request, at: endpoint, error)
         }
         guard (200..<300).contains(response.status.code) else { throw ObjectStoreError(answering: request, response) }
         return response

@@ -73,6 +73,19 @@ struct S3AnswerTests {
         #expect(error(.GET, 400, "Surprise") == .refused(.answered(status: 400, code: "Surprise", message: "why")))
     }
 
+    @Test(arguments: [301, 302, 307])
+    func aRedirectWithoutARegionSaysWhatIsWrong(_ status: Int) {
+        let request = S3Request(method: .GET, path: "/b/k", key: Self.key)
+        let answer = S3Response(
+            status: HTTPResponseStatus(statusCode: status), headers: ["Location": "https://b.example.org/"], body: [])
+        let error = ObjectStoreError(answering: request, answer)
+        #expect(error == .refused(.redirected(status: status, location: "https://b.example.org/")))
+        #expect(error.description.contains("\(status), to https://b.example.org/"))
+        #expect(error.description.contains("bucket.endpoint or bucket.region is wrong"))
+        let known = S3Response(status: answer.status, headers: ["x-amz-bucket-region": "eu-west-1"], body: [])
+        #expect(ObjectStoreError(answering: request, known) == .refused(.elsewhere(region: "eu-west-1")))
+    }
+
     @Test func aStoreWithoutConditionsIsNamedSo() {
         var request = S3Request(method: .PUT, path: "/b/k", key: Self.key)
         request.headers = [("if-none-match", "*")]
