@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Engine
 package import Platform
+import ServiceKit
 import Wire
 
 /// The region files of the read cache: `<cache directory>/<number>.region`. The table of open files belongs to the
@@ -20,6 +21,8 @@ package final class CacheFiles {
     private var openFiles: [CacheFile: BlockFile] = [:]
     /// Opened first, closed first.
     private var order: [CacheFile] = []
+    /// The directories themselves, locked against other processes.
+    private var locks: [CacheDirectoryID: BlockFile] = [:]
 
     package init(disk: SharedDisk, regionByteCount: Int) {
         self.disk = disk
@@ -27,6 +30,8 @@ package final class CacheFiles {
     }
 
     package func name(_ directory: CacheDirectoryID, _ path: String) { paths[directory] = path }
+    /// Lets others have the directory.
+    package func unlock(_ directory: CacheDirectoryID) { locks[directory] = nil }
     package func path(of directory: CacheDirectoryID) -> String? { paths[directory] }
 
     private func path(of file: CacheFile) -> String {
@@ -121,19 +126,56 @@ package final class CacheFiles {
     /// Looks at every region file of a directory, a few at a time.
     package func scan(
         _ directory: CacheDirectoryID, found: @escaping ([(CacheFile, CacheRegionScan)]) -> Void,
-        then finish: @escaping (Result<Void, SystemError>) -> Void
+        then finish: @escaping (Result<Void, CacheDirectoryFailure>) -> Void
     ) {
         let path = paths[directory] ?? "."
-        disk.run(for: directory) { () -> Result<[UInt32], SystemError> in
-            Result { () throws(SystemError) in
-                try Platform.FileSystem.list(path).compactMap { Self.number(fileName: $0) }
+        disk.run(for: directory) { () -> Result<(BlockFile, [UInt32]), CacheDirectoryFailure> in
+            Result { () throws(CacheDirectoryFailure) in
+                let lock = try Self.lock(path)
+                let names: [String]
+                do throws(SystemError) {
+                    names = try Platform.FileSystem.list(path)
+                } catch { throw .system(error) }
+                return (lock, names.compactMap { Self.number(fileName: $0) })
             }
         } then: { result in
             switch result {
-            case .failure(let error): finish(.failure(error))
-            case .success(let numbers):
+            case .failure(let failure): finish(.failure(failure))
+            case .success((let lock, let numbers)):
+                self.locks[directory] = lock
                 self.scan(numbers[...], of: directory, found: found) { finish(.success(())) }
             }
+        }
+    }
+
+    /// Locks a directory for as long as what it returns is kept. On a disk thread.
+    package static func lock(_ path: String) throws(CacheDirectoryFailure) -> BlockFile {
+        let directory: BlockFile
+        do { directory = try BlockFile(path: path, access: .readOnly) } catch { throw .system(error) }
+        // Where the file system has no locks, nobody is kept out.
+        guard (try? directory.tryLock()) != false else { throw .inUse(path) }
+        return directory
+    }
+
+    /// Removes what is left in a directory that is not used any more, unless another gateway uses it or it is one of
+    /// `others` by another name.
+    package func clear(
+        _ directory: CacheDirectoryID, unlessOneOf others: [String], then finish: @escaping (_ fileCount: Int) -> Void
+    ) {
+        let path = paths[directory] ?? "."
+        disk.run(for: directory) { () -> Int in
+            let real = Platform.FileSystem.realPath(path)
+            guard real != nil, !others.contains(where: { Platform.FileSystem.realPath($0) == real }),
+                let lock = try? Self.lock(path)
+            else { return 0 }
+            return withExtendedLifetime(lock) {
+                let names = (try? Platform.FileSystem.list(path)) ?? []
+                return names.filter {
+                    Self.number(fileName: $0) != nil && (try? Platform.FileSystem.remove("\(path)/\($0)")) == true
+                }.count
+            }
+        } then: {
+            finish($0)
         }
     }
 

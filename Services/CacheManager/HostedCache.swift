@@ -32,6 +32,7 @@ package final class HostedCache {
         disk.directoryCount = new.directories.count
         for directory in directories where !new.directories.contains(directory.path) {
             cache.remove(directory.id, isDiscarded: true)
+            files.unlock(directory.id)
         }
         directories.removeAll { !new.directories.contains($0.path) }
         for directory in directories { cache.resize(directory.id, regionLimit: regionLimit) }
@@ -44,6 +45,16 @@ package final class HostedCache {
         }
         settings = new
     }
+
+    /// Removes what a former run left in a directory that has left the configuration since.
+    package func clear(_ path: String, then finish: @escaping (_ fileCount: Int) -> Void) {
+        lastID += 1
+        files.name(CacheDirectoryID(lastID), path)
+        files.clear(CacheDirectoryID(lastID), unlessOneOf: settings.directories, then: finish)
+    }
+
+    /// As the end of the process does.
+    package func unlock() { for directory in directories { files.unlock(directory.id) } }
 
     /// How many regions each directory holds: all the same, because a cache on two disks is to use both.
     package static func regionLimit(_ settings: CacheSettings, limits: CacheLimits) -> Int {

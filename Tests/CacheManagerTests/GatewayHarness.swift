@@ -142,6 +142,7 @@ final class GatewayHarness: ShardOutlet {
 
     /// The process dies at once and another one starts on what is on the disk.
     func restart() throws {
+        shard.cache.unlock()
         disk = ManualDisk()
         jobs = []
         answers = [:]

@@ -92,9 +92,24 @@ package enum CacheEvent {
     /// The payload is an encoded `FrameContents`, or a map node as it lies in its pack.
     case fetched(FrameReference, Result<[UInt8], BucketFailure>)
     case found(CacheFile, CacheRegionScan)
-    case opened(CacheDirectoryID, Result<Void, SystemError>)
+    case opened(CacheDirectoryID, Result<Void, CacheDirectoryFailure>)
     case written(CacheToken, Result<Void, SystemError>)
     case read(CacheToken, Result<[UInt8], SystemError>)
+}
+
+/// Why a directory cannot be used.
+package enum CacheDirectoryFailure: Error, Equatable, Sendable, CustomStringConvertible {
+    case system(SystemError)
+    /// Somebody else has locked it.
+    case inUse(String)
+
+    package var description: String {
+        switch self {
+        case .system(let error): error.description
+        case .inUse(let path):
+            "\(path) is used by another gateway, and two cannot share it; give each cache.directories of its own"
+        }
+    }
 }
 
 /// Something an operator should see.
