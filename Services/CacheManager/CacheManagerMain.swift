@@ -20,6 +20,7 @@ struct CacheManagerMain: ServiceCommand {
 
     func makeServices(_ context: ServiceContext) async throws -> [any Service] {
         try Failpoint.checkEnvironment()
+        try context.configuration.checkMemory()
         let configuration = CacheManagerConfiguration(context.configuration)
         // The lock comes before anything is looked at: two cache managers never read the same state.
         let state = try StateDirectory(path: configuration.statePath)

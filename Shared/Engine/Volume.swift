@@ -30,7 +30,7 @@ package final class Volume {
         case failed(String)
     }
 
-    let limits: EngineLimits
+    private(set) var limits: EngineLimits
     var effects = EffectQueue()
     var random: EngineRandom
     var phase = Phase.opening
@@ -226,6 +226,14 @@ package final class Volume {
         case .frameWarmed(let token, let result): frameWarmed(token, result, at: time)
         }
         pump(time)
+    }
+
+    /// The volume's part of the memory for frames and map nodes has changed.
+    package func share(frameCacheByteCount: Int, nodeCacheByteCount: Int) {
+        limits.frameCacheByteCount = frameCacheByteCount
+        limits.nodeCacheByteCount = nodeCacheByteCount
+        frames.resize(byteCount: frameCacheByteCount)
+        map.resizeCache(byteLimit: nodeCacheByteCount)
     }
 
     package var statistics: VolumeStatistics {

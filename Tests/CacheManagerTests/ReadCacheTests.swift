@@ -147,6 +147,22 @@ struct ReadCacheTests {
         #expect(gateway.shard.volumes[id]?.engine?.statistics.prefetchedByteCount == 0)
     }
 
+    @Test func volumesShareTheMemoryForWhatWasReadEvenly() throws {
+        let (gateway, id) = try gateway(frameCacheByteCount: 4 << 20)
+        // 3 MiB, in an order that nobody looks ahead of: less than all of the memory and more than half.
+        func readAll() throws -> UInt64 {
+            let before = try sources(gateway, id).memoryByteCount
+            for step in [0, 20, 5, 33, 11, 27, 16, 38, 8, 24, 2, 30] {
+                _ = try gateway.read(id, sector: UInt64(step * 512), count: 512)
+            }
+            return try sources(gateway, id).memoryByteCount - before
+        }
+        #expect(try readAll() == 0)
+        #expect(try readAll() == 3 << 20)
+        try gateway.create("other")
+        #expect(try readAll() <= 2 << 20)
+    }
+
     @Test func aVolumeIsWarmedInTheBackground() throws {
         let (gateway, id) = try gateway()
         let request = VolumeWarmRequest(volume: VolumeReference("db"), byteOffset: 1 << 20, byteCount: 2 << 20)
