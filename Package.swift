@@ -33,9 +33,10 @@ let deque = package("DequeModule", "swift-collections")
 let nioCore = package("NIOCore", "swift-nio")
 let nioPosix = package("NIOPosix", "swift-nio")
 let nioHTTP = package("NIOHTTP1", "swift-nio")
+let nioSSL = package("NIOSSL", "swift-nio-ssl")
 let s3Client = [
     package("AsyncHTTPClient", "async-http-client"), package("Crypto", "swift-crypto"), nioCore, nioPosix, nioHTTP,
-    package("NIOSSL", "swift-nio-ssl"),
+    nioSSL,
 ]
 
 let targets: [Target] = [
@@ -130,7 +131,7 @@ let targets: [Target] = [
             logging,
         ]),
     tests("ObjectStorageTests", ["ObjectStorage", "ObjectStoreConformance", "Wire", "TestSupport"]),
-    tests("S3Tests", ["S3", "ObjectStorage", "Wire", "TestSupport", nioHTTP]),
+    tests("S3Tests", ["S3", "ObjectStorage", "Wire", "TestSupport", nioCore, nioPosix, nioHTTP, nioSSL]),
     tests("EngineTests", ["Engine", "Platform", "Wire", "TestSupport"]),
     tests(
         "CacheManagerTests",

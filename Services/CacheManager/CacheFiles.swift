@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Engine
 package import Platform
+import ServiceKit
 import Wire
 
 /// The region files of the read cache: `<cache directory>/<number>.region`. The table of open files belongs to the
 /// shard's thread; the files in it may be used by disk threads at the same time, and stay open for them when they
-/// leave it. The disk threads are the cache's own, so that a slow cache disk never holds up a journal.
+/// leave it. The disk threads are the cache's own, so that a slow cache disk never holds up a journal, and divided
+/// among the directories.
 package final class CacheFiles {
     /// More would use up the file descriptors of a process with a large cache.
     private static let openLimit = 512
@@ -13,19 +15,23 @@ package final class CacheFiles {
     private static let scanBatch = 8
     private static let suffix = ".region"
 
-    private let disk: any DiskWork
+    private let disk: SharedDisk
     private let regionByteCount: Int
     private var paths: [CacheDirectoryID: String] = [:]
     private var openFiles: [CacheFile: BlockFile] = [:]
     /// Opened first, closed first.
     private var order: [CacheFile] = []
+    /// The directories themselves, locked against other processes.
+    private var locks: [CacheDirectoryID: BlockFile] = [:]
 
-    package init(disk: any DiskWork, regionByteCount: Int) {
+    package init(disk: SharedDisk, regionByteCount: Int) {
         self.disk = disk
         self.regionByteCount = regionByteCount
     }
 
     package func name(_ directory: CacheDirectoryID, _ path: String) { paths[directory] = path }
+    /// Lets others have the directory.
+    package func unlock(_ directory: CacheDirectoryID) { locks[directory] = nil }
     package func path(of directory: CacheDirectoryID) -> String? { paths[directory] }
 
     private func path(of file: CacheFile) -> String {
@@ -53,7 +59,7 @@ package final class CacheFiles {
             return finish(.success(bytes))
         }
         let path = path(of: file)
-        disk.run { () -> Result<(BlockFile, [UInt8]), SystemError> in
+        disk.run(for: file.directory) { () -> Result<(BlockFile, [UInt8]), SystemError> in
             Result { () throws(SystemError) in
                 try CacheFailpoints.read.hit()
                 let opened = if let known { known } else { try BlockFile(path: path, access: .readWrite) }
@@ -71,7 +77,7 @@ package final class CacheFiles {
     ) {
         let known = openFiles[file]
         let (path, regionByteCount) = (path(of: file), regionByteCount)
-        disk.run { () -> Result<BlockFile, SystemError> in
+        disk.run(for: file.directory) { () -> Result<BlockFile, SystemError> in
             Result { () throws(SystemError) in
                 try CacheFailpoints.write.hit()
                 let opened = if let known { known } else { try Self.make(path, byteCount: regionByteCount) }
@@ -88,7 +94,7 @@ package final class CacheFiles {
         openFiles[file] = nil
         order.removeAll { $0 == file }
         let path = path(of: file)
-        disk.run { () -> Void in
+        disk.run(for: file.directory) { () -> Void in
             // A file that stays is found at the next start, and used or removed then.
             _ = try? Platform.FileSystem.remove(path)
         } then: {
@@ -120,19 +126,56 @@ package final class CacheFiles {
     /// Looks at every region file of a directory, a few at a time.
     package func scan(
         _ directory: CacheDirectoryID, found: @escaping ([(CacheFile, CacheRegionScan)]) -> Void,
-        then finish: @escaping (Result<Void, SystemError>) -> Void
+        then finish: @escaping (Result<Void, CacheDirectoryFailure>) -> Void
     ) {
         let path = paths[directory] ?? "."
-        disk.run { () -> Result<[UInt32], SystemError> in
-            Result { () throws(SystemError) in
-                try Platform.FileSystem.list(path).compactMap { Self.number(fileName: $0) }
+        disk.run(for: directory) { () -> Result<(BlockFile, [UInt32]), CacheDirectoryFailure> in
+            Result { () throws(CacheDirectoryFailure) in
+                let lock = try Self.lock(path)
+                let names: [String]
+                do throws(SystemError) {
+                    names = try Platform.FileSystem.list(path)
+                } catch { throw .system(error) }
+                return (lock, names.compactMap { Self.number(fileName: $0) })
             }
         } then: { result in
             switch result {
-            case .failure(let error): finish(.failure(error))
-            case .success(let numbers):
+            case .failure(let failure): finish(.failure(failure))
+            case .success((let lock, let numbers)):
+                self.locks[directory] = lock
                 self.scan(numbers[...], of: directory, found: found) { finish(.success(())) }
             }
+        }
+    }
+
+    /// Locks a directory for as long as what it returns is kept. On a disk thread.
+    package static func lock(_ path: String) throws(CacheDirectoryFailure) -> BlockFile {
+        let directory: BlockFile
+        do { directory = try BlockFile(path: path, access: .readOnly) } catch { throw .system(error) }
+        // Where the file system has no locks, nobody is kept out.
+        guard (try? directory.tryLock()) != false else { throw .inUse(path) }
+        return directory
+    }
+
+    /// Removes what is left in a directory that is not used any more, unless another gateway uses it or it is one of
+    /// `others` by another name.
+    package func clear(
+        _ directory: CacheDirectoryID, unlessOneOf others: [String], then finish: @escaping (_ fileCount: Int) -> Void
+    ) {
+        let path = paths[directory] ?? "."
+        disk.run(for: directory) { () -> Int in
+            let real = Platform.FileSystem.realPath(path)
+            guard real != nil, !others.contains(where: { Platform.FileSystem.realPath($0) == real }),
+                let lock = try? Self.lock(path)
+            else { return 0 }
+            return withExtendedLifetime(lock) {
+                let names = (try? Platform.FileSystem.list(path)) ?? []
+                return names.filter {
+                    Self.number(fileName: $0) != nil && (try? Platform.FileSystem.remove("\(path)/\($0)")) == true
+                }.count
+            }
+        } then: {
+            finish($0)
         }
     }
 
@@ -143,7 +186,7 @@ package final class CacheFiles {
         let batch = numbers.prefix(Self.scanBatch).map { CacheFile(directory: directory, number: $0) }
         guard !batch.isEmpty else { return finish() }
         let (filePaths, regionByteCount) = (batch.map(path(of:)), regionByteCount)
-        disk.run {
+        disk.run(for: directory) {
             filePaths.map { Self.scan($0, regionByteCount: regionByteCount) }
         } then: { scans in
             found(Array(zip(batch, scans)))

@@ -20,6 +20,7 @@ struct CacheManagerMain: ServiceCommand {
 
     func makeServices(_ context: ServiceContext) async throws -> [any Service] {
         try Failpoint.checkEnvironment()
+        try context.configuration.checkMemory()
         let configuration = CacheManagerConfiguration(context.configuration)
         // The lock comes before anything is looked at: two cache managers never read the same state.
         let state = try StateDirectory(path: configuration.statePath)
@@ -30,7 +31,7 @@ struct CacheManagerMain: ServiceCommand {
             try ShardService(
                 ShardLoop.Parts(
                     configuration: configuration, state: state, gateway: gateway, executor: executor,
-                    cacheExecutor: cacheExecutor, context: context))
+                    cacheExecutor: cacheExecutor, cacheThreadCount: Self.cacheThreadCount, context: context))
         ]
     }
 }

@@ -16,8 +16,8 @@ enum CacheReportLog {
         case .directoryOff(let directory, let reason):
             logger.error(
                 """
-                Cache directory turned off: reads go on, from the other directories and from the bucket. Check the \
-                disk; the directory is used again after a restart, or when it is removed and added
+                Cache directory turned off: reads go on, from the other directories and from the bucket. Mend \
+                the reason; the directory is used again after a restart, or when it is removed and added
                 """, metadata: ["directory": path(directory), "reason": "\(reason)"])
         case .damagedRegion(let file, let reason):
             logger.warning(

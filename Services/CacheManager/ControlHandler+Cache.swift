@@ -137,6 +137,7 @@ extension ControlHandler {
             guard let real = Platform.FileSystem.realPath(directory), others.insert(real).inserted else {
                 throw BusFault(.inUse, "\(directory) is in use already as a cache or journal directory")
             }
+            do { _ = try CacheFiles.lock(directory) } catch { throw BusFault(.inUse, error.description) }
         }
     }
 

@@ -144,18 +144,18 @@ extension VolumeReadFigures {
 
 extension VolumeReadFigures.Warming {
     init(_ progress: WarmingProgress) {
-        let outcome =
+        let (outcome, problem): (String, String?) =
             switch progress.state {
-            case .running: ""
-            case .finished: "finished"
-            case .cancelled: "cancelled"
-            case .stopped(let reason): "stopped: " + reason
+            case .running: ("", progress.delayReason)
+            case .finished: ("finished", nil)
+            case .cancelled: ("cancelled", "cancelled")
+            case .stopped(let reason): ("stopped: " + reason, reason)
             }
         self.init(
             isRunning: progress.state == .running, outcome: outcome,
             byteCount: progress.blockCount * UInt64(Geometry.blockByteCount),
             doneByteCount: progress.doneBlockCount * UInt64(Geometry.blockByteCount),
             fetchedByteCount: progress.fetchedByteCount, fetchedFrameCount: progress.fetchedFrameCount,
-            presentFrameCount: progress.presentFrameCount)
+            presentFrameCount: progress.presentFrameCount, problem: problem)
     }
 }

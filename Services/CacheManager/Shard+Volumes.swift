@@ -71,11 +71,19 @@ extension Shard {
     }
 
     private func open(_ hosted: HostedVolume, _ opening: VolumeOpening) {
-        // Shared evenly among the volumes that are here now; those made later make do with less than the first.
-        hosted.limits.frameCacheByteCount = settings.limits.frameCacheByteCount / max(1, volumes.count)
-        hosted.limits.nodeCacheByteCount = settings.limits.nodeCacheByteCount / max(1, volumes.count)
         hosted.engine = Volume(opening, limits: hosted.limits, seed: randomNumber(), at: now)
         touch(hosted)
+        shareMemory()
+    }
+
+    /// Evenly among the volumes that are open now.
+    private func shareMemory() {
+        let engines = volumes.values.compactMap(\.engine)
+        for engine in engines {
+            engine.share(
+                frameCacheByteCount: settings.limits.frameCacheByteCount / engines.count,
+                nodeCacheByteCount: settings.limits.nodeCacheByteCount / engines.count)
+        }
     }
 
     // MARK: Leaving
@@ -109,6 +117,7 @@ extension Shard {
     private func takeOut(_ hosted: HostedVolume, then finish: @escaping () -> Void) {
         volumes[hosted.id] = nil
         hosted.engine = nil
+        shareMemory()
         snapshots.volumeLeft(hosted)
         // Tokens begin again with the next engine of this volume: no result of this one may reach it.
         dispatcher.forget(of: hosted.id)

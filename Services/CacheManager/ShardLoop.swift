@@ -21,6 +21,7 @@ final class ShardLoop {
         var executor: DiskExecutor
         /// Of its own: a slow cache disk must not hold up the journal.
         var cacheExecutor: DiskExecutor
+        var cacheThreadCount: Int
         var context: ServiceContext
 
         var instance: ServiceInstance { context.instance }
@@ -63,7 +64,7 @@ final class ShardLoop {
         self.loop = loop
         self.isStopRequested = isStopRequested
         let configuration = parts.configuration
-        let (cacheSettings, dropped) = parts.state.cacheSettings(configured: configuration.cacheSettings)
+        let startingCache = parts.state.cacheSettings(configured: configuration.cacheSettings)
         shard = Shard(
             settings: Shard.Settings(gateway: parts.gateway, limits: configuration.limits),
             registry: VolumeRegistry(path: parts.state.volumesPath),
@@ -71,8 +72,10 @@ final class ShardLoop {
             journals: configuration.journals,
             disk: LoopDisk(port: DiskPort(executor: parts.executor, loop: loop)),
             cache: HostedCache(
-                limits: configuration.cacheLimits, settings: cacheSettings,
-                disk: LoopDisk(port: DiskPort(executor: parts.cacheExecutor, loop: loop))),
+                limits: configuration.cacheLimits, settings: startingCache.settings,
+                disk: SharedDisk(
+                    LoopDisk(port: DiskPort(executor: parts.cacheExecutor, loop: loop)),
+                    threadCount: parts.cacheThreadCount)),
             clock: {
                 EngineTime(
                     nanoseconds: MonotonicClock.now().nanoseconds, wallMilliseconds: WallClock.millisecondsNow())
@@ -88,7 +91,7 @@ final class ShardLoop {
         try socket.bind(try parts.context.slot.endpoint())
         try socket.bind(try parts.context.slot.dataEndpoint())
         shard.outlet = self
-        if let dropped {
+        if let dropped = startingCache.dropped {
             parts.logger.notice(
                 "Cache settings made while running do not hold any more: the configuration's do",
                 metadata: ["reason": "\(dropped)"])
@@ -97,7 +100,17 @@ final class ShardLoop {
         healthTimer = loop.makeTimer { [unowned self] in reportHealth() }
         try socket.attach(to: loop) { [unowned self] in iterate() }
         reportHealth()
+        for path in startingCache.abandoned { clear(path) }
         try recover()
+    }
+
+    private func clear(_ path: String) {
+        shard.cache.clear(path) { [logger = parts.logger] fileCount in
+            guard fileCount > 0 else { return }
+            logger.notice(
+                "Files of a cache directory that is not used any more removed",
+                metadata: ["directory": "\(path)", "files": "\(fileCount)"])
+        }
     }
 
     // MARK: Starting and stopping

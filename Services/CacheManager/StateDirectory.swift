@@ -56,19 +56,40 @@ package final class StateDirectory: Sendable {
 
     /// The cache's directories and size: those set while running, if the configuration is still the one that they
     /// were set in place of.
-    /// - Returns: the settings, and why others that were saved do not hold, for people.
-    package func cacheSettings(configured: CacheSettings) -> (settings: CacheSettings, dropped: String?) {
-        guard Platform.FileSystem.exists(cacheSettingsPath) else { return (configured, nil) }
+    package func cacheSettings(configured: CacheSettings) -> StartingCache {
+        guard Platform.FileSystem.exists(cacheSettingsPath) else {
+            save(configured)
+            return StartingCache(settings: configured)
+        }
         do {
             let bytes = try Platform.FileSystem.readFile(cacheSettingsPath, limit: CacheSettingsFormat.byteLimit)
             let saved = try CacheSettingsFormat.decode(bytes)
-            guard saved.apply(to: configured) else {
-                return (configured, "cache.directories or cache.size has been changed in the configuration since")
-            }
-            return (saved, nil)
+            if saved.apply(to: configured) { return StartingCache(settings: saved) }
+            save(configured)
+            let isOverruled = !saved.isConfigured
+            return StartingCache(
+                settings: configured,
+                dropped: isOverruled
+                    ? "cache.directories or cache.size has been changed in the configuration since" : nil,
+                abandoned: saved.directories.filter { !configured.directories.contains($0) })
         } catch {
             // Nothing is lost by a cache in other places.
-            return (configured, "\(cacheSettingsPath) cannot be used: \(error)")
+            return StartingCache(settings: configured, dropped: "\(cacheSettingsPath) cannot be used: \(error)")
         }
     }
+
+    /// So that the next start knows which directories this run has used; without it, what they hold stays there.
+    private func save(_ settings: CacheSettings) {
+        guard let bytes = try? CacheSettingsFormat.encode(settings) else { return }
+        try? Platform.FileSystem.replaceFile(cacheSettingsPath, with: bytes)
+    }
+}
+
+/// Where the read cache is at a start.
+package struct StartingCache: Equatable, Sendable {
+    package var settings: CacheSettings
+    /// Why others that were saved do not hold, for people.
+    package var dropped: String?
+    /// Directories of the run before that are not used any more.
+    package var abandoned: [String] = []
 }

@@ -12,6 +12,8 @@ package struct FrontendConfiguration: Sendable {
     package init(_ gateway: GatewayConfiguration) {
         listen = gateway.iscsiListen
         commandHold = gateway.iscsiCommandHold
+        limits.writeBufferByteCount = Int(gateway.iscsiWriteMemory.byteCount)
+        limits.readByteCount = Int(gateway.iscsiReadMemory.byteCount)
     }
 }
 

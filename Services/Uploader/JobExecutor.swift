@@ -17,7 +17,8 @@ package struct JobExecutor: Sendable {
     package init(
         store: any ObjectStore, threads: BlockingThreads,
         retry: RetryPolicy = RetryPolicy(
-            firstPause: .milliseconds(20), maximumPause: .milliseconds(250), deadline: .seconds(1))
+            firstPause: .milliseconds(20), maximumPause: .milliseconds(250), deadline: .seconds(1),
+            patience: .seconds(5))
     ) {
         self.store = store
         self.retry = retry

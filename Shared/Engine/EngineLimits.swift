@@ -47,7 +47,7 @@ package struct EngineLimits: Sendable, Equatable {
     package var openTimeoutNanoseconds: UInt64 = 2_000_000_000
     /// How long a write is held when the buffer is full before BUSY.
     package var holdNanoseconds: UInt64 = 10_000_000_000
-    /// Pause before a failed bucket request is tried again; doubles up to the maximum.
+    /// The longest pause before a failed bucket request is tried again; doubles up to the maximum.
     package var retryNanoseconds: UInt64 = 200_000_000
     package var retryMaximumNanoseconds: UInt64 = 10_000_000_000
     /// How often damaged bytes are fetched again before a read fails for good.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Wire
 
-/// SplitMix64 over a seed that the driver drew; the engine needs it only to tell commits apart.
+/// SplitMix64 over a seed that the driver drew; the engine needs it to tell commits apart and to scatter its pauses.
 struct EngineRandom {
     var state: UInt64
 

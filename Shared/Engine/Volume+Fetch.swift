@@ -189,9 +189,12 @@ extension Volume {
         case .node(let node):
             let waits = fetches.nodes.removeValue(forKey: node) ?? []
             let patient = waits.filter { isPatient($0.operation) }
-            fetches.nodes[node] = patient.isEmpty ? nil : patient
-            if patient.isEmpty { cannotLookAhead(node, error) }
-            tryAgain(item, after: count, isWanted: !patient.isEmpty, at: time)
+            let isWarmed = isTransient && warming?.nodes.contains(node) == true
+            if isWarmed { warming?.progress.delayReason = "the bucket does not give a map node: \(error)" }
+            let isWanted = !patient.isEmpty || isWarmed
+            fetches.nodes[node] = isWanted ? patient : nil
+            if !isWanted { cannotLookAhead(node, error) }
+            tryAgain(item, after: count, isWanted: isWanted, at: time)
             for wait in waits where !isPatient(wait.operation) && !wait.isOver {
                 wait.isOver = true
                 wait.operation.fail(wait.run.start, isTransient: isTransient)
@@ -234,8 +237,10 @@ extension Volume {
         }
     }
 
-    /// Doubles with each failure up to the limit.
+    /// Doubles with each failure up to the limit; of that half to all, so that what failed together does not come back
+    /// together.
     func backoff(_ failures: Int) -> UInt64 {
-        min(limits.retryNanoseconds << UInt64(min(failures, 16)), limits.retryMaximumNanoseconds)
+        let longest = min(limits.retryNanoseconds << UInt64(min(failures, 16)), limits.retryMaximumNanoseconds)
+        return longest - random.next() % (longest / 2 + 1)
     }
 }

@@ -192,6 +192,7 @@ extension Volume {
         switch action {
         case .prepareSegment: journal.store.retry()
         case .fetch(let item): fetch(item)
+        case .warm(let frame): warmAgain(frame)
         case .pack(let build): retryPack(build, at: time)
         case .mapPack: retryMapPack(at: time)
         case .fold: retryFold(at: time)

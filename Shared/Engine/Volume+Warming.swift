@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Wire
 
-/// A walk through the committed image that puts its frames into the read cache.
+/// A walk through the committed image that puts its frames into the read cache. It waits out what may pass by itself.
 struct Warming {
     var progress: WarmingProgress
     /// What is still to be looked up.
     var remaining: BlockRange
+    /// Frames that are wanted, on their way or tried again later, and how often in a row each could not be had.
+    var frames: [FrameReference: Int] = [:]
     var tokens: [EffectToken: FrameReference] = [:]
     var nodes: Set<NodePointer> = []
     /// Frames of scattered blocks come up again and again: those of the last leaves.
     var recent: Set<FrameReference> = []
+    /// Frames that the bucket did not give however often it was asked, and what it said of the last one.
+    var lostFrameCount = 0
+    var lossReason = ""
 }
 
 extension Volume {
@@ -27,15 +32,17 @@ extension Volume {
     func stopWarming(_ state: WarmingProgress.State) {
         guard warming?.progress.state == .running else { return }
         warming?.progress.state = state
+        warming?.progress.delayReason = nil
         warming?.remaining.count = 0
         warming?.nodes = []
+        warming?.frames = [:]
         warming?.tokens = [:]
         warming?.recent = []
     }
 
     func pumpWarming() {
         guard warming?.progress.state == .running, phase == .serving, map.missingDirectories.isEmpty else { return }
-        while let walk = warming, walk.nodes.isEmpty, walk.tokens.count < limits.warmFrameCount, !walk.remaining.isEmpty
+        while let walk = warming, walk.nodes.isEmpty, walk.frames.count < limits.warmFrameCount, !walk.remaining.isEmpty
         {
             // Up to a leaf at a time, so that ranges that were never written cost nothing.
             let leafEnd = MapGeometry.firstBlock(ofLeaf: MapGeometry.leaf(of: walk.remaining.start) + 1)
@@ -48,27 +55,76 @@ extension Volume {
             warming?.remaining = BlockRange(part.end, upTo: walk.remaining.end)
             warming?.progress.doneBlockCount += part.count
         }
-        if let walk = warming, walk.remaining.isEmpty, walk.tokens.isEmpty { stopWarming(.finished) }
+        guard let walk = warming, walk.remaining.isEmpty, walk.frames.isEmpty else { return }
+        guard walk.lostFrameCount > 0 else { return stopWarming(.finished) }
+        stopWarming(.stopped("\(walk.lostFrameCount) frames cannot be had; the last one: \(walk.lossReason)"))
     }
 
     private func warm(frame: FrameReference) {
         guard warming?.recent.insert(frame).inserted == true else { return }
+        warming?.frames[frame] = 0
+        askForWarm(frame)
+    }
+
+    /// Unless the walk has ended, or asked for it itself meanwhile.
+    func warmAgain(_ frame: FrameReference) {
+        guard let walk = warming, walk.frames[frame] != nil, !walk.tokens.values.contains(frame) else { return }
+        askForWarm(frame)
+    }
+
+    private func askForWarm(_ frame: FrameReference) {
         let token = effects.nextToken()
         warming?.tokens[token] = frame
         effects.append(.warmFrame(token, frame))
     }
 
-    func frameWarmed(_ token: EffectToken, _ result: Result<WarmedFrame, BucketFailure>) {
+    func frameWarmed(_ token: EffectToken, _ result: Result<WarmedFrame, BucketFailure>, at time: EngineTime) {
         guard let frame = warming?.tokens.removeValue(forKey: token) else { return }
         switch result {
-        case .success(.present): warming?.progress.presentFrameCount += 1
+        case .success(.present):
+            warming?.progress.presentFrameCount += 1
+            isDone(frame)
         case .success(.stored(let byteCount)):
             warming?.progress.fetchedFrameCount += 1
             warming?.progress.fetchedByteCount += UInt64(byteCount)
             statisticsCounters.downloadedByteCount += UInt64(frame.byteCount)
+            isDone(frame)
         case .success(.noRoom):
             stopWarming(.stopped("the cache is full; what is in it already was not given up for more"))
-        case .failure(let failure): stopWarming(.stopped("the bucket: \(failure)"))
+        case .success(.notInUse):
+            stopWarming(.stopped("no cache directory is in use; `sluice cache list` shows them"))
+        case .success(.busy):
+            warmLater(frame, "the cache's directories are still being opened, or slower than the bucket", at: time)
+        case .failure(let failure): didNotWarm(frame, failure, at: time)
         }
+    }
+
+    private func isDone(_ frame: FrameReference) {
+        warming?.frames[frame] = nil
+        warming?.progress.delayReason = nil
+    }
+
+    private func didNotWarm(_ frame: FrameReference, _ failure: BucketFailure, at time: EngineTime) {
+        switch failure {
+        case .unavailable, .ambiguous, .conflict, .preconditionFailed: break
+        case .notFound, .corrupt:
+            guard warming?.frames[frame, default: 0] ?? 0 >= limits.damageRetries else { break }
+            isDone(frame)
+            warming?.lostFrameCount += 1
+            warming?.lossReason = "\(frame.key): \(failure)"
+            return
+        // What one frame is refused for, all are.
+        case .refused:
+            guard warming?.frames[frame, default: 0] ?? 0 >= limits.damageRetries else { break }
+            return stopWarming(.stopped("the bucket: \(failure)"))
+        }
+        warmLater(frame, "the bucket: \(failure)", at: time)
+    }
+
+    private func warmLater(_ frame: FrameReference, _ reason: String, at time: EngineTime) {
+        let failures = warming?.frames[frame] ?? 0
+        warming?.frames[frame] = failures + 1
+        warming?.progress.delayReason = reason
+        later(.warm(frame), after: backoff(failures), at: time)
     }
 }

@@ -30,7 +30,7 @@ package final class Volume {
         case failed(String)
     }
 
-    let limits: EngineLimits
+    private(set) var limits: EngineLimits
     var effects = EffectQueue()
     var random: EngineRandom
     var phase = Phase.opening
@@ -223,9 +223,17 @@ package final class Volume {
         case .range(let token, let result): range(token, result, from: .bucket, at: time)
         case .node(let token, let result, let source): range(token, result, from: source, at: time)
         case .frame(let token, let result, let source): frame(token, result, from: source, at: time)
-        case .frameWarmed(let token, let result): frameWarmed(token, result)
+        case .frameWarmed(let token, let result): frameWarmed(token, result, at: time)
         }
         pump(time)
+    }
+
+    /// The volume's part of the memory for frames and map nodes has changed.
+    package func share(frameCacheByteCount: Int, nodeCacheByteCount: Int) {
+        limits.frameCacheByteCount = frameCacheByteCount
+        limits.nodeCacheByteCount = nodeCacheByteCount
+        frames.resize(byteCount: frameCacheByteCount)
+        map.resizeCache(byteLimit: nodeCacheByteCount)
     }
 
     package var statistics: VolumeStatistics {

@@ -74,6 +74,8 @@ package struct WarmingProgress: Equatable, Sendable {
         case stopped(String)
     }
     package var state = State.running
+    /// What it waits for, for people; nil: nothing but its turn.
+    package var delayReason: String?
     /// Blocks of the range, and how many of them were looked at.
     package var blockCount: UInt64 = 0
     package var doneBlockCount: UInt64 = 0

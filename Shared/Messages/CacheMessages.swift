@@ -117,9 +117,11 @@ package struct VolumeReadFigures: Codable, Sendable, Equatable {
         package var fetchedByteCount: UInt64
         package var fetchedFrameCount: UInt64
         package var presentFrameCount: UInt64
+        /// What it waits for, or why it ended before it had everything, for people; nil: nothing is wrong.
+        package var problem: String?
         package init(
             isRunning: Bool, outcome: String, byteCount: UInt64, doneByteCount: UInt64, fetchedByteCount: UInt64,
-            fetchedFrameCount: UInt64, presentFrameCount: UInt64
+            fetchedFrameCount: UInt64, presentFrameCount: UInt64, problem: String? = nil
         ) {
             self.isRunning = isRunning
             self.outcome = outcome
@@ -128,6 +130,7 @@ package struct VolumeReadFigures: Codable, Sendable, Equatable {
             self.fetchedByteCount = fetchedByteCount
             self.fetchedFrameCount = fetchedFrameCount
             self.presentFrameCount = presentFrameCount
+            self.problem = problem
         }
     }
 

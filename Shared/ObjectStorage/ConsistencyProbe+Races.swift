@@ -38,7 +38,7 @@ extension ConsistencyProbe {
         for round in 0..<Self.raceLimit {
             if let findings = try await race(key("\(subject)-\(round)")) { return findings }
         }
-        throw .unavailable(.overloaded)
+        throw .unavailable(.overloaded())
     }
 
     /// - Returns: nil if nobody won and failures may be the reason.

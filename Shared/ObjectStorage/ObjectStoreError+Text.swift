@@ -25,7 +25,8 @@ extension ObjectStoreError.Cause: CustomStringConvertible {
         case .outOfSpace(let error): "no space left in the bucket (\(error)); free some or enlarge it"
         case .timedOut(let milliseconds): "no answer within \(milliseconds) ms"
         case .replyLost: "the connection ended before the answer came"
-        case .overloaded: "the store asked for fewer requests"
+        case .overloaded(nil): "the store asked for fewer requests"
+        case .overloaded(let pause?): "the store asked for no requests for \(pause.components.seconds) s"
         case .unreachable(let reason): "no connection: \(reason)"
         case .noAnswer(let reason): "no answer in time: \(reason)"
         case .serverFailed(let status, let code): "the store failed with \(status) \(code)"
@@ -80,8 +81,15 @@ extension ObjectStoreError.Refusal: CustomStringConvertible {
         case .elsewhere(let region):
             "the bucket is in another region\(region.map { ", \($0)" } ?? ""); set bucket.region"
         case .clockSkew: "this machine's clock differs from the store's by too much; set it, and keep it set by NTP"
-        case .untrustedServer(let reason):
-            "the store's certificate is not trusted (\(reason)); name its authority in bucket.authority_file"
+        case .redirected(let status, let location):
+            "the store sends requests for the bucket elsewhere (\(status)\(location.map { ", to \($0)" } ?? "")); "
+                + "bucket.endpoint or bucket.region is wrong: name the server and the region that hold the bucket"
+        case .untrustedServer(let server, .notVouchedFor):
+            "the certificate of \(server) is not signed by an authority that this machine trusts, or has expired; "
+                + "set bucket.authority_file to a file with the authority's certificate, or have it renewed"
+        case .untrustedServer(let server, .otherHost):
+            "the certificate of \(server) is for another host; set bucket.endpoint to a name that is in the "
+                + "certificate, and bucket.addressing to path if only the bucket's name is too much in it"
         case .notImplemented(let feature):
             "the store does not implement \(feature), on which Sluice rests; use another store"
         case .answered(let status, let code, let message):

@@ -26,8 +26,8 @@ package enum ObjectStoreError: Error, Equatable, Sendable {
         case timedOut(afterMilliseconds: UInt64)
         /// The connection ended before the answer came.
         case replyLost
-        /// The store asked for fewer requests (429, 503).
-        case overloaded
+        /// The store asked for fewer requests (429, 503), perhaps for none at all for some time.
+        case overloaded(retryAfter: Duration? = nil)
         /// No connection to the store.
         case unreachable(String)
         /// The store took the request and did not answer in time.
@@ -63,10 +63,18 @@ package enum ObjectStoreError: Error, Equatable, Sendable {
         case badAuthorityFile(String, reason: String)
         case denied(code: String, message: String)
         case elsewhere(region: String?)
+        /// Without a word about the region.
+        case redirected(status: Int, location: String?)
         case clockSkew
-        case untrustedServer(String)
+        case untrustedServer(String, CertificateFault)
         case notImplemented(feature: String)
         case answered(status: Int, code: String, message: String)
+    }
+
+    package enum CertificateFault: Equatable, Sendable {
+        /// Nobody who is trusted vouches for it now: TLS does not say whether it never was so or is not so any more.
+        case notVouchedFor
+        case otherHost
     }
 
     package enum URLFault: Error, Equatable, Sendable {

@@ -1,21 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// How often and how long a call is tried again: exponential pauses with full jitter, so that many callers that failed
-/// together do not come back together; never beyond `deadline`.
+/// together do not come back together; never beyond `deadline`. Where the store says when it wants to be asked again,
+/// nobody asks it earlier.
 package struct RetryPolicy: Sendable, Equatable {
     /// The longest first pause; doubles each time up to `maximumPause`.
     package var firstPause: Duration
     package var maximumPause: Duration
     /// From the start of the first attempt; no pause ends after it.
     package var deadline: Duration
+    /// In place of `deadline` for pauses that the store asked for.
+    package var patience: Duration
 
+    /// - Parameter patience: nil: as long as `deadline`.
     package init(
-        firstPause: Duration = .milliseconds(50), maximumPause: Duration = .seconds(5), deadline: Duration
+        firstPause: Duration = .milliseconds(50), maximumPause: Duration = .seconds(5), deadline: Duration,
+        patience: Duration? = nil
     ) {
         precondition(firstPause > .zero && maximumPause >= firstPause)
         self.firstPause = firstPause
         self.maximumPause = maximumPause
         self.deadline = deadline
+        self.patience = patience ?? deadline
     }
 
     /// The upper limit of the pause after `attempt` attempts (1 = after the first).
@@ -45,16 +51,26 @@ package struct RetryPolicy: Sendable, Equatable {
         _ body: () async throws(ObjectStoreError) -> Value
     ) async throws(ObjectStoreError) -> Value {
         var generator = generator
-        let end = clock.now.advanced(by: deadline)
+        let start = clock.now
         var attempt = 1
         while true {
             let failure: ObjectStoreError
             do { return try await body() } catch { failure = error }
             guard failure.disposition == .retry, !Task.isCancelled else { throw failure }
-            let wake = clock.now.advanced(by: pause(afterAttempt: attempt, using: &generator))
-            guard wake < end else { throw failure }
+            let wish = failure.wishedPause
+            let pause = (wish ?? .zero) + pause(afterAttempt: attempt, using: &generator)
+            let wake = clock.now.advanced(by: pause)
+            guard wake < start.advanced(by: wish == nil ? deadline : patience) else { throw failure }
             do { try await clock.sleep(until: wake, tolerance: nil) } catch { throw failure }
             attempt += 1
         }
+    }
+}
+
+extension ObjectStoreError {
+    /// How long the store wants to be left alone.
+    fileprivate var wishedPause: Duration? {
+        guard case .unavailable(.overloaded(let pause)) = self else { return nil }
+        return pause
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import AsyncHTTPClient
+import Foundation
 import Glibc
 import NIOCore
 import NIOHTTP1
@@ -20,7 +21,9 @@ extension ObjectStoreError {
         case (404, "NoSuchBucket"): self = .refused(.noSuchBucket)
         case (404, _): self = Self.about(request) { .notFound($0) }
         case (416, _): self = Self.about(request) { .corrupt($0, .short(expected: 1, found: 0)) }
-        case (429, _), (503, _): self = .unavailable(.overloaded)
+        case (429, _), (503, _):
+            let pause = response.headers.first(name: "retry-after").flatMap { RetryAfter.pause($0, now: Date()) }
+            self = .unavailable(.overloaded(retryAfter: pause))
         // The store did not take a body that was damaged on the way, or waited for it too long.
         case (400, "BadDigest"), (400, "XAmzContentSHA256Mismatch"), (400, "RequestTimeout"),
             (400, "XAmzContentChecksumMismatch"), (400, "IncompleteBody"):
@@ -37,7 +40,12 @@ extension ObjectStoreError {
             self = .refused(.denied(code: code, message: failure.message))
         case (300..<400, _), (400, "AuthorizationHeaderMalformed"), (400, "IllegalLocationConstraintException"):
             let region = response.headers.first(name: "x-amz-bucket-region") ?? failure.region
-            self = .refused(.elsewhere(region: region))
+            let status = Int(response.status.code)
+            let isKnown = region != nil || status == 400
+            self = .refused(
+                isKnown
+                    ? .elsewhere(region: region)
+                    : .redirected(status: status, location: response.headers.first(name: "location")))
         default:
             self = .refused(
                 .answered(status: Int(response.status.code), code: code, message: failure.message))
@@ -45,17 +53,20 @@ extension ObjectStoreError {
     }
 
     /// No answer came, or none that could be read.
-    init(losing request: S3Request, _ error: any Error) {
+    init(losing request: S3Request, at server: S3Endpoint, _ error: any Error) {
         switch error {
         // Nothing was sent.
-        case let error as NIOConnectionError: self = .unavailable(.unreachable("\(error)"))
+        case let error as NIOConnectionError: self = .unavailable(.unreachable(Self.reason(error)))
         case let error as IOError where Self.connectFailures.contains(error.errnoCode):
             self = .unavailable(.unreachable(error.description))
         case let error as NIOSSLError where Self.isTrustFailure(error):
-            self = .refused(.untrustedServer("\(error)"))
-        case let error as NIOSSLExtraError: self = .refused(.untrustedServer("\(error)"))
+            self = .refused(.untrustedServer(server.authority, .notVouchedFor))
+        case let error as NIOSSLError where error == .unableToValidateCertificate:
+            self = .refused(.untrustedServer(server.authority, .otherHost))
+        case is NIOSSLExtraError: self = .refused(.untrustedServer(server.authority, .otherHost))
         case let error as NIOSSLError:
-            self = .unavailable(.unreachable("TLS failed, is it a server for http://? \(error)"))
+            let hint = "if the server speaks plain HTTP, write http:// in bucket.endpoint"
+            self = .unavailable(.unreachable("TLS with \(server.authority) failed; \(hint) (\(error))"))
         case let error as HTTPClientError: self.init(losing: request, error)
         case let error as TooLong:
             self = Self.about(request) { .corrupt($0, .otherRange("more than \(error.limit) bytes")) }
@@ -76,6 +87,15 @@ extension ObjectStoreError {
     private static let connectFailures: Set<Int32> = [
         ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ENETDOWN, EHOSTDOWN, EADDRNOTAVAIL,
     ]
+
+    private static func reason(_ error: NIOConnectionError) -> String {
+        let server = "\(error.host):\(error.port)"
+        guard error.connectionErrors.isEmpty else {
+            return error.connectionErrors.map { "\(server), \($0.target): \($0.error)" }.joined(separator: "; ")
+        }
+        return "no address is known for the host of \(server); correct bucket.endpoint or bucket.region, or see "
+            + "whether this machine's name server answers"
+    }
 
     private static func isTrustFailure(_ error: NIOSSLError) -> Bool {
         guard case .handshakeFailed(let cause) = error else { return false }

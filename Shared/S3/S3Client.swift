@@ -28,7 +28,10 @@ final class S3Client: Sendable {
     private let credentials: CredentialsSource
     private let http: HTTPClient
 
-    init(_ endpoint: S3Endpoint, settings: S3Settings, credentials: CredentialsSource) throws(ObjectStoreError) {
+    /// - Parameter addresses: of hosts that no name server knows, for tests.
+    init(
+        _ endpoint: S3Endpoint, settings: S3Settings, credentials: CredentialsSource, addresses: [String: String] = [:]
+    ) throws(ObjectStoreError) {
         self.endpoint = endpoint
         self.credentials = credentials
         signature = SignatureV4(region: settings.region)
@@ -39,6 +42,7 @@ final class S3Client: Sendable {
                 idleTimeout: Self.poolTime, concurrentHTTP1ConnectionsPerHostSoftLimit: Self.connectionLimit),
             decompression: .disabled)
         configuration.httpVersion = .http1Only
+        configuration.dnsOverride = addresses
         http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
@@ -79,7 +83,7 @@ final class S3Client: Sendable {
         do {
             response = try await exchange(request, credentials)
         } catch {
-            throw ObjectStoreError(losing: request, error)
+            throw ObjectStoreError(losing: request, at: endpoint, error)
         }
         guard (200..<300).contains(response.status.code) else { throw ObjectStoreError(answering: request, response) }
         return response

@@ -60,6 +60,8 @@ struct OutputTests {
         let text = VolumeTable.details(VolumeOutput(volume, portals: []))
         #expect(text.contains("4, 75% without the bucket; journal 4 KiB, memory 0 B, cache 8 KiB, bucket 4 KiB"))
         #expect(text.contains("being warmed, 25%; 1 MiB fetched in 16 frames, 2 frames were there"))
+        volume.reads?.warming?.problem = "the bucket is away"
+        #expect(VolumeTable.details(VolumeOutput(volume, portals: [])).contains("25%, waiting: the bucket is away;"))
     }
 
     @Test func volumesHaveAnAddressToConnectTo() {

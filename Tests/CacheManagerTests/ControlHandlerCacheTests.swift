@@ -58,6 +58,58 @@ struct ControlHandlerCacheTests {
         #expect(gateway.control.describeCache().isConfigured)
     }
 
+    @Test func aDirectoryOfAnotherGatewayIsRefused() throws {
+        let (gateway, other) = (try GatewayHarness(), try GatewayHarness())
+        let taken = other.directory + "/cache"
+        let fault = try gateway.fault { _ = try change(gateway, .add(directory: taken, byteCount: 128 << 20)) }
+        #expect(fault.code == .inUse && fault.message.contains("\(taken) is used by another gateway"))
+        // Once it is given up there, it may be had.
+        let path = try second(other)
+        _ = try change(other, .add(directory: path, byteCount: 128 << 20))
+        _ = try change(other, .remove(directory: taken))
+        let cache = try change(gateway, .add(directory: taken, byteCount: 128 << 20))
+        #expect(cache.directories.last?.path == taken)
+        gateway.run()
+        #expect(gateway.control.describeCache().directories.last?.state == .inUse)
+    }
+
+    @Test func aDirectoryOfAnotherGatewayIsNotUsedAtStart() throws {
+        let gateway = try GatewayHarness()
+        let lock = try CacheFiles.lock(try second(gateway))
+        _ = try change(gateway, .resize(byteCount: 512 << 20))
+        let settings = CacheSettings(
+            configured: [gateway.directory + "/cache", gateway.directory + "/cache-b"], byteCount: 512 << 20)
+        try Platform.FileSystem.replaceFile(
+            gateway.directory + "/cache.json", with: try CacheSettingsFormat.encode(settings))
+        try gateway.restart()
+        #expect(gateway.control.describeCache().directories.map(\.state) == [.inUse, .off])
+        let isTold = gateway.cacheReports.contains { report in
+            if case .directoryOff(_, let reason) = report { reason.contains("used by another gateway") } else { false }
+        }
+        #expect(isTold)
+        withExtendedLifetime(lock) {}
+    }
+
+    @Test func whatIsLeftInAnAbandonedDirectoryIsRemoved() throws {
+        let gateway = try GatewayHarness()
+        let path = try second(gateway)
+        for name in ["00000000.region", "0000001f.region", "somebody-elses"] {
+            try Platform.FileSystem.replaceFile("\(path)/\(name)", with: [1])
+        }
+        var counts: [Int] = []
+        // In use under another name, and in use elsewhere: neither is touched.
+        gateway.shard.cache.clear(gateway.directory + "/cache-b/../cache") { counts.append($0) }
+        var lock: BlockFile? = try CacheFiles.lock(path)
+        gateway.shard.cache.clear(path) { counts.append($0) }
+        withExtendedLifetime(lock) {}
+        lock = nil
+        gateway.shard.cache.clear(path) { counts.append($0) }
+        gateway.shard.cache.clear(gateway.directory + "/missing") { counts.append($0) }
+        gateway.run()
+        #expect(counts == [0, 0, 2, 0])
+        #expect(try Platform.FileSystem.list(path) == ["somebody-elses"])
+    }
+
     @Test func theConfigurationHoldsAgainOnceItIsChanged() throws {
         let gateway = try GatewayHarness()
         let state = try StateDirectory(path: gateway.directory + "/state")
@@ -68,8 +120,11 @@ struct ControlHandlerCacheTests {
         try Platform.FileSystem.replaceFile(state.cacheSettingsPath, with: try CacheSettingsFormat.encode(changed))
         #expect(state.cacheSettings(configured: configured).settings == changed)
         let other = CacheSettings(configured: ["/a"], byteCount: 2 << 30)
-        let (settings, dropped) = state.cacheSettings(configured: other)
-        #expect(settings == other && dropped != nil)
+        let start = state.cacheSettings(configured: other)
+        #expect(start.settings == other && start.dropped != nil && start.abandoned == ["/b"])
+        // Told once.
+        let again = state.cacheSettings(configured: other)
+        #expect(again.settings == other && again.dropped == nil && again.abandoned.isEmpty)
         try Platform.FileSystem.replaceFile(state.cacheSettingsPath, with: [1, 2, 3])
         #expect(state.cacheSettings(configured: configured).settings == configured)
     }

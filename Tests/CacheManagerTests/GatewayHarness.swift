@@ -98,7 +98,7 @@ final class GatewayHarness: ShardOutlet {
             registry: VolumeRegistry(path: directory + "/volumes"),
             snapshotFiles: PendingSnapshotFiles(path: directory + "/snapshots"),
             journals: JournalDirectories([directory + "/journal-a", directory + "/journal-b"]), disk: disk,
-            cache: HostedCache(limits: cacheLimits, settings: settings, disk: disk),
+            cache: HostedCache(limits: cacheLimits, settings: settings, disk: SharedDisk(disk, threadCount: 8)),
             clock: { clock.time }, random: { Randomness.nonzeroUInt64() })
         let admission = VolumeAdmission(
             journalByteCount: 64 << 20, defaultBufferByteCount: 16 << 20, smallestBufferByteCount: 4 << 20,
@@ -148,6 +148,7 @@ final class GatewayHarness: ShardOutlet {
 
     /// The process dies at once and another one starts on what is on the disk.
     func restart() throws {
+        shard.cache.unlock()
         disk = ManualDisk()
         jobs = []
         answers = [:]

@@ -147,6 +147,22 @@ struct ReadCacheTests {
         #expect(gateway.shard.volumes[id]?.engine?.statistics.prefetchedByteCount == 0)
     }
 
+    @Test func volumesShareTheMemoryForWhatWasReadEvenly() throws {
+        let (gateway, id) = try gateway(frameCacheByteCount: 4 << 20)
+        // 3 MiB, in an order that nobody looks ahead of: less than all of the memory and more than half.
+        func readAll() throws -> UInt64 {
+            let before = try sources(gateway, id).memoryByteCount
+            for step in [0, 20, 5, 33, 11, 27, 16, 38, 8, 24, 2, 30] {
+                _ = try gateway.read(id, sector: UInt64(step * 512), count: 512)
+            }
+            return try sources(gateway, id).memoryByteCount - before
+        }
+        #expect(try readAll() == 0)
+        #expect(try readAll() == 3 << 20)
+        try gateway.create("other")
+        #expect(try readAll() <= 2 << 20)
+    }
+
     @Test func aVolumeIsWarmedInTheBackground() throws {
         let (gateway, id) = try gateway()
         let request = VolumeWarmRequest(volume: VolumeReference("db"), byteOffset: 1 << 20, byteCount: 2 << 20)
@@ -160,6 +176,56 @@ struct ReadCacheTests {
         _ = try gateway.await { gateway.control.warm(request, answer: $0) }
         let again = try #require(gateway.control.list().volumes.first?.reads?.warming)
         #expect(again.fetchedFrameCount == 0 && again.presentFrameCount == warming.fetchedFrameCount)
+    }
+
+    private func warm(
+        _ gateway: GatewayHarness, after failures: [UploadResult.Outcome]
+    ) throws -> VolumeReadFigures.Warming {
+        gateway.bucket.frameFailures = failures
+        let request = VolumeWarmRequest(volume: VolumeReference("db"), byteOffset: 0, byteCount: 1 << 20)
+        var warming = try gateway.await { gateway.control.warm(request, answer: $0) }.reads?.warming
+        for _ in 0..<60 where warming?.isRunning == true {
+            gateway.pass(1)
+            warming = gateway.control.list().volumes.first?.reads?.warming
+        }
+        return try #require(warming)
+    }
+
+    @Test func warmingWaitsOutWhatPassesByItself() throws {
+        let (gateway, _) = try gateway()
+        let away = UploadResult.Outcome.unavailable(reason: "away")
+        let warming = try warm(gateway, after: [away, away, .corrupt(reason: "damaged"), away])
+        #expect(warming.outcome == "finished" && warming.problem == nil && warming.fetchedByteCount == 1 << 20)
+    }
+
+    @Test func warmingTellsWhatItWaitsForAndWhatItCouldNotGet() throws {
+        let (gateway, _) = try gateway()
+        gateway.bucket.frameFailures = [UploadResult.Outcome](repeating: .unavailable(reason: "away"), count: 1000)
+        let request = VolumeWarmRequest(volume: VolumeReference("db"), byteOffset: 0, byteCount: 1 << 20)
+        _ = try gateway.await { gateway.control.warm(request, answer: $0) }
+        let waiting = try #require(gateway.control.list().volumes.first?.reads?.warming)
+        #expect(waiting.isRunning && waiting.problem?.contains("away") == true)
+
+        let damaged = [UploadResult.Outcome](repeating: .corrupt(reason: "damaged"), count: 1000)
+        let ended = try warm(gateway, after: damaged)
+        #expect(!ended.isRunning && ended.outcome.hasPrefix("stopped: 16 frames cannot be had"))
+        #expect(ended.problem?.contains("damaged") == true)
+
+        let refused = [UploadResult.Outcome](repeating: .refused(reason: "no credentials"), count: 1000)
+        #expect(try warm(gateway, after: refused).problem?.contains("no credentials") == true)
+    }
+
+    @Test func warmingWaitsOutMapNodesThatDoNotCome() throws {
+        let (gateway, _) = try gateway()
+        gateway.isBucketReachable = false
+        let request = VolumeWarmRequest(volume: VolumeReference("db"), byteOffset: 0, byteCount: 1 << 20)
+        _ = try gateway.await { gateway.control.warm(request, answer: $0) }
+        // Longer than jobs may take.
+        for _ in 0..<40 { gateway.pass(1) }
+        gateway.isBucketReachable = true
+        for _ in 0..<40 { gateway.pass(1) }
+        let warming = try #require(gateway.control.list().volumes.first?.reads?.warming)
+        #expect(warming.outcome == "finished" && warming.fetchedByteCount == 1 << 20)
     }
 
     @Test func aRangeBeyondTheEndIsRefusedAndWarmingCanBeStopped() throws {

@@ -217,5 +217,18 @@ struct ReadCacheTests {
         let harness = CacheHarness(limits: limits)
         for number in 0..<20 { #expect(harness.read(CacheHarness.frame(number)) == .bucket) }
         #expect(harness.cache.statistics.refusedCount == 20)
+        #expect(harness.warm(frame) == .success(.busy))
+    }
+
+    @Test func warmingTellsWhyItCannotGoOn() {
+        let harness = CacheHarness(regionLimits: [])
+        #expect(harness.warm(frame) == .success(.notInUse))
+        harness.cache.add(CacheHarness.directory, regionLimit: 12)
+        #expect(harness.cache.status(of: CacheHarness.directory)?.isOpening == true)
+        let waiter = CacheWaiter(volume: CacheHarness.volume, token: EffectToken(rawValue: 1))
+        harness.cache.warm(frame, for: waiter, at: harness.now)
+        harness.run()
+        #expect(harness.warmed[waiter] == .success(.busy))
+        #expect(harness.warm(frame) == .success(.stored(byteCount: 65_536)))
     }
 }

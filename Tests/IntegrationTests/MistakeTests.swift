@@ -59,6 +59,16 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(1)))
+    func moreMemoryThanThereIsIsRefusedWithItsParts() throws {
+        let gateway = try GatewayUnderTest(settings: "cache.memory: 1TiB")
+        defer { gateway.tearDown() }
+        for result in [try up(gateway), try sluice("config", "check", "--config", gateway.configurationFile.path)] {
+            #expect(result.status == 78, "\(result.error)")
+            #expect(result.error.contains("1 TiB for cache.memory, 64 MiB for cache.index_memory"), "\(result.error)")
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
     func aBucketOfANewerFormatIsRefused() throws {
         let gateway = try GatewayUnderTest()
         defer { gateway.tearDown() }

@@ -163,7 +163,7 @@ struct SchemaSamples {
                 ? .init(
                     isRunning: random.oneIn(2), outcome: text(), byteCount: random.next(),
                     doneByteCount: random.next(), fetchedByteCount: random.next(), fetchedFrameCount: random.next(),
-                    presentFrameCount: random.next()) : nil)
+                    presentFrameCount: random.next(), problem: random.oneIn(2) ? text() : nil) : nil)
     }
 
     private mutating func cache() -> CacheDescription {

@@ -76,7 +76,7 @@ struct ConsistencyProbeTests {
         var rates = FaultyObjectStore.Rates()
         rates.unavailable = 1
         let retry = RetryPolicy(firstPause: .milliseconds(1), deadline: .milliseconds(20))
-        await #expect(throws: ObjectStoreError.unavailable(.overloaded)) {
+        await #expect(throws: ObjectStoreError.unavailable(.overloaded())) {
             try await findings([], rates: rates, retry: retry)
         }
     }

@@ -43,7 +43,7 @@ struct FaultyObjectStoreTests {
                     _ = try await store.put(ObjectKey("a"), [1], .none)
                     failed = false
                 } catch {
-                    failed = error == .unavailable(.overloaded)
+                    failed = error == .unavailable(.overloaded())
                 }
                 outcomes.append(failed)
             }

@@ -34,11 +34,29 @@ struct RetryPolicyTests {
                 count += 1
                 return count
             }
-            if attempt < 5 { throw .unavailable(.overloaded) }
+            if attempt < 5 { throw .unavailable(.overloaded()) }
             return attempt
         }
         #expect(value == 5)
         #expect(clock.now.offset > .zero && clock.now.offset < .seconds(2))
+    }
+
+    @Test func asksNoEarlierThanTheStoreWishesAndGivesUpWhenThatIsTooLate() async throws {
+        let policy = RetryPolicy(firstPause: .milliseconds(1), deadline: .seconds(1), patience: .seconds(5))
+        for (wish, attempts) in [(2, 3), (6, 1)] {
+            let clock = SkippingClock()
+            let times = Mutex<[Duration]>([])
+            let error = ObjectStoreError.unavailable(.overloaded(retryAfter: .seconds(wish)))
+            await #expect(throws: error) {
+                try await policy.run(clock: clock, generator: SeededRandom(seed: 4)) { () throws(ObjectStoreError) in
+                    times.withLock { $0.append(clock.now.offset) }
+                    throw error
+                }
+            }
+            let asked = times.withLock { $0 }
+            #expect(asked.count == attempts)
+            for (earlier, later) in zip(asked, asked.dropFirst()) { #expect(later - earlier >= .seconds(wish)) }
+        }
     }
 
     @Test(arguments: [
@@ -77,10 +95,10 @@ struct RetryPolicyTests {
             try await policy.run(clock: SkippingClock()) { () throws(ObjectStoreError) in
                 attempts.withLock { $0 += 1 }
                 unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
-                throw .unavailable(.overloaded)
+                throw .unavailable(.overloaded())
             }
         }
-        await #expect(throws: ObjectStoreError.unavailable(.overloaded)) { try await task.value }
+        await #expect(throws: ObjectStoreError.unavailable(.overloaded())) { try await task.value }
         #expect(attempts.withLock { $0 } == 1)
     }
 }

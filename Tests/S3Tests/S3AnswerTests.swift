@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import NIOHTTP1
 import ObjectStorage
 import Testing
@@ -34,8 +35,28 @@ struct S3AnswerTests {
 
     @Test(arguments: [(503, "SlowDown"), (429, "TooManyRequests"), (503, "")])
     func anOverloadedServerDidNothing(_ status: Int, _ code: String) {
-        #expect(error(.PUT, status, code) == .unavailable(.overloaded))
-        #expect(error(.GET, status, code) == .unavailable(.overloaded))
+        #expect(error(.PUT, status, code) == .unavailable(.overloaded()))
+        #expect(error(.GET, status, code) == .unavailable(.overloaded()))
+    }
+
+    @Test func aStoreSaysWhenItWantsToBeAskedAgain() {
+        let response = S3Response(status: .serviceUnavailable, headers: ["Retry-After": "7"], body: [])
+        let request = S3Request(method: .GET, path: "/b/k", key: Self.key)
+        #expect(
+            ObjectStoreError(answering: request, response) == .unavailable(.overloaded(retryAfter: .seconds(7))))
+    }
+
+    @Test func readsAllFormsOfRetryAfter() {
+        // 1994-11-06 08:49:37, the example of RFC 9110 §5.6.7, and twelve seconds before it.
+        let now = Date(timeIntervalSince1970: 784_111_777 - 12)
+        let texts = [
+            "12", "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994",
+        ]
+        for text in texts {
+            #expect(RetryAfter.pause(text, now: now) == .seconds(12), "\(text)")
+        }
+        #expect(RetryAfter.pause("Sun, 06 Nov 1994 08:49:00 GMT", now: now) == .zero)
+        for text in ["", "soon", "-1", "1e9"] { #expect(RetryAfter.pause(text, now: now) == nil, "\(text)") }
     }
 
     @Test func aBodyDamagedOnTheWayMayBeSentAgain() {
@@ -50,6 +71,19 @@ struct S3AnswerTests {
         #expect(error(.GET, 400, "ExpiredToken").disposition == .refuse)
         #expect(error(.GET, 301, "PermanentRedirect").disposition == .refuse)
         #expect(error(.GET, 400, "Surprise") == .refused(.answered(status: 400, code: "Surprise", message: "why")))
+    }
+
+    @Test(arguments: [301, 302, 307])
+    func aRedirectWithoutARegionSaysWhatIsWrong(_ status: Int) {
+        let request = S3Request(method: .GET, path: "/b/k", key: Self.key)
+        let answer = S3Response(
+            status: HTTPResponseStatus(statusCode: status), headers: ["Location": "https://b.example.org/"], body: [])
+        let error = ObjectStoreError(answering: request, answer)
+        #expect(error == .refused(.redirected(status: status, location: "https://b.example.org/")))
+        #expect(error.description.contains("\(status), to https://b.example.org/"))
+        #expect(error.description.contains("bucket.endpoint or bucket.region is wrong"))
+        let known = S3Response(status: answer.status, headers: ["x-amz-bucket-region": "eu-west-1"], body: [])
+        #expect(ObjectStoreError(answering: request, known) == .refused(.elsewhere(region: "eu-west-1")))
     }
 
     @Test func aStoreWithoutConditionsIsNamedSo() {

@@ -70,7 +70,7 @@ package final class FaultyObjectStore: ObjectStore {
     ) async throws(ObjectStoreError) -> EntityTag {
         let fault = await nextFault()
         switch fault {
-        case .unavailable: throw .unavailable(.overloaded)
+        case .unavailable: throw .unavailable(.overloaded())
         case .lostRequest: throw .ambiguous(key, .timedOut(afterMilliseconds: 1000))
         case .conflict where precondition != .none: throw .conflict(key)
         case .lostReply, .conflict, .shortBody, nil: break
@@ -119,7 +119,7 @@ package final class FaultyObjectStore: ObjectStore {
     package func delete(_ key: ObjectKey) async throws(ObjectStoreError) {
         let fault = await nextFault()
         switch fault {
-        case .unavailable: throw .unavailable(.overloaded)
+        case .unavailable: throw .unavailable(.overloaded())
         case .lostRequest: throw .ambiguous(key, .timedOut(afterMilliseconds: 1000))
         case .lostReply, .conflict, .shortBody, nil: break
         }
@@ -131,7 +131,7 @@ package final class FaultyObjectStore: ObjectStore {
     }
 
     package func list(prefix: String, after: ObjectKey?, limit: Int) async throws(ObjectStoreError) -> ObjectPage {
-        if await nextFault() == .unavailable { throw .unavailable(.overloaded) }
+        if await nextFault() == .unavailable { throw .unavailable(.overloaded()) }
         if breakage.contains(.listsNothing) { return ObjectPage(keys: [], isLast: true) }
         return try await store.list(prefix: prefix, after: after, limit: limit)
     }

@@ -24,6 +24,7 @@ struct ConfigCheck: ParsableCommand {
         let loader = gateway.loader
         let configuration = try gateway.loadExisting()
         try configuration.checkDirectories(DirectoryUse.allCases)
+        try configuration.checkMemory()
         let values = GatewayConfiguration.keys.map { ($0.name, $0.text(in: configuration)) }
         let file = try loader.fileToRead() ?? "no file"
         let lines = values.map { "\($0): \($1)\n" }.joined()

@@ -30,6 +30,7 @@ struct Up: ParsableCommand {
         }
         let configuration = try loader.load()
         try configuration.checkDirectories(DirectoryUse.allCases)
+        try configuration.checkMemory()
         let lock = try holdRunDirectory(RunDirectory(configuration.runDirectory))
         defer { close(lock) }
         let logger = ServiceLogging.bootstrap(label: "up", configuration)

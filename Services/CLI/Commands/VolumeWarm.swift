@@ -9,7 +9,8 @@ struct VolumeWarm: AsyncParsableCommand {
         abstract: "Fetch a volume's data from the bucket into the read cache, before anybody reads it.",
         discussion: """
             Runs in the background, behind all reads that somebody waits for, and ends when the cache is full: nothing
-            that is in it is given up. `sluice volume show` tells how far it has come.
+            that is in it is given up. What the bucket does not give for the moment is waited for. `sluice volume show`
+            tells how far it has come. With --wait the exit status is 75 if not everything is in the cache at the end.
 
             Examples:
               sluice volume warm db --wait
@@ -46,5 +47,8 @@ struct VolumeWarm: AsyncParsableCommand {
         }
         let text = VolumeOutput.Warming(warmed.reads?.warming)?.text ?? "was not being warmed"
         try output.show(client.record(warmed), or: "\(warmed.name): \(text)\n")
+        if wait, let problem = warmed.reads?.warming?.problem {
+            throw ServiceFailure(.temporaryFailure, "volume \(warmed.name) is not in the cache as a whole: \(problem)")
+        }
     }
 }

@@ -55,6 +55,7 @@ package struct VolumeOutput: Encodable, Equatable, Sendable {
         package var fetchedBytes: UInt64
         package var fetchedFrames: UInt64
         package var presentFrames: UInt64
+        package var problem: String?
     }
 
     package init(_ volume: VolumeDescription, portals: [ListenAddress]) {
@@ -110,11 +111,13 @@ extension VolumeOutput.Warming {
         self.init(
             isRunning: warming.isRunning, outcome: warming.outcome, rangeBytes: warming.byteCount,
             doneBytes: warming.doneByteCount, fetchedBytes: warming.fetchedByteCount,
-            fetchedFrames: warming.fetchedFrameCount, presentFrames: warming.presentFrameCount)
+            fetchedFrames: warming.fetchedFrameCount, presentFrames: warming.presentFrameCount,
+            problem: warming.problem)
     }
 
     var text: String {
-        let state = isRunning ? "being warmed, \(HumanText.percent(doneBytes, of: rangeBytes))" : outcome
+        let delay = problem.map { ", waiting: \($0)" } ?? ""
+        let state = isRunning ? "being warmed, \(HumanText.percent(doneBytes, of: rangeBytes))\(delay)" : outcome
         return "\(state); \(ByteSize(byteCount: fetchedBytes)) fetched in \(fetchedFrames) frames, "
             + "\(presentFrames) frames were there"
     }

@@ -51,8 +51,11 @@ package enum FrameSource: Sendable { case cache, bucket }
 package enum WarmedFrame: Sendable, Equatable {
     case present
     case stored(byteCount: Int)
-    /// Keeping it would have cost others their place; nothing was fetched.
+    /// Keeping it would have cost others their place.
     case noRoom
+    /// Not now: the directories are being opened, or do not write as fast as frames come.
+    case busy
+    case notInUse
 }
 
 /// What the cache wants done. Each effect with a token is answered with exactly one `CacheEvent`.
@@ -89,9 +92,24 @@ package enum CacheEvent {
     /// The payload is an encoded `FrameContents`, or a map node as it lies in its pack.
     case fetched(FrameReference, Result<[UInt8], BucketFailure>)
     case found(CacheFile, CacheRegionScan)
-    case opened(CacheDirectoryID, Result<Void, SystemError>)
+    case opened(CacheDirectoryID, Result<Void, CacheDirectoryFailure>)
     case written(CacheToken, Result<Void, SystemError>)
     case read(CacheToken, Result<[UInt8], SystemError>)
+}
+
+/// Why a directory cannot be used.
+package enum CacheDirectoryFailure: Error, Equatable, Sendable, CustomStringConvertible {
+    case system(SystemError)
+    /// Somebody else has locked it.
+    case inUse(String)
+
+    package var description: String {
+        switch self {
+        case .system(let error): error.description
+        case .inUse(let path):
+            "\(path) is used by another gateway, and two cannot share it; give each cache.directories of its own"
+        }
+    }
 }
 
 /// Something an operator should see.

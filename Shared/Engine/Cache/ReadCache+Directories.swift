@@ -106,7 +106,7 @@ extension ReadCache {
         queue.insert(number, at: place)
     }
 
-    func opened(_ directory: CacheDirectoryID, _ result: Result<Void, SystemError>) {
+    func opened(_ directory: CacheDirectoryID, _ result: Result<Void, CacheDirectoryFailure>) {
         guard let known = directories[directory] else { return }
         if case .failure(let error) = result {
             append(.report(.directoryOff(directory, reason: "\(error)")))

@@ -149,7 +149,7 @@ extension ReadCache {
         for waiter in flight.waiters { append(.answer(waiter, result, from: source)) }
         let warmed = result.map { contents -> WarmedFrame in
             if source == .cache { return .present }
-            return isKept ? .stored(byteCount: contents.bytes.count) : .noRoom
+            return isKept ? .stored(byteCount: contents.bytes.count) : refusalToWarm ?? .busy
         }
         for warmer in flight.warmers { append(.warmed(warmer, warmed)) }
     }

@@ -21,8 +21,15 @@ extension ReadCache {
     }
     private var isIndexShort: Bool { index.count + indexMargin >= index.limit }
 
-    /// Whether another frame could be kept without anything having to go.
-    var hasRoomToWarm: Bool { free.count > limits.reservedRegionCount && !isIndexShort }
+    /// Why another frame could not be kept now without anything having to go; nil: it could.
+    var refusalToWarm: WarmedFrame? {
+        if directories.isEmpty { return .notInUse }
+        guard free.count > limits.reservedRegionCount, !isIndexShort else {
+            return directories.values.contains { $0.isOpening } ? .busy : .noRoom
+        }
+        let isWriting = mainWriter.map { regions[$0.region].chunks.count >= limits.chunksInFlight } ?? false
+        return isWriting ? .busy : nil
+    }
 
     func recycleIfNeeded() {
         // A directory that is being looked into may bring free regions, and must not lose those it has.

@@ -140,8 +140,8 @@ package final class ReadCache {
             flights[frame]?.warmers.append(waiter)
         } else if index.location(of: frame.cacheHash) != nil {
             append(.warmed(waiter, .success(.present)))
-        } else if !hasRoomToWarm {
-            append(.warmed(waiter, .success(.noRoom)))
+        } else if let refusal = refusalToWarm {
+            append(.warmed(waiter, .success(refusal)))
         } else {
             flights[frame] = Flight(stage: .fetching, urgency: .background, warmers: [waiter])
             append(.fetch(frame, .background))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where the read cache is and how large: what was set while running, and the configuration that it was set in place
-/// of. It holds for as long as the configuration says the same as then.
+/// Where the read cache is and how large: as the configuration says, or what was set while running, with the
+/// configuration that it was set in place of. It holds for as long as the configuration says the same as then.
 package struct CacheSettings: Equatable, Sendable, Codable {
     package var formatVersion: Int
     package var directories: [String]

@@ -140,6 +140,7 @@ package final class CommittedMap {
         cache.insert(try MapNodeFormat.decode(bytes, at: pointer, codec: codec), at: pointer)
     }
 
+    func resizeCache(byteLimit: Int) { cache.resize(byteLimit: byteLimit) }
     func beginUse() { cache.beginUse() }
     func cachedNode(_ pointer: NodePointer) -> MapNode? { cache.node(at: pointer) }
     func peekNode(_ pointer: NodePointer) -> MapNode? { cache.peek(pointer) }

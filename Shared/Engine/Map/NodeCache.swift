@@ -17,7 +17,7 @@ struct NodeCache {
         var older: Int
     }
 
-    let byteLimit: Int
+    private(set) var byteLimit: Int
     private(set) var byteCount = 0
     private var slotOf: [NodePointer: Int] = [:]
     private var slots: [Slot?] = []
@@ -62,6 +62,17 @@ struct NodeCache {
         slotOf[pointer] = index
         byteCount += node.byteCount
         linkAsNewest(index)
+        evict()
+    }
+
+    /// A smaller limit takes effect at once.
+    mutating func resize(byteLimit: Int) {
+        precondition(byteLimit >= 0)
+        self.byteLimit = byteLimit
+        evict()
+    }
+
+    private mutating func evict() {
         while byteCount > byteLimit, oldest != Self.none, let last = slots[oldest],
             last.use + Self.protectedUses < currentUse
         { remove(oldest) }

@@ -86,6 +86,7 @@ struct Fetches {
 enum RetryAction {
     case prepareSegment
     case fetch(Fetches.Item)
+    case warm(FrameReference)
     case pack(PackBuild)
     case mapPack
     case fold

@@ -13,13 +13,19 @@ struct FrameCache {
         var isProven = false
     }
 
-    private let budget: Int
+    private var budget: Int
     private var entries: [FrameReference: Entry] = [:]
     private var byteCount = 0
     private var clock: UInt64 = 0
     private var insertedByteCount: UInt64 = 0
 
     init(byteCount: Int) { budget = byteCount }
+
+    /// A smaller budget takes effect at once.
+    mutating func resize(byteCount: Int) {
+        budget = byteCount
+        if self.byteCount > budget { evict() }
+    }
 
     func holds(_ frame: FrameReference) -> Bool { entries[frame] != nil }
 

@@ -29,6 +29,8 @@ package struct GatewayConfiguration: Equatable, Sendable {
     package var iscsiListen = [ListenAddress(host: "0.0.0.0", port: 3260)]
     package var iscsiTargetPrefix = "iqn.2026-11.io.sluice"
     package var iscsiCommandHold = Duration.seconds(20)
+    package var iscsiWriteMemory = ByteSize.mebibytes(512)
+    package var iscsiReadMemory = ByteSize.mebibytes(256)
     package var commitInterval = Duration.seconds(10)
     package var uploaderWriteSlots = 4
     package var uploaderReadSlots = 16
@@ -102,6 +104,12 @@ package struct GatewayConfiguration: Equatable, Sendable {
         .value(
             "iscsi.command_hold", \.iscsiCommandHold, in: .seconds(1)...(.seconds(600)),
             "How long commands wait for a cache manager that is away. Keep it below the initiators' timeout."),
+        .value(
+            "iscsi.write_memory", \.iscsiWriteMemory, in: .mebibytes(16)...(.gibibytes(64)),
+            "Memory for data of writes on their way from initiators; what does not fit waits."),
+        .value(
+            "iscsi.read_memory", \.iscsiReadMemory, in: .mebibytes(16)...(.gibibytes(64)),
+            "Memory for data of reads on their way to initiators; what does not fit waits."),
         .value(
             "commit.interval", \.commitInterval, check: checkCommitInterval, rangeText: "2s … 5m, whole seconds",
             "How often a volume with dirty data is committed, if it was created without an interval of its own."),
