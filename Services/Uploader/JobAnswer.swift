@@ -14,7 +14,9 @@ package struct JobAnswer: Equatable, Sendable {
         self.payloads = payloads
     }
 
-    package init(_ outcome: UploadResult.Outcome, payload: [UInt8]) { self.init(outcome, payloads: [payload]) }
+    package init(_ outcome: UploadResult.Outcome, payload: [UInt8]) {
+        self.init(outcome, payloads: payload.isEmpty ? [] : [payload])
+    }
 
     /// Of a job whose kind has one; empty if there is none.
     package var payload: [UInt8] { payloads.first ?? [] }
