@@ -34,6 +34,9 @@ struct SignatureV4 {
     static let algorithm = "AWS4-HMAC-SHA256"
     static let emptyPayloadHash = hexadecimal(SHA256.hash(data: [UInt8]()))
 
+    /// In place of the hash: the body is not signed.
+    static let unsignedPayload = "UNSIGNED-PAYLOAD"
+
     let region: String
     var service = "s3"
 

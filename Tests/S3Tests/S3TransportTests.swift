@@ -9,13 +9,17 @@ import Wire
 struct S3TransportTests {
     private static let environment = ["AWS_ACCESS_KEY_ID": "ID", "AWS_SECRET_ACCESS_KEY": "SECRET"]
 
-    private func error(_ endpoint: String, authority: String? = nil) async throws -> ObjectStoreError? {
+    private func store(_ endpoint: String, authority: String?) throws -> S3ObjectStore {
         var settings = S3Settings()
         settings.endpoint = try S3Endpoint(endpoint)
         settings.authorityFile = authority
-        let store = try S3ObjectStore(
+        return try S3ObjectStore(
             bucket: "bucket", settings: settings,
             credentials: CredentialsSource(settings: settings, environment: Self.environment))
+    }
+
+    private func error(_ endpoint: String, authority: String? = nil) async throws -> ObjectStoreError? {
+        let store = try store(endpoint, authority: authority)
         do throws(ObjectStoreError) {
             _ = try await store.get(ObjectKey("a"))
             return nil
@@ -38,6 +42,21 @@ struct S3TransportTests {
         let error = try await error("https://localhost:\(server.port)")
         #expect(error == .refused(.untrustedServer("localhost:\(server.port)", .notVouchedFor)))
         #expect(error?.description.contains("set bucket.authority_file") == true)
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func bodiesAreHashedWhereNothingElseKeepsThem() async throws {
+        let authority = try ThrowawayAuthority()
+        let secure = try server(authority, for: "DNS:localhost")
+        _ = try await store("https://localhost:\(secure.port)", authority: authority.file)
+            .put(ObjectKey("a"), [1, 2, 3], .absent)
+        let plain = try ScriptedServer { _ in .init(headers: ["ETag": "\"t\""]) }
+        _ = try await store("http://localhost:\(plain.port)", authority: nil).put(ObjectKey("a"), [1, 2, 3], .absent)
+        let hashes = (secure.requests + plain.requests).map { $0.headers.first(name: "x-amz-content-sha256") }
+        #expect(
+            hashes == [
+                "UNSIGNED-PAYLOAD", "039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81",
+            ])
     }
 
     @Test(.timeLimit(.minutes(1)))

@@ -41,7 +41,7 @@ extension FrameContents {
         let checksums: [UInt32] = try reader.integers(count)
         let bytes = try reader.bytes(count * Geometry.blockByteCount)
         try reader.expectEnd()
-        if isChecked { try FrameFormat.verify(bytes, checksums: checksums) }
+        if isChecked { try bytes.verify(checksums) }
         self.init(blocks: blocks, checksums: checksums, bytes: bytes)
     }
 }

@@ -33,26 +33,27 @@ package enum FrameFormat {
         guard frame.checksums.count == frame.blocks.count,
             plaintext.count == frame.blocks.count * Geometry.blockByteCount
         else { throw .malformed(.frame, reason: "blocks, checksums and data do not match in number") }
-        let copy = unsafe [UInt8](plaintext)
-        try verify(copy[...], checksums: frame.checksums)
-
-        var payload: [UInt8] = []
-        let isCompressed =
-            level > 0
-            ? try Self.compress(copy, level: level, codec: codec, into: &payload) : false
-        if !isCompressed { payload = copy }
+        guard level <= 9 else { throw .malformed(.packPlan, reason: "compression level \(level)") }
+        let start = output.count
+        let headerByteCount = FrameHeader.byteCount(
+            blockCount: frame.blocks.count, isContiguous: BlockRules.isContiguous(frame.blocks))
+        let payloadStart = start + headerByteCount
+        output.append(zeros: headerByteCount)
+        unsafe output.append(contentsOf: plaintext)
+        let isCompressed = try compress(
+            output, from: payloadStart, checksums: frame.checksums, level: level, codec: codec)
+        if isCompressed { output.replaceSubrange(payloadStart..., with: codec.compressed) }
         let header = FrameHeader(
             identity: identity, codec: isCompressed ? .zstd : .raw, blocks: frame.blocks, checksums: frame.checksums,
-            payloadByteCount: payload.count, payloadChecksum: CRC32C.checksum(payload))
+            payloadByteCount: output.count - payloadStart,
+            payloadChecksum: CRC32C.checksum(output, in: payloadStart..<output.count))
         let headerBytes = header.encoded()
         // What was written is read again before anyone relies on it.
-        guard try FrameHeader(decoding: headerBytes) == header else {
+        guard headerBytes.count == headerByteCount, try FrameHeader(decoding: headerBytes) == header else {
             throw .malformed(.frame, reason: "its header does not decode to itself")
         }
-        output.append(contentsOf: headerBytes)
-        output.append(contentsOf: payload)
-        let length = headerBytes.count + payload.count
-        output.append(zeros: padded(length) - length)
+        output.replaceSubrange(start..<payloadStart, with: headerBytes)
+        output.append(zeros: padded(output.count - start) - (output.count - start))
     }
 
     /// - Parameters:
@@ -87,28 +88,39 @@ package enum FrameFormat {
         case .zstd:
             plaintext = try codec.decompress(bytes[start..<end], byteCount: plainByteCount)[...]
         }
-        try verify(plaintext, checksums: header.checksums)
+        try plaintext.verify(header.checksums)
         return FrameContents(blocks: header.blocks, checksums: header.checksums, bytes: plaintext)
     }
 
-    static func verify(_ plaintext: ArraySlice<UInt8>, checksums: [UInt32]) throws(EngineError) {
-        let size = Geometry.blockByteCount
-        let source = unsafe plaintext.span.bytes
-        try unsafe source.withUnsafeBytes { (bytes) throws(EngineError) in
-            for (index, expected) in checksums.enumerated() {
-                let block = unsafe UnsafeRawBufferPointer(rebasing: bytes[index * size..<(index + 1) * size])
-                try unsafe expectChecksum(.frame, expected, found: CRC32C.checksum(block))
-            }
+    /// Verifies the blocks that lie at the end of `output`.
+    /// - Returns: whether what the codec made of them is to take their place.
+    private static func compress(
+        _ output: [UInt8], from start: Int, checksums: [UInt32], level: Int, codec: ZstdCodec
+    ) throws(EngineError) -> Bool {
+        let source = unsafe output.span.bytes
+        return try unsafe source.withUnsafeBytes { (bytes) throws(EngineError) in
+            let plaintext = unsafe UnsafeRawBufferPointer(rebasing: bytes[start...])
+            try unsafe verify(plaintext, checksums: checksums)
+            return level > 0 ? try unsafe codec.compress(plaintext, level: level) : false
         }
     }
 
-    private static func compress(
-        _ plaintext: [UInt8], level: Int, codec: ZstdCodec, into payload: inout [UInt8]
-    ) throws(EngineError) -> Bool {
-        guard level <= 9 else { throw .malformed(.packPlan, reason: "compression level \(level)") }
-        let source = unsafe plaintext.span.bytes
-        return try unsafe source.withUnsafeBytes { (bytes) throws(EngineError) in
-            try unsafe codec.compress(bytes, level: level, appendingTo: &payload)
+    /// - Parameter plaintext: 4 KiB for each checksum.
+    static func verify(_ plaintext: UnsafeRawBufferPointer, checksums: [UInt32]) throws(EngineError) {
+        let size = Geometry.blockByteCount
+        for (index, expected) in checksums.enumerated() {
+            let block = unsafe UnsafeRawBufferPointer(rebasing: plaintext[index * size..<(index + 1) * size])
+            try unsafe expectChecksum(.frame, expected, found: CRC32C.checksum(block))
+        }
+    }
+}
+
+extension ArraySlice<UInt8> {
+    /// Are these the blocks with these checksums?
+    func verify(_ checksums: [UInt32]) throws(EngineError) {
+        let source = unsafe span.bytes
+        try unsafe source.withUnsafeBytes { (bytes) throws(EngineError) in
+            try unsafe FrameFormat.verify(bytes, checksums: checksums)
         }
     }
 }

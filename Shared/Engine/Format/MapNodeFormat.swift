@@ -38,12 +38,11 @@ enum MapNodeFormat {
         plain.reserveCapacity(node.words.count * 8)
         for word in node.words { plain.append(integer: word) }
         guard plain.count <= bodyByteLimit else { throw .tooLarge(.mapNode, byteCount: plain.count) }
-        var body: [UInt8] = []
         let source = unsafe plain.span.bytes
         let isCompressed = try unsafe source.withUnsafeBytes { (bytes) throws(EngineError) in
-            try unsafe codec.compress(bytes, level: level, appendingTo: &body)
+            try unsafe codec.compress(bytes, level: level)
         }
-        if !isCompressed { body = plain }
+        let body = isCompressed ? Array(codec.compressed) : plain
 
         let start = output.count
         output.append(integer: magic)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CZstd
+import Wire
 
 /// zstd with contexts that are reused: making one costs more than compressing a frame with it.
 ///
@@ -9,6 +10,9 @@ import CZstd
     private let compressor: OpaquePointer?
     private let decompressor: OpaquePointer?
     private var scratch: [UInt8] = []
+    private var compressedByteCount = 0
+    /// The last source did not become smaller, and the next is probably of its kind.
+    private var isDoubtful = false
 
     package init() {
         unsafe compressor = ZSTD_createCCtx()
@@ -21,11 +25,26 @@ import CZstd
         unsafe ZSTD_freeDCtx(decompressor)
     }
 
-    /// Appends `source` compressed if that is smaller. Otherwise appends nothing and answers false.
-    func compress(
-        _ source: UnsafeRawBufferPointer, level: Int, appendingTo output: inout [UInt8]
-    ) throws(EngineError) -> Bool {
+    /// What `compress` made.
+    var compressed: ArraySlice<UInt8> { scratch[..<compressedByteCount] }
+
+    /// Compresses `source` if that makes it smaller. After one that it did not, a sample is tried first: so what cannot
+    /// be compressed costs little.
+    /// - Returns: whether `compressed` is to be used.
+    func compress(_ source: UnsafeRawBufferPointer, level: Int) throws(EngineError) -> Bool {
         precondition((1...9).contains(level))
+        let sample = Geometry.blockByteCount
+        if isDoubtful, source.count >= 4 * sample {
+            let middle = source.count / 2
+            let part = unsafe UnsafeRawBufferPointer(rebasing: source[middle..<middle + sample])
+            guard try unsafe isSmaller(part, level: level) else { return false }
+        }
+        let isCompressed = try unsafe isSmaller(source, level: level)
+        isDoubtful = !isCompressed
+        return isCompressed
+    }
+
+    private func isSmaller(_ source: UnsafeRawBufferPointer, level: Int) throws(EngineError) -> Bool {
         guard source.count > 1 else { return false }
         if scratch.count < source.count { scratch = [UInt8](repeating: 0, count: source.count) }
         // One byte less than the source: what would not be smaller does not fit, and zstd stops early.
@@ -38,7 +57,7 @@ import CZstd
             if code == ZSTD_error_dstSize_tooSmall { return false }
             throw .zstd(code: Int(code.rawValue))
         }
-        output.append(contentsOf: scratch[..<result])
+        compressedByteCount = result
         return true
     }
 
