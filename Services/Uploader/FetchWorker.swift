@@ -38,8 +38,8 @@ package struct FetchWorker: Sendable {
         }
     }
 
-    /// Frames of a data pack that lie one after the other: fetched in one range, each verified against its own checksums
-    /// and the pack's name, decompressed.
+    /// Frames of a data pack that lie one after the other: fetched in one range, each verified against its own
+    /// checksums and the pack's name, decompressed.
     package func frames(_ key: ObjectKey, byteOffset: UInt64, byteCounts: [UInt32]) async -> JobAnswer {
         guard let identity = PackIdentity(key) else {
             return JobAnswer(.refused(reason: "\(key) does not name a pack"))

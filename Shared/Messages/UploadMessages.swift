@@ -24,7 +24,8 @@ package struct UploadJob: Codable, Sendable {
         /// Result payload: exactly these bytes, or a failure; a short body is never passed on.
         case getRange(key: ObjectKey, byteOffset: UInt64, byteCount: UInt32)
         /// Frames of a pack that lie one after the other, the first at this offset, read in one range. Result payload:
-        /// all of them, verified and decompressed, each an encoded `FrameContents` (Engine/Format) in a frame of its own.
+        /// all of them, verified and decompressed, each an encoded `FrameContents` (Engine/Format) in a frame of its
+        /// own.
         case getFrames(key: ObjectKey, byteOffset: UInt64, byteCounts: [UInt32])
         /// Result payload: the keys below the prefix, one per line.
         case list(prefix: String)

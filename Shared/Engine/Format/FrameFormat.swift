@@ -77,7 +77,9 @@ package enum FrameFormat {
         }
         let end = start + header.payloadByteCount
         try expectChecksum(.frame, header.payloadChecksum, found: CRC32C.checksum(bytes, in: start..<end))
-        guard bytes[end..<range.upperBound].allSatisfy({ $0 == 0 }) else { throw .malformed(.frame, reason: "padding is not zero") }
+        guard bytes[end..<range.upperBound].allSatisfy({ $0 == 0 }) else {
+            throw .malformed(.frame, reason: "padding is not zero")
+        }
         let plaintext: ArraySlice<UInt8>
         switch header.codec {
         case .raw:

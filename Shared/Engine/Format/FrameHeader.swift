@@ -85,7 +85,9 @@ struct FrameHeader: Equatable {
         guard flags & ~1 == 0 else { throw .malformed(.frame, reason: "flags \(flags)") }
         let isContiguous = flags & 1 == 1
         let end = start + Self.byteCount(blockCount: blockCount, isContiguous: isContiguous)
-        guard range?.upperBound ?? bytes.count >= end else { throw .malformed(.frame, reason: "shorter than its header") }
+        guard range?.upperBound ?? bytes.count >= end else {
+            throw .malformed(.frame, reason: "shorter than its header")
+        }
         self.codec = codec
         identity = PackIdentity(volume: VolumeID(rawValue: try reader.integer()), name: try reader.packName())
         payloadByteCount = Int(try reader.integer(UInt32.self))

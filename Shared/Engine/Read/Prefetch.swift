@@ -3,8 +3,8 @@ import DequeModule
 import Wire
 
 /// Notices sequential readers of a volume and says what they will read next (STORAGE §5). A reader is known by where
-/// it would go on; the second time that it does, the blocks ahead of it are fetched, and each time that half of them are
-/// behind it, twice as far, up to a limit. Random reads never match, so they fetch nothing.
+/// it would go on; the second time that it does, the blocks ahead of it are fetched, and each time that half of them
+/// are behind it, twice as far, up to a limit. Random reads never match, so they fetch nothing.
 struct Prefetch {
     private struct Stream {
         var next: BlockIndex
