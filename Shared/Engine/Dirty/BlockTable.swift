@@ -40,8 +40,29 @@ package struct BlockTable<Value: BitwiseCopyable> {
             return keys[slot] == Self.vacant ? nil : values[slot]
         }
         set {
-            if let newValue { insert(newValue, at: block.rawValue) } else { remove(block) }
+            if let newValue { updateValue(newValue, of: block) } else { remove(block) }
         }
+    }
+
+    /// - Returns: what was there before.
+    @discardableResult
+    package mutating func updateValue(_ value: Value, of block: BlockIndex) -> Value? {
+        let key = block.rawValue
+        if keys.isEmpty { allocate(desiredCapacity, filler: value) }
+        var slot = self.slot(of: key)
+        guard keys[slot] == Self.vacant else {
+            let old = values[slot]
+            values[slot] = value
+            return old
+        }
+        if (count + 1) * 3 > keys.count * 2 {
+            grow(to: keys.count * 2, filler: value)
+            slot = self.slot(of: key)
+        }
+        keys[slot] = key
+        values[slot] = value
+        count += 1
+        return nil
     }
 
     /// Whether there was such an entry.
@@ -145,20 +166,6 @@ package struct BlockTable<Value: BitwiseCopyable> {
         var slot = home(key)
         while keys[slot] != key && keys[slot] != Self.vacant { slot = (slot + 1) & mask }
         return slot
-    }
-
-    private mutating func insert(_ value: Value, at key: UInt64) {
-        if keys.isEmpty { allocate(desiredCapacity, filler: value) }
-        var slot = self.slot(of: key)
-        if keys[slot] == Self.vacant {
-            if (count + 1) * 3 > keys.count * 2 {
-                grow(to: keys.count * 2, filler: value)
-                slot = self.slot(of: key)
-            }
-            keys[slot] = key
-            count += 1
-        }
-        values[slot] = value
     }
 
     private mutating func allocate(_ capacity: Int, filler: Value) {

@@ -131,8 +131,7 @@ struct DirtyLayer {
     }
 
     private mutating func put(_ entry: DirtyEntry, at block: BlockIndex) {
-        if let index = table[block]?.partialIndex { freePartials.append(index) }
-        table[block] = entry
+        if let index = table.updateValue(entry, of: block)?.partialIndex { freePartials.append(index) }
     }
 
     private mutating func setSector(_ sector: UInt64, _ entry: DirtyEntry) {
