@@ -24,7 +24,8 @@ extension ControlHandler {
 
     func look(_ taker: LeaseTaker) {
         guard takers[taker.volume] === taker, !taker.isTaking, !isStopping else { return }
-        shard.callBucket(.getObject(key: BucketLayout.head(taker.volume))) { [weak self] object in
+        let work = UploadJob.Work.getObject(key: BucketLayout.head(taker.volume))
+        shard.callBucket(work, lease: taker.head?.leaseMilliseconds) { [weak self] object in
             guard let self, self.takers[taker.volume] === taker, !self.isStopping else { return }
             do throws(BusFault) {
                 if object.outcome == .notFound { throw self.unknown(taker.volume.description) }

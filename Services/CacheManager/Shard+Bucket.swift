@@ -18,30 +18,39 @@ package struct BucketAnswer: Sendable {
 extension Shard {
     /// How long an uploader may try. Long enough for a slow store, short enough that a stuck one is noticed; the
     /// engine decides what follows from `unavailable` and `ambiguous`.
-    static func timeoutMilliseconds(of work: UploadJob.Work) -> UInt32 {
+    /// - Parameter lease: how long HEAD's owner has the volume, in milliseconds; nil unless `work` is about the HEAD of
+    ///   such a volume. Of what one answer that does not come takes from it, enough must be left to ask again.
+    static func timeoutMilliseconds(of work: UploadJob.Work, lease: UInt64? = nil) -> UInt32 {
         switch work {
         case .putPack: 100_000
-        case .putObject, .getObject: 15_000
-        case .getRange, .getFrames: 20_000
+        case .putObject, .getObject: lease.map { UInt32(min(max($0 / 8, 1000), 15_000)) } ?? 15_000
+        case .getRange(_, _, let byteCount): 20_000 + transferMilliseconds(Int(byteCount))
+        case .getFrames(_, _, let byteCounts): 20_000 + transferMilliseconds(byteCounts.reduce(0) { $0 + Int($1) })
         case .list, .probe: 60_000
         }
     }
 
+    /// On a link of 256 KiB/s, which is the slowest that is of use.
+    private static func transferMilliseconds(_ byteCount: Int) -> UInt32 { UInt32(byteCount / 256) }
+
     func submit(_ work: UploadJob.Work, payload: IOBuffer?, _ token: EffectToken, _ hosted: HostedVolume) {
+        let lease = work.isOfHead ? hosted.engine?.head.leaseMilliseconds : nil
         dispatcher.submit(
-            work, payload: payload, timeoutMilliseconds: Self.timeoutMilliseconds(of: work),
+            work, payload: payload, timeoutMilliseconds: Self.timeoutMilliseconds(of: work, lease: lease),
             owner: .volume(hosted.id, token), at: now.nanoseconds)
     }
 
     /// A job of the control plane. Returns its number for `cancelBucketCall`.
+    /// - Parameter lease: as of `timeoutMilliseconds`.
     @discardableResult
     package func callBucket(
-        _ work: UploadJob.Work, payload: IOBuffer? = nil, then answer: @escaping (BucketAnswer) -> Void
+        _ work: UploadJob.Work, payload: IOBuffer? = nil, lease: UInt64? = nil,
+        then answer: @escaping (BucketAnswer) -> Void
     ) -> UInt64 {
         let number = drawNumber()
         bucketCalls[number] = answer
         let job = dispatcher.submit(
-            work, payload: payload, timeoutMilliseconds: Self.timeoutMilliseconds(of: work),
+            work, payload: payload, timeoutMilliseconds: Self.timeoutMilliseconds(of: work, lease: lease),
             owner: .control(number), at: now.nanoseconds)
         return job
     }
@@ -102,8 +111,15 @@ extension Failpoint {
 
 extension UploadJob.Work {
     fileprivate var isHead: Bool {
-        guard case .putObject(let key, _) = self else { return false }
-        return key.name.hasSuffix("/HEAD")
+        guard case .putObject = self else { return false }
+        return isOfHead
+    }
+    /// Written or read.
+    fileprivate var isOfHead: Bool {
+        switch self {
+        case .putObject(let key, _), .getObject(let key): key.name.hasSuffix("/HEAD")
+        default: false
+        }
     }
     fileprivate var isPack: Bool {
         guard case .putPack = self else { return false }

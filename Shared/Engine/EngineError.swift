@@ -28,3 +28,46 @@ package enum EngineError: Error, Equatable, Sendable {
         }
     }
 }
+
+extension EngineError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .malformed(let format, let reason): "damaged \(format.noun): \(reason)"
+        case .newerFormat(let format, let version):
+            "the \(format.noun) has format version \(version), which is newer than this program; update it"
+        case .checksumMismatch(let format, let expected, let found):
+            "damaged \(format.noun): checksum \(Self.hexadecimal(found)) instead of \(Self.hexadecimal(expected))"
+        case .misplaced(let format, let reason): "the wrong \(format.noun): \(reason)"
+        case .zstd(let code): "compressed data that zstd refuses with code \(code)"
+        case .tooLarge(let format, let byteCount): "a \(format.noun) of \(byteCount) bytes is larger than any may be"
+        }
+    }
+
+    private static func hexadecimal(_ checksum: UInt32) -> String { "0x" + String(checksum, radix: 16) }
+}
+
+extension EngineError.FormatName {
+    fileprivate var noun: String {
+        switch self {
+        case .journal: "journal"
+        case .frame, .cachedFrame: "frame"
+        case .frameContents: "frame's contents"
+        case .pack: "pack"
+        case .packDirectory: "pack directory"
+        case .packPlan: "pack plan"
+        case .mapNode: "map node"
+        case .mapPack: "map pack"
+        case .packTable: "pack table"
+        case .head: "HEAD"
+        case .snapshot: "snapshot record"
+        case .snapshotGroup: "group record"
+        case .pendingSnapshot: "promised snapshot"
+        case .localState: "local state"
+        case .standby: "standby record"
+        case .formatMarker: "format marker"
+        case .gatewayIdentity: "gateway identity"
+        case .cacheRegion: "cache region"
+        case .cacheSettings: "cache settings"
+        }
+    }
+}

@@ -12,6 +12,8 @@ package struct EngineLimits: Sendable, Equatable {
     package var bufferByteCount: UInt64 = 4 << 30
     /// Blocks in one pack: 16 MiB.
     package var packBlockCount = 4096
+    /// And at so many runs of zeroed blocks.
+    package var packZeroRunCount = 65_536
     package var packsInFlight = 4
     /// Blocks in one frame when scattered / contiguous.
     package var scatteredFrameBlockCount = 4

@@ -104,7 +104,8 @@ final class S3Client: Sendable {
         if request.method == .PUT {
             message.body = .stream(BodyParts(bytes: request.body), length: .known(Int64(request.body.count)))
         }
-        let bodyTime = TimeAmount.seconds(Int64(request.body.count / Self.leastBytesPerSecond))
+        let byteCount = request.body.count + (request.expectedByteCount ?? 0)
+        let bodyTime = TimeAmount.seconds(Int64(byteCount / Self.leastBytesPerSecond))
         let response = try await http.execute(message, deadline: .now() + Self.attemptTime + bodyTime)
         return S3Response(
             status: response.status, headers: response.headers,

@@ -13,8 +13,10 @@ struct S3Request {
     /// Names in lower case; host and signature are added when it is sent.
     var headers: [(name: String, value: String)] = []
     var body: [UInt8] = []
+    /// Of the answer; nil if it is small or not known.
+    var expectedByteCount: Int?
     /// An answer that is longer is not read to its end.
-    var answerByteLimit = 64 << 20
+    var answerByteLimit: Int { expectedByteCount ?? 64 << 20 }
     /// The object that it is about, for errors; nil for a listing.
     let key: ObjectKey?
 

@@ -93,7 +93,7 @@ package final class S3ObjectStore: ObjectStore {
         let last = byteOffset + UInt64(byteCount) - 1
         var request = S3Request(method: .GET, path: address.path(of: key), key: key)
         request.headers = [("range", "bytes=\(byteOffset)-\(last)")]
-        request.answerByteLimit = byteCount
+        request.expectedByteCount = byteCount
         let response: S3Response
         do {
             response = try await client.send(request)

@@ -40,7 +40,7 @@ final class GatewayHarness: ShardOutlet {
     private(set) var server: DataPlaneServer<String>
     private(set) var control: ControlHandler
     private var disk = ManualDisk()
-    private var jobs: [UploadDispatcher.Job] = []
+    private(set) var jobs: [UploadDispatcher.Job] = []
     var isBucketReachable = true
     /// Jobs that the uploader keeps until `answer` is called.
     var holdsJob: (UploadJob.Work) -> Bool = { _ in false }

@@ -59,6 +59,24 @@ struct LeaseTests {
         #expect(fault.code == .invalidArgument && fault.message.contains("5 seconds to 10 minutes"))
     }
 
+    /// An answer that does not come must leave time to ask again.
+    @Test(arguments: [(5, 1000), (20, 2500), (600, 15_000)] as [(UInt64, UInt32)])
+    func headIsAskedForWithinAFractionOfTheLease(_ seconds: UInt64, _ milliseconds: UInt32) throws {
+        let (owner, volume) = try owner(lease: seconds)
+        let taker = try neighbour(of: owner)
+        let attaching = taker.attachLater("db")
+        for gateway in [owner, taker] {
+            gateway.holdsJob = { work in
+                switch work {
+                case .putObject(BucketLayout.head(volume.id), _), .getObject(BucketLayout.head(volume.id)): true
+                default: false
+                }
+            }
+            for _ in 0..<seconds where gateway.jobs.isEmpty { gateway.pass(1) }
+            #expect(gateway.jobs.map(\.timeoutMilliseconds) == [milliseconds] && attaching.result == nil)
+        }
+    }
+
     @Test func nothingIsAnsweredWhileTheLeaseIsLost() throws {
         let (gateway, volume) = try owner()
         gateway.isBucketReachable = false

@@ -220,14 +220,28 @@ import Wire
         #expect(throws: EngineError.self) { try FormatMarker(decoding: Array("{\"format\": 0}".utf8)) }
     }
 
-    @Test func aHeadBeyondItsCapIsRefusedBothWays() throws {
+    private func head(packs count: UInt32) -> Head {
         var head = FormatSamples.head
-        head.root.packs = (0..<2000).map {
+        head.root.packs = (0..<count).map {
             var pack = head.root.packs[0]
-            pack.name.number = UInt32($0)
+            pack.name.number = $0
+            pack.byteCount = 16 << 20
+            pack.directoryOffset = pack.byteCount - UInt64(pack.directoryByteCount) - UInt64(PackFooter.byteCount)
             return pack
         }
-        #expect(throws: EngineError.self) { try HeadFormat.encode(head) }
+        return head
+    }
+
+    /// One commit of the largest upload buffer, with all packs that may wait for a fold.
+    @Test func theLargestCommitFitsAHead() throws {
+        let head = head(packs: 16_384 + 1024)
+        let decoded = try HeadFormat.decode(HeadFormat.encode(head))
+        #expect(decoded.root.packs.count == head.root.packs.count)
+    }
+
+    @Test func aHeadBeyondItsCapIsRefusedBothWays() throws {
+        let isRefused = (try? HeadFormat.encode(head(packs: 21_000))) == nil
+        #expect(isRefused)
         #expect(throws: EngineError.self) {
             try HeadFormat.decode([UInt8](repeating: UInt8(ascii: " "), count: HeadFormat.byteLimit + 1))
         }

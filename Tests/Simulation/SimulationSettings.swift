@@ -81,6 +81,7 @@ package struct SimulationSettings {
         limits.recordByteCount = min(limits.recordByteCount, limits.segmentByteCount / 4)
         limits.bufferByteCount = UInt64(limits.segmentByteCount * [4, 6, 12, 40][random.below(4)])
         limits.packBlockCount = [4, 8, 16, 64][random.below(4)]
+        limits.packZeroRunCount = limits.packBlockCount
         limits.packsInFlight = 1 + random.below(4)
         limits.scatteredFrameBlockCount = [1, 2, 4][random.below(3)]
         limits.contiguousFrameBlockCount = [2, 4, 16][random.below(3)]

@@ -149,12 +149,14 @@ extension Volume {
         zeroRuns.sort { $0.start < $1.start }  // Packs state them in order.
         let packCount = max(
             (data.count + limits.packBlockCount - 1) / limits.packBlockCount,
-            (zeroRuns.count + limits.packBlockCount - 1) / limits.packBlockCount, 1)
+            (zeroRuns.count + limits.packZeroRunCount - 1) / limits.packZeroRunCount, 1)
+        func part<Element>(_ index: Int, of elements: [Element], _ count: Int) -> [Element] {
+            Array(elements[(index * count..<(index + 1) * count).clamped(to: elements.indices)])
+        }
         return (0..<packCount).map { index in
-            let range = index * limits.packBlockCount..<(index + 1) * limits.packBlockCount
-            return PackBuild(
-                index: index, blocks: Array(data[range.clamped(to: data.indices)]),
-                zeroRuns: Array(zeroRuns[range.clamped(to: zeroRuns.indices)]))
+            PackBuild(
+                index: index, blocks: part(index, of: data, limits.packBlockCount),
+                zeroRuns: part(index, of: zeroRuns, limits.packZeroRunCount))
         }
     }
 }

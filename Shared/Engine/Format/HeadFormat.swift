@@ -4,7 +4,9 @@ import Wire
 /// HEAD as stored: `RecordFormat` of a `Head` (docs/formats/head.md). Version history: 1, first.
 package enum HeadFormat {
     package static let version = 1
-    package static let byteLimit = 256 << 10
+    /// About 20,000 packs: one commit's, of the largest upload buffer and the four times `foldPackCount` that may wait
+    /// for a fold (docs/adr/0003-size-of-head.md).
+    package static let byteLimit = 4 << 20
     private static let format = RecordFormat(name: .head, newestVersion: version, byteLimit: byteLimit)
 
     package static func encode(_ head: Head) throws(EngineError) -> [UInt8] { try format.encode(head) }

@@ -60,7 +60,7 @@ package struct GatewayConfiguration: Equatable, Sendable {
             rangeText: "32MiB or 64MiB",
             "Size of one journal file of volumes made or attached from now on."),
         .value(
-            "journal.volume_buffer", \.journalVolumeBuffer, in: .mebibytes(128)...(.tebibytes(64)),
+            "journal.volume_buffer", \.journalVolumeBuffer, in: .mebibytes(128)...(.gibibytes(256)),
             "Upload buffer of a volume that was created without one of its own; "
                 + "at least four times journal.segment_size."),
         .list(
