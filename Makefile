@@ -106,6 +106,11 @@ bench-bucket: setup-test ## Measure write-back, cold reads, requests and recover
 	swift build --configuration release
 	Benchmarks/bucket.py --binaries "$$(swift build --configuration release --show-bin-path)"
 
+.PHONY: bench-snapshots
+bench-snapshots: setup-test ## Measure how long snapshots hold up writes, release build
+	swift build --configuration release
+	Benchmarks/snapshots.py --binaries "$$(swift build --configuration release --show-bin-path)"
+
 .PHONY: lint
 lint: ## Check the formatting
 	swift format lint --strict --parallel --recursive Package.swift Services Shared Tests

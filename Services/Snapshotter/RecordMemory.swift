@@ -3,7 +3,7 @@ import Engine
 import Synchronization
 import Wire
 
-/// Copies of records, so that who looks at all of them each minute reads only what may have changed. `deleting` is
+/// Copies of records, so that who looks at all of them again and again reads only what may have changed. `deleting` is
 /// final, and `completed` changes only into it or in its pins: those may be some minutes old. All others are read
 /// each time. Any thread.
 final class RecordMemory: Sendable {

@@ -5,12 +5,14 @@ package import ServiceKit
 import ServiceLifecycle
 import Synchronization
 
-/// Counts the snapshots of the bucket once a minute and after each change made here, for metrics and health: a scrape
-/// must not cost a listing, and many changes in a row only one. What it reads it also puts right (`CatalogueUpkeep`).
+/// Counts the snapshots of the bucket after each change made here, once a minute while some are pending and every ten
+/// minutes otherwise, for metrics and health: a scrape must not cost a listing, and many changes in a row only one. What
+/// it reads it also puts right (`CatalogueUpkeep`).
 package struct SnapshotCensus: Service, CustomStringConvertible {
     /// Changes are looked for this often.
     private static let step = Duration.seconds(1)
-    private static let stepsBetweenCounts = 60
+    private static let stepsBetweenCounts = 600
+    private static let stepsWhilePending = 60
     /// After a failure, so that health tells soon that the bucket is back.
     private static let stepsAfterFailure = 5
 
@@ -31,6 +33,7 @@ package struct SnapshotCensus: Service, CustomStringConvertible {
         /// Something was changed since, so the next count comes soon.
         package func outdate() { state.withLock { $0.isOutdated = true } }
 
+        fileprivate var hasPending: Bool { state.withLock { $0.counts?[.pending, default: 0] ?? 0 > 0 } }
         fileprivate var isOutdated: Bool { state.withLock { $0.isOutdated } }
 
         /// Before the counting begins: what changes meanwhile is counted again.
@@ -66,7 +69,9 @@ package struct SnapshotCensus: Service, CustomStringConvertible {
     package func run() async throws {
         try? await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                var steps = await count() ? Self.stepsBetweenCounts : Self.stepsAfterFailure
+                let isCounted = await count()
+                var steps = result.hasPending ? Self.stepsWhilePending : Self.stepsBetweenCounts
+                if !isCounted { steps = Self.stepsAfterFailure }
                 repeat {
                     try await Task.sleep(for: Self.step)
                     steps -= 1
@@ -92,7 +97,7 @@ package struct SnapshotCensus: Service, CustomStringConvertible {
         }
     }
 
-    /// What fails here is done a minute later; the count tells whether the bucket is there.
+    /// What fails here is done the next time; the count tells whether the bucket is there.
     private func keepUp(_ view: CatalogueUpkeep.View) async {
         do throws(BusFault) {
             let changes = try await upkeep.run(view)
