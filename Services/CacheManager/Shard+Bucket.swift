@@ -23,7 +23,7 @@ extension Shard {
         case .putPack: 100_000
         case .putObject, .getObject: 15_000
         case .getRange, .getFrames: 20_000
-        case .list, .probe: 60_000
+        case .listFolders, .probe: 60_000
         }
     }
 
