@@ -81,7 +81,7 @@ extension ControlHandler {
                 }
             } then: { [self] result in
                 isChangingCache = false
-                if case .success = result { shard.cache.apply(settings) }
+                if case .success = result { shard.cache.apply(settings, at: shard.now.nanoseconds) }
                 shard.settle()
                 finish(result.map { self.describeCache() })
             }

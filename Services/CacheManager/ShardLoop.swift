@@ -75,7 +75,8 @@ final class ShardLoop {
                 limits: configuration.cacheLimits, settings: startingCache.settings,
                 disk: SharedDisk(
                     LoopDisk(port: DiskPort(executor: parts.cacheExecutor, loop: loop)),
-                    threadCount: parts.cacheThreadCount)),
+                    threadCount: parts.cacheThreadCount),
+                at: MonotonicClock.now().nanoseconds),
             clock: {
                 EngineTime(
                     nanoseconds: MonotonicClock.now().nanoseconds, wallMilliseconds: WallClock.millisecondsNow())

@@ -98,7 +98,9 @@ final class GatewayHarness: ShardOutlet {
             registry: VolumeRegistry(path: directory + "/volumes"),
             snapshotFiles: PendingSnapshotFiles(path: directory + "/snapshots"),
             journals: JournalDirectories([directory + "/journal-a", directory + "/journal-b"]), disk: disk,
-            cache: HostedCache(limits: cacheLimits, settings: settings, disk: SharedDisk(disk, threadCount: 8)),
+            cache: HostedCache(
+                limits: cacheLimits, settings: settings, disk: SharedDisk(disk, threadCount: 8),
+                at: clock.time.nanoseconds),
             clock: { clock.time }, random: { Randomness.nonzeroUInt64() })
         let admission = VolumeAdmission(
             journalByteCount: 64 << 20, defaultBufferByteCount: 16 << 20, smallestBufferByteCount: 4 << 20,
