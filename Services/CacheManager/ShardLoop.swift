@@ -85,6 +85,7 @@ final class ShardLoop {
         dataPlane = DataPlaneServer(shard: shard)
         control = ControlHandler(
             shard: shard, admission: configuration.admission, cacheSettingsPath: parts.state.cacheSettingsPath,
+            reservedDirectories: configuration.reservedDirectories,
             standbyFiles: StandbyFiles(path: parts.state.standbysPath))
         socket = try MessageSocket(
             .server, context: BusContext(), instance: parts.instance, logger: parts.logger)

@@ -66,7 +66,7 @@ final class GatewayHarness: ShardOutlet {
         self.frameCacheByteCount = frameCacheByteCount
         self.gateway = GatewayID(rawValue: gateway)
         directory = NSTemporaryDirectory() + "sluice-cache-test-" + String(Randomness.uint64(), radix: 16)
-        for name in ["/volumes", "/snapshots", "/standbys", "/journal-a", "/journal-b", "/cache"] {
+        for name in ["/volumes", "/snapshots", "/standbys", "/journal-a", "/journal-b", "/cache", "/bucket"] {
             try Platform.FileSystem.createDirectory(directory + name)
         }
         (shard, server, control) = Self.parts(directory, self.gateway, disk, clock, frameCacheByteCount)
@@ -109,6 +109,7 @@ final class GatewayHarness: ShardOutlet {
             shard, DataPlaneServer(shard: shard),
             ControlHandler(
                 shard: shard, admission: admission, cacheSettingsPath: directory + "/cache.json",
+                reservedDirectories: ["/journal-a", "/journal-b", "/bucket"].map { directory + $0 },
                 standbyFiles: StandbyFiles(path: directory + "/standbys"))
         )
     }
