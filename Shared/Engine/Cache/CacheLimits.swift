@@ -26,7 +26,5 @@ package struct CacheLimits: Sendable, Equatable {
     package var keptInARow = 8
     package init() {}
 
-    /// With fewer there would be no room for two regions being written, the reserve and anything to recycle.
-    package var smallestRegionCount: Int { reservedRegionCount + 3 }
     package static let largestRegionByteCount = 32 << 20
 }
