@@ -13,6 +13,8 @@ package struct CacheManagerConfiguration: Sendable {
     package var cacheLimits: CacheLimits
     /// As configured; what was set while running comes before it (`StateDirectory.cacheSettings`).
     package var cacheSettings: CacheSettings
+    /// Directories of the gateway that cannot hold a cache.
+    package var reservedDirectories: [String]
 
     package init(_ gateway: GatewayConfiguration) {
         statePath = gateway.stateDirectory.path
@@ -26,6 +28,7 @@ package struct CacheManagerConfiguration: Sendable {
         cacheLimits.indexByteCount = Int(gateway.cacheIndexMemory.byteCount)
         cacheSettings = CacheSettings(
             configured: gateway.cacheDirectories.map(\.path), byteCount: gateway.cacheSize.byteCount)
+        reservedDirectories = gateway.directoriesBesidesCache
         admission = VolumeAdmission(
             journalByteCount: gateway.journalSize.byteCount,
             defaultBufferByteCount: gateway.journalVolumeBuffer.byteCount,

@@ -226,11 +226,11 @@ extension ControlHandler {
 
     /// All volumes in the bucket. One HEAD that cannot be read fails the whole: a list with holes would mislead.
     private func readHeads(then finish: @escaping Answer<[StoredHead]>) {
-        shard.callBucket(.list(prefix: BucketLayout.volumesPrefix)) { list in
+        shard.callBucket(.listFolders(prefix: BucketLayout.volumesPrefix)) { list in
             self.attempt(finish) { () throws(BusFault) in
                 try self.bucketFault(list.outcome, doing: "listing the bucket's volumes")
                 let text = String(decoding: list.payload, as: UTF8.self)
-                let ids = text.split(separator: "\n").compactMap { Self.volume(ofHeadKey: $0) }
+                let ids = text.split(separator: "\n").compactMap { VolumeID(String($0)) }
                 self.readHeads(ids[...], found: [], then: finish)
             }
         }
@@ -247,7 +247,7 @@ extension ControlHandler {
         for id in round {
             shard.callBucket(.getObject(key: BucketLayout.head(id))) { object in
                 do throws(BusFault) {
-                    // Gone since the list was made: not an error.
+                    // Gone, and what is left of the volume is still to be cleared up: not an error.
                     if object.outcome != .notFound { found.append(try self.storedHead(id, object)) }
                 } catch {
                     fault = error
@@ -258,12 +258,5 @@ extension ControlHandler {
                 self.readHeads(ids.dropFirst(round.count), found: found, then: finish)
             }
         }
-    }
-
-    /// `volumes/<id>/HEAD`.
-    private static func volume(ofHeadKey key: Substring) -> VolumeID? {
-        let parts = key.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 3, parts[0] == "volumes", parts[2] == "HEAD" else { return nil }
-        return VolumeID(String(parts[1]))
     }
 }

@@ -72,16 +72,16 @@ extension ControlHandler {
             let settings = try settings(after: request.change)
             isChangingCache = true
             let finish = call(within: timeout, answer) { "the cache's settings are not saved yet: the disk is slow" }
-            let (path, limits, reserved) = (cacheSettingsPath, shard.cache.cache.limits, shard.journals.directories)
+            let (path, reserved) = (cacheSettingsPath, reservedDirectories)
             let old = shard.cache.settings
             shard.disk.run { () -> Result<Void, BusFault> in
                 Result { () throws(BusFault) in
-                    try Self.check(settings, after: old, limits: limits, reserved: reserved)
+                    try Self.check(settings, after: old, reserved: reserved)
                     try Self.save(settings, to: path)
                 }
             } then: { [self] result in
                 isChangingCache = false
-                if case .success = result { shard.cache.apply(settings) }
+                if case .success = result { shard.cache.apply(settings, at: shard.now.nanoseconds) }
                 shard.settle()
                 finish(result.map { self.describeCache() })
             }
@@ -116,7 +116,7 @@ extension ControlHandler {
 
     /// On a disk thread.
     private static func check(
-        _ settings: CacheSettings, after old: CacheSettings, limits: CacheLimits, reserved: [String]
+        _ settings: CacheSettings, after old: CacheSettings, reserved: [String]
     ) throws(BusFault) {
         let least = GatewayConfiguration.smallestCacheDirectory.byteCount
         guard settings.byteCount / UInt64(settings.directories.count) >= least else {
@@ -129,16 +129,28 @@ extension ControlHandler {
             throw BusFault(
                 .invalidArgument, "the cache cannot be larger than \(GatewayConfiguration.largestCache)")
         }
-        var others = Set((old.directories + reserved).compactMap { Platform.FileSystem.realPath($0) })
+        var caches = Set(old.directories.compactMap { Platform.FileSystem.realPath($0) })
+        let others = reserved.compactMap { Platform.FileSystem.realPath($0) }
         for directory in settings.directories where !old.directories.contains(directory) {
             if let reason = Platform.FileSystem.whyNotUsable(directory: directory) {
                 throw BusFault(.invalidArgument, reason)
             }
-            guard let real = Platform.FileSystem.realPath(directory), others.insert(real).inserted else {
-                throw BusFault(.inUse, "\(directory) is in use already as a cache or journal directory")
+            guard let real = Platform.FileSystem.realPath(directory), caches.insert(real).inserted else {
+                throw BusFault(.inUse, "\(directory) is in use already as a cache directory")
+            }
+            // What the cache writes and removes in its directory must not be taken for a part of something else.
+            if let other = others.first(where: { Self.isInside(real, $0) || Self.isInside($0, real) }) {
+                throw BusFault(
+                    .inUse,
+                    "\(directory) is, lies in or holds \(other), which the gateway uses for something else; the cache "
+                        + "needs a directory of its own")
             }
             do { _ = try CacheFiles.lock(directory) } catch { throw BusFault(.inUse, error.description) }
         }
+    }
+
+    private static func isInside(_ path: String, _ directory: String) -> Bool {
+        path == directory || directory == "/" || path.hasPrefix(directory + "/")
     }
 
     private static func save(_ settings: CacheSettings, to path: String) throws(BusFault) {

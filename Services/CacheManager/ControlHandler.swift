@@ -33,14 +33,18 @@ package final class ControlHandler {
     var isChangingCache = false
     /// Where directories and size of the read cache are kept that were set while running.
     let cacheSettingsPath: String
+    /// What the gateway uses for other things than the read cache.
+    let reservedDirectories: [String]
     let standbyFiles: StandbyFiles
 
     package init(
-        shard: Shard, admission: VolumeAdmission, cacheSettingsPath: String, standbyFiles: StandbyFiles
+        shard: Shard, admission: VolumeAdmission, cacheSettingsPath: String, reservedDirectories: [String],
+        standbyFiles: StandbyFiles
     ) {
         self.shard = shard
         self.admission = admission
         self.cacheSettingsPath = cacheSettingsPath
+        self.reservedDirectories = reservedDirectories
         self.standbyFiles = standbyFiles
     }
 

@@ -26,7 +26,7 @@ extension EngineEvent {
                 result = .success(payload)
             }
             self = .range(token, result)
-        case .getFrames, .list, .probe: return nil
+        case .getFrames, .listFolders, .probe: return nil
         }
     }
 

@@ -16,18 +16,18 @@ package final class HostedCache {
     private let disk: SharedDisk
     private var lastID: UInt32 = 0
 
-    package init(limits: CacheLimits, settings: CacheSettings, disk: SharedDisk) {
+    package init(limits: CacheLimits, settings: CacheSettings, disk: SharedDisk, at now: UInt64) {
         cache = ReadCache(limits: limits)
         files = CacheFiles(disk: disk, regionByteCount: limits.regionByteCount)
         self.disk = disk
         self.settings = CacheSettings(
             directories: [], byteCount: settings.byteCount, configuredDirectories: settings.configuredDirectories,
             configuredByteCount: settings.configuredByteCount)
-        apply(settings)
+        apply(settings, at: now)
     }
 
     /// Adds, removes and resizes directories until they are as they should be. What is removed is forgotten at once.
-    package func apply(_ new: CacheSettings) {
+    package func apply(_ new: CacheSettings, at now: UInt64) {
         let regionLimit = Self.regionLimit(new, limits: cache.limits)
         disk.directoryCount = new.directories.count
         for directory in directories where !new.directories.contains(directory.path) {
@@ -41,7 +41,7 @@ package final class HostedCache {
             let directory = Directory(id: CacheDirectoryID(lastID), path: path)
             directories.append(directory)
             files.name(directory.id, path)
-            cache.add(directory.id, regionLimit: regionLimit)
+            cache.add(directory.id, regionLimit: regionLimit, at: now)
         }
         settings = new
     }

@@ -26,7 +26,7 @@ extension Shard {
         case .putObject, .getObject: lease.map { UInt32(min(max($0 / 8, 1000), 15_000)) } ?? 15_000
         case .getRange(_, _, let byteCount): 20_000 + transferMilliseconds(Int(byteCount))
         case .getFrames(_, _, let byteCounts): 20_000 + transferMilliseconds(byteCounts.reduce(0) { $0 + Int($1) })
-        case .list, .probe: 60_000
+        case .listFolders, .probe: 60_000
         }
     }
 

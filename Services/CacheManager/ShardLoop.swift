@@ -75,7 +75,8 @@ final class ShardLoop {
                 limits: configuration.cacheLimits, settings: startingCache.settings,
                 disk: SharedDisk(
                     LoopDisk(port: DiskPort(executor: parts.cacheExecutor, loop: loop)),
-                    threadCount: parts.cacheThreadCount)),
+                    threadCount: parts.cacheThreadCount),
+                at: MonotonicClock.now().nanoseconds),
             clock: {
                 EngineTime(
                     nanoseconds: MonotonicClock.now().nanoseconds, wallMilliseconds: WallClock.millisecondsNow())
@@ -84,6 +85,7 @@ final class ShardLoop {
         dataPlane = DataPlaneServer(shard: shard)
         control = ControlHandler(
             shard: shard, admission: configuration.admission, cacheSettingsPath: parts.state.cacheSettingsPath,
+            reservedDirectories: configuration.reservedDirectories,
             standbyFiles: StandbyFiles(path: parts.state.standbysPath))
         socket = try MessageSocket(
             .server, context: BusContext(), instance: parts.instance, logger: parts.logger)

@@ -207,7 +207,7 @@ package struct UploadDispatcher {
     private static func lane(of work: UploadJob.Work) -> Lane {
         switch work {
         case .putPack, .putObject: .write
-        case .getObject, .getRange, .getFrames, .list, .probe: .read
+        case .getObject, .getRange, .getFrames, .listFolders, .probe: .read
         }
     }
 
@@ -266,7 +266,7 @@ package struct UploadDispatcher {
         case .putPack: outcome = .unavailable(reason: reason)
         // Whether the object was written is unknown: the engine looks before it tries again.
         case .putObject: outcome = .ambiguous(reason: reason)
-        case .getObject, .getRange, .getFrames, .list, .probe: outcome = .unavailable(reason: reason)
+        case .getObject, .getRange, .getFrames, .listFolders, .probe: outcome = .unavailable(reason: reason)
         }
         actions.append(.finish(job, outcome))
     }

@@ -82,39 +82,13 @@ package struct RecoveryPoints: Sendable {
         return heads.compactMap(\.self)
     }
 
-    /// A volume's HEAD lies among its packs, which may be millions. Where a page ends inside a volume, the listing goes
-    /// on behind it.
+    /// All that have objects in the bucket; some have no HEAD (any more).
     private func volumes() async throws(BusFault) -> [VolumeID] {
-        var volumes: Set<VolumeID> = []
-        var position: ObjectKey?
-        var skipped: VolumeID?
-        while true {
-            let page = try await page(after: position)
-            volumes.formUnion(page.keys.compactMap(Self.volume))
-            guard !page.isLast, let last = page.keys.last else { return volumes.sorted() }
-            // A store that does not skip is read key by key.
-            if let volume = Self.volume(of: last), volume != skipped {
-                position = ObjectKey(BucketLayout.volumesPrefix + "\(volume)/zz")
-                skipped = volume
-            } else {
-                position = last
-            }
-        }
-    }
-
-    private func page(after position: ObjectKey?) async throws(BusFault) -> ObjectPage {
         do {
-            return try await policy.run(clock: ContinuousClock()) { () throws(ObjectStoreError) in
-                try await store.list(prefix: BucketLayout.volumesPrefix, after: position, limit: pageLimit)
-            }
+            return try await PatientReads(store, policy: policy)
+                .folders(below: BucketLayout.volumesPrefix, pageLimit: pageLimit).compactMap { VolumeID($0) }
         } catch {
             throw BusFault(error)
         }
-    }
-
-    /// `volumes/<id>/…`
-    private static func volume(of key: ObjectKey) -> VolumeID? {
-        let parts = key.name.split(separator: "/")
-        return parts.count > 2 ? VolumeID(String(parts[1])) : nil
     }
 }

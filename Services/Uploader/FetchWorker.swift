@@ -70,16 +70,12 @@ package struct FetchWorker: Sendable {
         }
     }
 
-    /// The keys below a prefix, one per line.
-    package func list(_ prefix: String) async -> JobAnswer {
+    /// The names of the folders right below a prefix, one per line.
+    package func folders(below prefix: String) async -> JobAnswer {
         await answer { () throws(ObjectStoreError) in
-            var lines: [UInt8] = []
-            for try await key in store.keys(prefix: prefix) {
-                lines.append(contentsOf: key.name.utf8)
-                lines.append(UInt8(ascii: "\n"))
-                guard lines.count <= MessageLimits.frameByteCount else {
-                    return JobAnswer(.refused(reason: "'\(prefix)': the listing is too long to be sent"))
-                }
+            let lines = try await store.folders(below: prefix).flatMap { Array("\($0)\n".utf8) }
+            guard lines.count <= MessageLimits.frameByteCount else {
+                return JobAnswer(.refused(reason: "'\(prefix)': the listing is too long to be sent"))
             }
             return JobAnswer(.success(etag: nil, storedByteCount: UInt64(lines.count)), payload: lines)
         }

@@ -47,7 +47,7 @@ package struct JobExecutor: Sendable {
             return await fetches.range(key, byteOffset: byteOffset, byteCount: byteCount)
         case .getFrames(let key, let byteOffset, let byteCounts):
             return await fetches.frames(key, byteOffset: byteOffset, byteCounts: byteCounts)
-        case .list(let prefix): return await fetches.list(prefix)
+        case .listFolders(let prefix): return await fetches.folders(below: prefix)
         // A store that does not pass the probe keeps its uploader from starting, so the verdict is in already.
         case .probe: return JobAnswer(.success(etag: nil, storedByteCount: 0))
         }
@@ -62,7 +62,7 @@ extension UploadJob.Work {
     package var lane: JobLane.Kind {
         switch self {
         case .putPack, .putObject: .write
-        case .getObject, .getRange, .getFrames, .list, .probe: .read
+        case .getObject, .getRange, .getFrames, .listFolders, .probe: .read
         }
     }
 

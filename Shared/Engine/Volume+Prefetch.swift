@@ -23,10 +23,11 @@ extension Volume {
             let part = BlockRange(start: next.start, count: min(next.count, 64))
             if part.count < next.count { prefetch.waiting.prepend(BlockRange(part.end, upTo: next.end)) }
             for run in runsInBucket(of: part) {
-                guard let missing = frames(of: run, { self.prefetch(frame: $0) }) else { continue }
+                // A damaged node is left to a reader, who has somebody to tell.
+                guard let missing = try? frames(of: run, { self.prefetch(frame: $0) }) else { continue }
                 // One round trip for all that the reader needs next, not one after the other.
                 let rest = BlockRange(run.start, upTo: next.end)
-                prefetch.nodes = missing.union(frames(of: rest, { _ in }) ?? [])
+                prefetch.nodes = missing.union((try? frames(of: rest, { _ in })) ?? [])
                 if part.count < next.count { prefetch.waiting.removeFirst() }
                 prefetch.waiting.prepend(rest)
                 return fetchAhead(prefetch.nodes)
@@ -86,10 +87,11 @@ extension Volume {
     }
 
     /// Calls `use` for the frames of a run, or answers the map nodes that are missing.
-    func frames(of run: BlockRange, _ use: (FrameReference) -> Void) -> Set<NodePointer>? {
+    func frames(
+        of run: BlockRange, _ use: (FrameReference) -> Void
+    ) throws(EngineError) -> Set<NodePointer>? {
         var extents: [CommittedExtent] = []
-        // A damaged node is left to a reader, who has somebody to tell.
-        guard let missing = try? map.resolve(run, into: &extents) else { return nil }
+        let missing = try map.resolve(run, into: &extents)
         guard missing.isEmpty else { return Set(missing) }
         var last: FrameReference?
         for case .frame(let frame, _) in extents.map(\.source) where frame != last {

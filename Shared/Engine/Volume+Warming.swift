@@ -12,8 +12,9 @@ struct Warming {
     var nodes: Set<NodePointer> = []
     /// Frames of scattered blocks come up again and again: those of the last leaves.
     var recent: Set<FrameReference> = []
-    /// Frames that the bucket did not give however often it was asked, and what it said of the last one.
-    var lostFrameCount = 0
+    /// Frames that the bucket did not give however often it was asked, and parts of the volume whose map is damaged;
+    /// what is wrong with the last one.
+    var lostCount = 0
     var lossReason = ""
 }
 
@@ -48,16 +49,21 @@ extension Volume {
             let leafEnd = MapGeometry.firstBlock(ofLeaf: MapGeometry.leaf(of: walk.remaining.start) + 1)
             let part = BlockRange(walk.remaining.start, upTo: min(walk.remaining.end, leafEnd))
             if walk.recent.count > 8 * Geometry.blocksPerLeaf { warming?.recent.removeAll(keepingCapacity: true) }
-            if let missing = frames(of: part, { self.warm(frame: $0) }) {
-                warming?.nodes = missing
-                return fetchAhead(missing)
+            do throws(EngineError) {
+                if let missing = try frames(of: part, { self.warm(frame: $0) }) {
+                    warming?.nodes = missing
+                    return fetchAhead(missing)
+                }
+            } catch {
+                lost("a map node: \(error)")
             }
             warming?.remaining = BlockRange(part.end, upTo: walk.remaining.end)
             warming?.progress.doneBlockCount += part.count
         }
         guard let walk = warming, walk.remaining.isEmpty, walk.frames.isEmpty else { return }
-        guard walk.lostFrameCount > 0 else { return stopWarming(.finished) }
-        stopWarming(.stopped("\(walk.lostFrameCount) frames cannot be had; the last one: \(walk.lossReason)"))
+        guard walk.lostCount > 0 else { return stopWarming(.finished) }
+        stopWarming(
+            .stopped("\(walk.lostCount) frames or map nodes cannot be had; the last one: \(walk.lossReason)"))
     }
 
     private func warm(frame: FrameReference) {
@@ -110,15 +116,18 @@ extension Volume {
         case .notFound, .corrupt:
             guard warming?.frames[frame, default: 0] ?? 0 >= limits.damageRetries else { break }
             isDone(frame)
-            warming?.lostFrameCount += 1
-            warming?.lossReason = "\(frame.key): \(failure)"
-            return
+            return lost("\(frame.key): \(failure)")
         // What one frame is refused for, all are.
         case .refused:
             guard warming?.frames[frame, default: 0] ?? 0 >= limits.damageRetries else { break }
             return stopWarming(.stopped("the bucket: \(failure)"))
         }
         warmLater(frame, "the bucket: \(failure)", at: time)
+    }
+
+    private func lost(_ reason: String) {
+        warming?.lostCount += 1
+        warming?.lossReason = reason
     }
 
     private func warmLater(_ frame: FrameReference, _ reason: String, at time: EngineTime) {

@@ -27,8 +27,9 @@ package struct UploadJob: Codable, Sendable {
         /// all of them, verified and decompressed, each an encoded `FrameContents` (Engine/Format) in a frame of its
         /// own.
         case getFrames(key: ObjectKey, byteOffset: UInt64, byteCounts: [UInt32])
-        /// Result payload: the keys below the prefix, one per line.
-        case list(prefix: String)
+        /// Result payload: the names of the folders right below the prefix, one per line, found without listing what is
+        /// in them.
+        case listFolders(prefix: String)
         /// Does this store honour what STORAGE §3 relies on? Fails with `refused` and the reason if not.
         case probe
     }

@@ -18,6 +18,7 @@ package struct ConsistencyProbe: Sendable {
         case oldVersionRead(round: Int)
         case deletedObjectRead
         case notListed
+        case listedAgain
     }
 
     /// Writers in each race.
@@ -162,11 +163,14 @@ extension ConsistencyProbe {
             for try await found in store.keys(prefix: key.name) where found == key { return false }
             return true
         }
+        let isListedAgain = try await isAlways { () throws(ObjectStoreError) in
+            try await store.list(prefix: key.name, after: key, limit: 1).keys.contains(key)
+        }
         try await patiently { () throws(ObjectStoreError) in try await store.delete(key) }
         // An earlier version would be its creation, arriving once more.
         let left = try await version(of: key, "visible", 0...roundCount)
         if left?.number == roundCount - 1 { return [.deletedObjectRead] }
-        return isMissing ? [.notListed] : []
+        return (isMissing ? [.notListed] : []) + (isListedAgain ? [.listedAgain] : [])
     }
 }
 

@@ -148,6 +148,7 @@ extension ConsistencyProbe.Finding: CustomStringConvertible {
         case .oldVersionRead(let round): "a read after overwrite \(round) did not return what was written"
         case .deletedObjectRead: "a deleted object could still be read"
         case .notListed: "an existing object was missing from the listing"
+        case .listedAgain: "a listing that was to go on after an object began before it (start-after is ignored)"
         }
     }
 }

@@ -42,11 +42,15 @@ struct ControlHandlerCacheTests {
     @Test func whatCannotWorkIsRefused() throws {
         let gateway = try GatewayHarness()
         let path = try second(gateway)
+        try Platform.FileSystem.createDirectory(gateway.directory + "/bucket/below")
         let changes: [(CacheChangeRequest.Change, BusFault.Code)] = [
             (.add(directory: gateway.directory + "/missing", byteCount: 1 << 30), .invalidArgument),
             (.add(directory: gateway.directory + "/cache", byteCount: nil), .inUse),
             (.add(directory: gateway.directory + "/journal-a", byteCount: 1 << 30), .inUse),
             (.add(directory: gateway.directory + "/cache/../cache", byteCount: 1 << 30), .inUse),
+            (.add(directory: gateway.directory + "/bucket", byteCount: 1 << 30), .inUse),
+            (.add(directory: gateway.directory + "/bucket/below", byteCount: 1 << 30), .inUse),
+            (.add(directory: gateway.directory, byteCount: 1 << 30), .inUse),
             (.remove(directory: path), .invalidArgument),
             (.remove(directory: gateway.directory + "/cache"), .invalidArgument),
             (.resize(byteCount: 1 << 20), .invalidArgument), (.resize(byteCount: 1 << 60), .invalidArgument),

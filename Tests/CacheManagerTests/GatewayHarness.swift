@@ -66,7 +66,7 @@ final class GatewayHarness: ShardOutlet {
         self.frameCacheByteCount = frameCacheByteCount
         self.gateway = GatewayID(rawValue: gateway)
         directory = NSTemporaryDirectory() + "sluice-cache-test-" + String(Randomness.uint64(), radix: 16)
-        for name in ["/volumes", "/snapshots", "/standbys", "/journal-a", "/journal-b", "/cache"] {
+        for name in ["/volumes", "/snapshots", "/standbys", "/journal-a", "/journal-b", "/cache", "/bucket"] {
             try Platform.FileSystem.createDirectory(directory + name)
         }
         (shard, server, control) = Self.parts(directory, self.gateway, disk, clock, frameCacheByteCount)
@@ -98,7 +98,9 @@ final class GatewayHarness: ShardOutlet {
             registry: VolumeRegistry(path: directory + "/volumes"),
             snapshotFiles: PendingSnapshotFiles(path: directory + "/snapshots"),
             journals: JournalDirectories([directory + "/journal-a", directory + "/journal-b"]), disk: disk,
-            cache: HostedCache(limits: cacheLimits, settings: settings, disk: SharedDisk(disk, threadCount: 8)),
+            cache: HostedCache(
+                limits: cacheLimits, settings: settings, disk: SharedDisk(disk, threadCount: 8),
+                at: clock.time.nanoseconds),
             clock: { clock.time }, random: { Randomness.nonzeroUInt64() })
         let admission = VolumeAdmission(
             journalByteCount: 64 << 20, defaultBufferByteCount: 16 << 20, smallestBufferByteCount: 4 << 20,
@@ -107,6 +109,7 @@ final class GatewayHarness: ShardOutlet {
             shard, DataPlaneServer(shard: shard),
             ControlHandler(
                 shard: shard, admission: admission, cacheSettingsPath: directory + "/cache.json",
+                reservedDirectories: ["/journal-a", "/journal-b", "/bucket"].map { directory + $0 },
                 standbyFiles: StandbyFiles(path: directory + "/standbys"))
         )
     }

@@ -72,9 +72,10 @@ final class MemoryBucket {
                 start += count
             }
             return (.success(etag: object.tag, storedByteCount: UInt64(start) - byteOffset), payloads)
-        case .list(let prefix):
-            let keys = objects.keys.map(\.name).filter { $0.hasPrefix(prefix) }.sorted()
-            return (.success(etag: nil, storedByteCount: 0), [Array(keys.joined(separator: "\n").utf8)])
+        case .listFolders(let prefix):
+            let keys = objects.keys.map(\.name).filter { $0.hasPrefix(prefix) }
+            let folders = Set(keys.compactMap { $0.dropFirst(prefix.count).split(separator: "/").first }).sorted()
+            return (.success(etag: nil, storedByteCount: 0), [Array(folders.joined(separator: "\n").utf8)])
         case .probe: return (.success(etag: nil, storedByteCount: 0), [])
         }
     }

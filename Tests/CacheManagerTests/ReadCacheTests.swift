@@ -198,6 +198,22 @@ struct ReadCacheTests {
         #expect(warming.outcome == "finished" && warming.problem == nil && warming.fetchedByteCount == 1 << 20)
     }
 
+    @Test func warmingTellsOfADamagedMap() throws {
+        let first = try GatewayHarness()
+        let id = try volume(first)
+        try first.stop()
+        var head = try #require(try first.bucket.head(id))
+        // A node of another kind, sound in itself, where the root should be.
+        head.root.tree = head.root.packTable
+        #expect(head.root.tree != nil)
+        first.bucket.put(BucketLayout.head(id), try HeadFormat.encode(head))
+        let second = try GatewayHarness(bucket: first.bucket, gateway: 2)
+        _ = try second.attach("db", force: true)
+        let warming = try warm(second, after: [])
+        #expect(!warming.isRunning && warming.outcome.hasPrefix("stopped: 1 frames or map nodes cannot be had"))
+        #expect(warming.problem?.contains("map node") == true)
+    }
+
     @Test func warmingTellsWhatItWaitsForAndWhatItCouldNotGet() throws {
         let (gateway, _) = try gateway()
         gateway.bucket.frameFailures = [UploadResult.Outcome](repeating: .unavailable(reason: "away"), count: 1000)
@@ -208,7 +224,7 @@ struct ReadCacheTests {
 
         let damaged = [UploadResult.Outcome](repeating: .corrupt(reason: "damaged"), count: 1000)
         let ended = try warm(gateway, after: damaged)
-        #expect(!ended.isRunning && ended.outcome.hasPrefix("stopped: 16 frames cannot be had"))
+        #expect(!ended.isRunning && ended.outcome.hasPrefix("stopped: 16 frames or map nodes cannot be had"))
         #expect(ended.problem?.contains("damaged") == true)
 
         let refused = [UploadResult.Outcome](repeating: .refused(reason: "no credentials"), count: 1000)

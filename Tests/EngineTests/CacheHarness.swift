@@ -26,6 +26,8 @@ final class CacheHarness {
     private var heldReads: [(CacheToken, CacheFile, Int, Int)] = []
     var holdsBucket = false
     var holdsReads = false
+    /// Of these directories nothing is heard.
+    var hanging: Set<CacheDirectoryID> = []
     var readError: SystemError?
     var writeError: SystemError?
     private var lastToken: UInt64 = 0
@@ -48,7 +50,7 @@ final class CacheHarness {
 
     private func open(_ regionLimits: [Int]) {
         for (index, limit) in regionLimits.enumerated() {
-            cache.add(CacheDirectoryID(UInt32(index + 1)), regionLimit: limit)
+            cache.add(CacheDirectoryID(UInt32(index + 1)), regionLimit: limit, at: now)
         }
         run()
     }
@@ -175,6 +177,7 @@ final class CacheHarness {
             cache.handle(.fetched(frame, .success(Self.contents(of: frame).encoded())), at: now)
         case .hasten(let frame): hastened.append(frame)
         case .open(let directory):
+            if hanging.contains(directory) { return }
             for file in files.keys.filter({ $0.directory == directory }).sorted(by: { $0.number < $1.number }) {
                 let scan = CacheRegionScan.scan(regionByteCount: limits.regionByteCount) { start, count in
                     files[file].flatMap { start + count <= $0.count ? Array($0[start..<start + count]) : nil }

@@ -166,7 +166,7 @@ struct ReadCacheTests {
     @Test func directoriesComeAndGoWhileInUse() {
         let harness = CacheHarness(regionLimits: [8])
         for number in 0..<10 { _ = harness.read(CacheHarness.frame(number)) }
-        harness.cache.add(CacheDirectoryID(2), regionLimit: 8)
+        harness.cache.add(CacheDirectoryID(2), regionLimit: 8, at: harness.now)
         harness.run()
         for number in 10..<40 { _ = harness.read(CacheHarness.frame(number)) }
         harness.flush()
@@ -223,12 +223,35 @@ struct ReadCacheTests {
     @Test func warmingTellsWhyItCannotGoOn() {
         let harness = CacheHarness(regionLimits: [])
         #expect(harness.warm(frame) == .success(.notInUse))
-        harness.cache.add(CacheHarness.directory, regionLimit: 12)
+        harness.cache.add(CacheHarness.directory, regionLimit: 12, at: harness.now)
         #expect(harness.cache.status(of: CacheHarness.directory)?.isOpening == true)
         let waiter = CacheWaiter(volume: CacheHarness.volume, token: EffectToken(rawValue: 1))
         harness.cache.warm(frame, for: waiter, at: harness.now)
         harness.run()
         #expect(harness.warmed[waiter] == .success(.busy))
         #expect(harness.warm(frame) == .success(.stored(byteCount: 65_536)))
+    }
+
+    @Test func aDirectoryThatHangsWhileItIsOpenedIsTurnedOff() {
+        let harness = CacheHarness(regionLimits: [8])
+        let slow = CacheDirectoryID(2)
+        harness.hanging = [slow]
+        harness.cache.add(slow, regionLimit: 8, at: harness.now)
+        for number in 0..<40 { _ = harness.read(CacheHarness.frame(number)) }
+        #expect(harness.cache.statistics.recycledCount == 0)
+        // As long as files are found in it, it is at work.
+        harness.pass(harness.limits.openNanoseconds - 1)
+        harness.cache.handle(.found(CacheFile(directory: slow, number: 0), .empty), at: harness.now)
+        harness.pass(harness.limits.openNanoseconds - 1)
+        #expect(harness.cache.status(of: slow)?.isOpening == true)
+        harness.pass(1)
+        #expect(harness.cache.status(of: slow) == nil && harness.cache.nextDeadline == nil)
+        #expect(harness.reports.last == .directoryOff(slow, reason: "no answer from it within 60 s"))
+        for number in 40..<80 { _ = harness.read(CacheHarness.frame(number)) }
+        #expect(harness.cache.statistics.recycledCount > 0)
+        // What comes too late.
+        harness.cache.handle(.found(CacheFile(directory: slow, number: 1), .empty), at: harness.now)
+        harness.cache.handle(.opened(slow, .success(())), at: harness.now)
+        #expect(harness.cache.status(of: slow) == nil)
     }
 }

@@ -260,7 +260,7 @@ struct SchemaSamples {
             .getObject(key: ObjectKey(text())),
             .getRange(key: ObjectKey(text()), byteOffset: random.next(), byteCount: number()),
             .getFrames(key: ObjectKey(text()), byteOffset: random.next(), byteCounts: [number(), number()]),
-            .list(prefix: text()), .probe,
+            .listFolders(prefix: text()), .probe,
         ]
     }
 

@@ -70,6 +70,7 @@ struct ConsistencyProbeTests {
 
     @Test func findsMissingListings() async throws {
         #expect(try await findings(.listsNothing) == [.notListed])
+        #expect(try await findings(.listsFromTheStart) == [.listedAgain])
     }
 
     @Test func anUnavailableStoreIsNeitherSoundNorBroken() async throws {

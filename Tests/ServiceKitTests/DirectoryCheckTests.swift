@@ -47,6 +47,12 @@ struct DirectoryCheckTests {
         #expect(complaints(configuration, [.cache]) == [], "a service checks only what it uses")
     }
 
+    @Test func namesAllDirectoriesThatCannotHoldACache() throws {
+        let directory = try TemporaryDirectory()
+        let names = try prepared(directory).directoriesBesidesCache.map { $0.dropFirst(directory.path.count + 1) }
+        #expect(names.sorted() == ["bucket", "journal", "run", "state"])
+    }
+
     @Test func complainsOfOneDirectoryUsedTwice() throws {
         let directory = try TemporaryDirectory()
         var configuration = try prepared(directory)

@@ -14,7 +14,7 @@ extension Simulation {
             gateway.cacheDisk.removeAll()
         }
         for (index, regionCount) in settings.cacheRegionCounts.enumerated() {
-            gateway.cache.add(CacheDirectoryID(UInt32(index)), regionLimit: regionCount)
+            gateway.cache.add(CacheDirectoryID(UInt32(index)), regionLimit: regionCount, at: engineTime.nanoseconds)
         }
     }
 
@@ -145,7 +145,8 @@ extension Simulation {
         let directory = CacheDirectoryID(UInt32(index))
         if gateway.cache.status(of: directory) == nil {
             // Off or removed: another one in its place, with what was left there.
-            gateway.cache.add(directory, regionLimit: settings.cacheRegionCounts[index])
+            gateway.cache.add(
+                directory, regionLimit: settings.cacheRegionCounts[index], at: engineTime.nanoseconds)
         } else if random.oneIn(2) {
             rare.add(.cacheDirectoryRemoved)
             gateway.cache.remove(directory, isDiscarded: random.oneIn(2))

@@ -38,6 +38,8 @@ package final class FaultyObjectStore: ObjectStore {
         package static let keepsDeleted = Breakage(rawValue: 64)
         package static let listsNothing = Breakage(rawValue: 128)
         package static let flipsBits = Breakage(rawValue: 256)
+        /// Each page of a listing is the first one.
+        package static let listsFromTheStart = Breakage(rawValue: 512)
     }
 
     package var location: String { "faulty " + store.location }
@@ -133,7 +135,8 @@ package final class FaultyObjectStore: ObjectStore {
     package func list(prefix: String, after: ObjectKey?, limit: Int) async throws(ObjectStoreError) -> ObjectPage {
         if await nextFault() == .unavailable { throw .unavailable(.overloaded()) }
         if breakage.contains(.listsNothing) { return ObjectPage(keys: [], isLast: true) }
-        return try await store.list(prefix: prefix, after: after, limit: limit)
+        let start = breakage.contains(.listsFromTheStart) ? nil : after
+        return try await store.list(prefix: prefix, after: start, limit: limit)
     }
 
     private func strike(reading key: ObjectKey) async throws(ObjectStoreError) {

@@ -220,13 +220,13 @@ struct JobExecutorTests {
         }
     }
 
-    @Test func aListingHasOneKeyPerLine() async throws {
-        for name in ["volumes/a/HEAD", "volumes/b/HEAD", "snapshots/c"] {
+    @Test func aListingHasOneFolderPerLine() async throws {
+        for name in ["volumes/a/HEAD", "volumes/b/HEAD", "volumes/b/data/00/1", "snapshots/c"] {
             _ = try await store.put(ObjectKey(name), [], .absent)
         }
-        let answer = await executor.execute(.list(prefix: "volumes/"), payload: [])
-        #expect(String(decoding: answer.payload, as: UTF8.self) == "volumes/a/HEAD\nvolumes/b/HEAD\n")
-        let nothing = await executor.execute(.list(prefix: "other/"), payload: [])
+        let answer = await executor.execute(.listFolders(prefix: "volumes/"), payload: [])
+        #expect(String(decoding: answer.payload, as: UTF8.self) == "a\nb\n")
+        let nothing = await executor.execute(.listFolders(prefix: "other/"), payload: [])
         #expect(nothing == JobAnswer(.success(etag: nil, storedByteCount: 0)))
     }
 
@@ -247,7 +247,7 @@ struct JobExecutorTests {
             .putPack(key: sample.key, plan: sample.plan.encoded()),
             .putObject(key: ObjectKey("a"), precondition: .none), .getObject(key: ObjectKey("a")),
             .getRange(key: ObjectKey("a"), byteOffset: 0, byteCount: 1),
-            .getFrames(key: sample.key, byteOffset: 0, byteCounts: [64]), .list(prefix: ""),
+            .getFrames(key: sample.key, byteOffset: 0, byteCounts: [64]), .listFolders(prefix: ""),
         ] {
             let payload = if case .putPack = work { [Frame(sample.blocks)] } else { [Frame([1])] }
             let answer = await faulty.execute(work, payload: payload)

@@ -109,7 +109,7 @@ struct JobRunnerTests {
         let write = job(1, .putObject(key: ObjectKey("a"), precondition: .absent))
         async let writing: Void = runner.run(write, payload: [Frame([1])], clock: StoppedClock()) { _ in }
         await store.waitUntilEntered()
-        let listed = await answers(runner, job(2, .list(prefix: "")))
+        let listed = await answers(runner, job(2, .listFolders(prefix: "")))
         #expect(listed == [JobAnswer(.success(etag: nil, storedByteCount: 0))])
         store.open()
         await writing

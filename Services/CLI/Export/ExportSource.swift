@@ -95,9 +95,7 @@ struct ExportSource: Sendable {
 
     private static func volumes(in store: any ObjectStore) async throws -> [Head] {
         var heads: [Head] = []
-        for try await key in store.keys(prefix: BucketLayout.volumesPrefix) {
-            let parts = key.name.split(separator: "/")
-            guard parts.count == 3, parts[2] == "HEAD", let id = VolumeID(String(parts[1])) else { continue }
+        for id in try await store.folders(below: BucketLayout.volumesPrefix).compactMap({ VolumeID($0) }) {
             if let head = try await head(of: id, in: store) { heads.append(head) }
         }
         return heads

@@ -16,6 +16,8 @@ package struct CacheLimits: Sendable, Equatable {
     package var reservedRegionCount = 3
     /// A read that takes longer is answered from the bucket.
     package var readNanoseconds: UInt64 = 1_000_000_000
+    /// A directory is not used any more if it says nothing for this long while it is opened.
+    package var openNanoseconds: UInt64 = 60_000_000_000
     /// A chunk that is not full is written after this time, for the next start to find.
     package var flushNanoseconds: UInt64 = 1_000_000_000
     /// Failed or late operations after which a directory is not used any more.
@@ -24,7 +26,5 @@ package struct CacheLimits: Sendable, Equatable {
     package var keptInARow = 8
     package init() {}
 
-    /// With fewer there would be no room for two regions being written, the reserve and anything to recycle.
-    package var smallestRegionCount: Int { reservedRegionCount + 3 }
     package static let largestRegionByteCount = 32 << 20
 }

@@ -4,8 +4,10 @@ import Platform
 
 /// A directory as the cache knows it.
 struct CacheDirectory {
-    /// Its files are being looked at; regions that were not found yet may not be written.
-    var isOpening = true
+    /// Its files are being looked at, and something is to be heard of them by then; regions that were not found yet may
+    /// not be written.
+    var openingDue: UInt64?
+    var isOpening: Bool { openingDue != nil }
     /// It had no room for a region that it should have held.
     var isFull = false
     var errorCount = 0
@@ -20,9 +22,9 @@ struct CacheDirectory {
 /// Directories come, go and change their size while the cache is in use.
 extension ReadCache {
     /// Its files are looked at first: `.open`.
-    package func add(_ directory: CacheDirectoryID, regionLimit: Int) {
+    package func add(_ directory: CacheDirectoryID, regionLimit: Int, at now: UInt64) {
         precondition(directories[directory] == nil && regionLimit >= 0)
-        directories[directory] = CacheDirectory(regionLimit: regionLimit)
+        directories[directory] = CacheDirectory(openingDue: now &+ limits.openNanoseconds, regionLimit: regionLimit)
         append(.open(directory))
     }
 
@@ -55,8 +57,9 @@ extension ReadCache {
 
     // MARK: Opening
 
-    func found(_ file: CacheFile, _ scan: CacheRegionScan) {
+    func found(_ file: CacheFile, _ scan: CacheRegionScan, at now: UInt64) {
         guard var directory = directories[file.directory], directory.isOpening else { return }
+        directory.openingDue = now &+ limits.openNanoseconds
         defer { directories[file.directory] = directory }
         switch scan {
         case .empty: break
@@ -109,13 +112,24 @@ extension ReadCache {
     func opened(_ directory: CacheDirectoryID, _ result: Result<Void, CacheDirectoryFailure>) {
         guard let known = directories[directory] else { return }
         if case .failure(let error) = result {
-            append(.report(.directoryOff(directory, reason: "\(error)")))
-            return remove(directory, isDiscarded: false)
+            return turnOff(directory, "\(error)")
         }
-        directories[directory]?.isOpening = false
+        directories[directory]?.openingDue = nil
         addFreeRegions(to: directory)
         let used = known.regions.reduce(UInt64(0)) { $0 + UInt64(regions[$1].usedByteCount) }
         append(.report(.opened(directory, frames: index.count, byteCount: used)))
+    }
+
+    var nextOpeningDue: UInt64? { directories.values.lazy.compactMap(\.openingDue).min() }
+
+    /// A disk that hangs must not keep the other directories from making room.
+    func giveUpOpening(at now: UInt64) {
+        guard let due = nextOpeningDue, due <= now else { return }
+        let late = directories.filter { $0.value.openingDue.map { $0 <= now } ?? false }.keys
+        for directory in late.sorted() {
+            turnOff(directory, "no answer from it within \(limits.openNanoseconds / 1_000_000_000) s")
+        }
+        recycleIfNeeded()
     }
 
     /// Files that are not there yet, up to the directory's limit; all directories' in turn.

@@ -168,6 +168,10 @@ extension ReadCache {
         guard directories[directory] != nil else { return }
         directories[directory]?.errorCount += 1
         guard let count = directories[directory]?.errorCount, count >= limits.errorLimit else { return }
+        turnOff(directory, reason)
+    }
+
+    func turnOff(_ directory: CacheDirectoryID, _ reason: String) {
         append(.report(.directoryOff(directory, reason: reason)))
         remove(directory, isDiscarded: false)
     }

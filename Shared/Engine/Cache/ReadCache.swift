@@ -159,7 +159,7 @@ package final class ReadCache {
     package func handle(_ event: CacheEvent, at now: UInt64) {
         switch event {
         case .fetched(let frame, let result): fetched(frame, result, at: now)
-        case .found(let file, let scan): found(file, scan)
+        case .found(let file, let scan): found(file, scan, at: now)
         case .opened(let directory, let result): opened(directory, result)
         case .written(let token, let result): written(token, result)
         case .read(let token, let result): didRead(token, result, at: now)
@@ -169,7 +169,7 @@ package final class ReadCache {
 
     package var nextDeadline: UInt64? {
         var due = readDeadlines.first?.due
-        for other in [probationWriter?.flushDue, mainWriter?.flushDue] {
+        for other in [probationWriter?.flushDue, mainWriter?.flushDue, nextOpeningDue] {
             if let other { due = min(due ?? other, other) }
         }
         return due
@@ -183,6 +183,7 @@ package final class ReadCache {
         for queue in [CacheQueue.probation, .main] {
             if let due = writer(queue)?.flushDue, due <= now { flush(queue) }
         }
+        giveUpOpening(at: now)
     }
 
     /// Writes everything that is only in memory, lists included, so that the next start finds all of it.

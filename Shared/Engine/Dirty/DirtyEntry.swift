@@ -44,9 +44,6 @@ struct PartialBlock: Sendable {
 
     init(base: DirtyEntry?) { self.base = base }
 
-    /// All eight sectors are here: nothing below matters.
-    var isWhole: Bool { mask == 0xff }
-
     mutating func set(_ sector: Int, _ entry: DirtyEntry) {
         sectors[sector] = entry
         mask |= 1 << UInt8(sector)

@@ -42,7 +42,6 @@ package final class CommittedMap {
     package var unfoldedPackCount: Int { root.packs.count - foldingPackCount }
     /// Blocks for which these have data: what the next fold has to take in.
     package var deltaBlockCount: Int { delta.blocks.count }
-    package var deltaZeroRangeCount: Int { delta.zeros.count }
     /// Memory held by the index and by cached nodes.
     package var byteCount: Int { delta.byteCount + (folding?.byteCount ?? 0) + cache.byteCount }
 

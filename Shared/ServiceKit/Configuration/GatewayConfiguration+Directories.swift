@@ -28,6 +28,11 @@ extension GatewayConfiguration {
         }
     }
 
+    /// Those that no cache may be put into.
+    package var directoriesBesidesCache: [String] {
+        DirectoryUse.allCases.filter { $0 != .cache }.flatMap(places).map(\.directory.path)
+    }
+
     /// Makes the run directory if only it is missing, then checks that the named directories exist, can be written,
     /// and that no two keys name the same one. All complaints come at once.
     package func checkDirectories(_ uses: [DirectoryUse]) throws(ConfigurationError) {
