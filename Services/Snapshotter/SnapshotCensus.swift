@@ -6,8 +6,8 @@ import ServiceLifecycle
 import Synchronization
 
 /// Counts the snapshots of the bucket after each change made here, once a minute while some are pending and every ten
-/// minutes otherwise, for metrics and health: a scrape must not cost a listing, and many changes in a row only one. What
-/// it reads it also puts right (`CatalogueUpkeep`).
+/// minutes otherwise, for metrics and health: a scrape must not cost a listing, and many changes in a row only one.
+/// What it reads it also puts right (`CatalogueUpkeep`).
 package struct SnapshotCensus: Service, CustomStringConvertible {
     /// Changes are looked for this often.
     private static let step = Duration.seconds(1)
