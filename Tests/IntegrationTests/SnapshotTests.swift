@@ -164,7 +164,7 @@ import Testing
         try gateway.sluice("volume", "create", "copy", "--snapshot", snapshot)
         let cloneTime = ContinuousClock.now - began
         print("\(size): snapshot \(snapshotTime), clone \(cloneTime), the command's own start included")
-        // A debug build on a machine that does other things; the figures are in docs/benchmarks.md.
+        // A debug build on a machine that does other things; docs/benchmarks.md says how they are measured.
         #expect(snapshotTime < .seconds(5) && cloneTime < .seconds(5))
         try gateway.waitForTarget("copy")
         try io("read -P 0x11 0 4M", on: gateway.url("copy"))
