@@ -150,7 +150,8 @@ struct PendingSnapshotsTests {
         #expect(try gateway.cut("db").snapshots.first?.record == first?.record)
     }
 
-    @Test func aThirdCutWaitsForThePlaceOfTheFirst() throws {
+    /// Neither cut can be committed, because the bucket is away, and a third would have something to cut.
+    private func gatewayWithTwoCuts() throws -> GatewayHarness {
         let gateway = try GatewayHarness()
         let volume = try gateway.create()
         gateway.isBucketReachable = false
@@ -159,11 +160,17 @@ struct PendingSnapshotsTests {
             try gateway.cut("db", first: UInt64(value))
         }
         try gateway.write(Self.bytes(3), to: volume.id, sector: 0)
+        return gateway
+    }
+
+    private static let thirdCut = VolumeCutRequest(
+        wishes: [.init(snapshot: SnapshotID(rawValue: 3), volume: VolumeReference("db"))], description: "",
+        createdMilliseconds: 1)
+
+    @Test func aThirdCutWaitsForThePlaceOfTheFirst() throws {
+        let gateway = try gatewayWithTwoCuts()
         var answer: Result<VolumeCutRequest.Reply, BusFault>?
-        let request = VolumeCutRequest(
-            wishes: [.init(snapshot: SnapshotID(rawValue: 3), volume: VolumeReference("db"))], description: "",
-            createdMilliseconds: 1)
-        gateway.control.cut(request, within: .seconds(5)) { answer = $0 }
+        gateway.control.cut(Self.thirdCut, within: .seconds(5)) { answer = $0 }
         for _ in 0..<20 { gateway.pass(0.3) }
         guard case .failure(let fault) = answer else { return #expect(Bool(false), "\(answer as Any)") }
         #expect(fault.code == .busy && fault.message.contains("no snapshot was taken"))
@@ -176,19 +183,9 @@ struct PendingSnapshotsTests {
 
     /// The loop stood still for longer than the caller waits.
     @Test func nothingIsCutAfterTheCallerWasToldSo() throws {
-        let gateway = try GatewayHarness()
-        let volume = try gateway.create()
-        gateway.isBucketReachable = false
-        for value in 1...2 as ClosedRange<UInt8> {
-            try gateway.write(Self.bytes(value), to: volume.id, sector: 0)
-            try gateway.cut("db", first: UInt64(value))
-        }
-        try gateway.write(Self.bytes(3), to: volume.id, sector: 0)
+        let gateway = try gatewayWithTwoCuts()
         var answer: Result<VolumeCutRequest.Reply, BusFault>?
-        let request = VolumeCutRequest(
-            wishes: [.init(snapshot: SnapshotID(rawValue: 3), volume: VolumeReference("db"))], description: "",
-            createdMilliseconds: 1)
-        gateway.control.cut(request, within: .seconds(5)) { answer = $0 }
+        gateway.control.cut(Self.thirdCut, within: .seconds(5)) { answer = $0 }
         gateway.isBucketReachable = true
         gateway.run()
         gateway.pass(6)

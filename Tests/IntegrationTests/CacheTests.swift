@@ -29,17 +29,22 @@ import Testing
         return (result.status, result.error)
     }
 
-    @Test(.timeLimit(.minutes(2)))
-    func directoriesComeAndGoWhileAVolumeIsWarmed() throws {
-        let gateway = try GatewayUnderTest(settings: "cache.size: 256MiB")
-        defer { gateway.tearDown() }
+    /// Starts the gateway with a volume of which so much is in the bucket.
+    private func fill(_ size: String, _ gateway: GatewayUnderTest) throws {
         try gateway.start()
         try gateway.sluice("volume", "create", "disk", "--size", "1GiB", "--compression", "none")
         try gateway.waitForTarget("disk")
         let write = try GatewayUnderTest.run(
-            "qemu-io", ["-f", "raw", "-c", "write -P 0x5a 0 64M", gateway.url("disk")])
+            "qemu-io", ["-f", "raw", "-c", "write -P 0x5a 0 \(size)", gateway.url("disk")])
         try #require(write.status == 0 && !write.output.contains("failed"), "\(write.output)\(write.error)")
         try gateway.sluice("volume", "sync", "disk")
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func directoriesComeAndGoWhileAVolumeIsWarmed() throws {
+        let gateway = try GatewayUnderTest(settings: "cache.size: 256MiB")
+        defer { gateway.tearDown() }
+        try fill("64M", gateway)
 
         let (first, second) = (gateway.path("cache").path, gateway.path("cache-b").path)
         try FileManager.default.createDirectory(atPath: second, withIntermediateDirectories: true)
@@ -77,13 +82,7 @@ import Testing
     func warmingMoreThanFitsIsNoSuccess() throws {
         let gateway = try GatewayUnderTest(settings: "cache.size: 128MiB")
         defer { gateway.tearDown() }
-        try gateway.start()
-        try gateway.sluice("volume", "create", "disk", "--size", "1GiB", "--compression", "none")
-        try gateway.waitForTarget("disk")
-        let write = try GatewayUnderTest.run(
-            "qemu-io", ["-f", "raw", "-c", "write -P 0x5a 0 128M", gateway.url("disk")])
-        try #require(write.status == 0 && !write.output.contains("failed"), "\(write.output)\(write.error)")
-        try gateway.sluice("volume", "sync", "disk")
+        try fill("128M", gateway)
         let (code, reason) = try status(gateway, "volume", "warm", "disk", "--wait")
         #expect(code == 75, "\(reason)")
         #expect(reason.contains("volume disk is not in the cache as a whole: the cache is full"), "\(reason)")
