@@ -10,6 +10,8 @@ package struct CacheManagerConfiguration: Sendable {
     package var admission: VolumeAdmission
     /// `bufferByteCount` is set for each volume.
     package var limits: EngineLimits
+    /// Packs that are put together at once.
+    package var packCount: Int
     package var cacheLimits: CacheLimits
     /// As configured; what was set while running comes before it (`StateDirectory.cacheSettings`).
     package var cacheSettings: CacheSettings
@@ -24,6 +26,7 @@ package struct CacheManagerConfiguration: Sendable {
         limits.bufferByteCount = gateway.journalVolumeBuffer.byteCount
         limits.nodeCacheByteCount = Int(gateway.cacheMemory.byteCount / 4)
         limits.frameCacheByteCount = Int(gateway.cacheMemory.byteCount) - limits.nodeCacheByteCount
+        packCount = Int(gateway.cacheUploadMemory.byteCount) / (limits.packBlockCount * Geometry.blockByteCount)
         cacheLimits = CacheLimits()
         cacheLimits.indexByteCount = Int(gateway.cacheIndexMemory.byteCount)
         cacheSettings = CacheSettings(

@@ -31,6 +31,12 @@ extension Shard {
             read(id, at: byteOffset, into: buffer, bufferOffset..<bufferOffset + byteCount, token: token, of: hosted)
         case .readSegments(let token, let pieces, let buffer): read(pieces, into: buffer, token: token, of: hosted)
         case .saveState(let token, let state): save(state, token: token, of: hosted)
+        case .reservePack(let token):
+            packs.request(token, of: hosted.id)
+            givePacks()
+        case .releasePack:
+            packs.release(of: hosted.id)
+            givePacks()
         case .putPack(let token, let key, let plan, let blocks):
             submit(.putPack(key: key, plan: plan.encoded()), payload: blocks, token, hosted)
         case .putObject(let token, let key, let bytes, let precondition):
@@ -60,6 +66,14 @@ extension Shard {
         guard let engine = hosted.engine else { return }
         engine.handle(event, at: now)
         touch(hosted)
+    }
+
+    /// Gives memory for packs to whoever waits for it.
+    func givePacks() {
+        while let (volume, token) = packs.next() {
+            guard let hosted = volumes[volume] else { preconditionFailure("memory for a volume that has left") }
+            handle(.packReserved(token), of: hosted)
+        }
     }
 
     // MARK: Disk threads

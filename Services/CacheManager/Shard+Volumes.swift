@@ -121,6 +121,8 @@ extension Shard {
         snapshots.volumeLeft(hosted)
         // Tokens begin again with the next engine of this volume: no result of this one may reach it.
         dispatcher.forget(of: hosted.id)
+        packs.forget(hosted.id)
+        givePacks()
         cache.cache.forget(hosted.id)
         // A state saved or a segment made after the removal would be there at the next start.
         guard hosted.diskJobCount == 0 else {

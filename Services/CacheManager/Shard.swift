@@ -28,9 +28,12 @@ package final class Shard {
         package var limits: EngineLimits
         /// Journal writes go straight from the loop into the page cache; false: through a disk thread.
         package var writesInline = true
-        package init(gateway: GatewayID, limits: EngineLimits) {
+        /// Packs that are put together at once, of all volumes.
+        package var packCount: Int
+        package init(gateway: GatewayID, limits: EngineLimits, packCount: Int = 8) {
             self.gateway = gateway
             self.limits = limits
+            self.packCount = packCount
         }
     }
 
@@ -47,6 +50,7 @@ package final class Shard {
 
     package internal(set) var volumes: [VolumeID: HostedVolume] = [:]
     package var dispatcher: UploadDispatcher
+    var packs: PackReservations
     private var touched: [HostedVolume] = []
     private var isSettling = false
     /// Empty between rounds; kept for their memory.
@@ -69,6 +73,7 @@ package final class Shard {
         random: @escaping () -> UInt64
     ) {
         self.settings = settings
+        packs = PackReservations(limit: settings.packCount)
         self.registry = registry
         self.snapshotFiles = snapshotFiles
         self.journals = journals

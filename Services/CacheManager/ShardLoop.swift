@@ -66,7 +66,8 @@ final class ShardLoop {
         let configuration = parts.configuration
         let startingCache = parts.state.cacheSettings(configured: configuration.cacheSettings)
         shard = Shard(
-            settings: Shard.Settings(gateway: parts.gateway, limits: configuration.limits),
+            settings: Shard.Settings(
+                gateway: parts.gateway, limits: configuration.limits, packCount: configuration.packCount),
             registry: VolumeRegistry(path: parts.state.volumesPath),
             snapshotFiles: PendingSnapshotFiles(path: parts.state.snapshotsPath),
             journals: configuration.journals,

@@ -43,6 +43,13 @@ package enum Effect {
     /// Replace the volume's local state atomically and durably. Answered with `.diskWrite`.
     case saveState(EffectToken, LocalState)
 
+    // Memory for packs that are put together, of which the volumes of a shard share a fixed number.
+
+    /// Answered with `.packReserved` when there is memory for one more pack; that may take long.
+    case reservePack(EffectToken)
+    /// One pack's memory is not needed any more; not answered.
+    case releasePack
+
     // The bucket, through uploaders. The payload of `putPack` is the plan's blocks in order.
 
     case putPack(EffectToken, ObjectKey, PackPlan, IOBuffer)
@@ -100,6 +107,8 @@ package enum EngineEvent {
     case segmentPrepared(EffectToken, Result<Void, SystemError>)
     case diskWrite(EffectToken, Result<Void, SystemError>)
     case diskRead(EffectToken, Result<Void, SystemError>)
+    /// Answers `reservePack`.
+    case packReserved(EffectToken)
     /// Answers `putPack`: the decoded directory and where it lies.
     case packStored(EffectToken, Result<StoredPack, BucketFailure>)
     /// Answers `putObject`.

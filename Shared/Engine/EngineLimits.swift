@@ -10,6 +10,10 @@ package struct EngineLimits: Sendable, Equatable {
     package var recordByteCount = 256 << 10
     /// Journal space of the volume (its upload buffer).
     package var bufferByteCount: UInt64 = 4 << 30
+    /// What is dirty may take 1/64 of the upload buffer's size as an index in memory, and always this much. Whole
+    /// blocks never take it all; small writes and scattered trims, which are small in the journal, might.
+    package var smallestIndexByteCount = 1 << 20
+    package var indexByteCount: Int { max(smallestIndexByteCount, Int(bufferByteCount / 64)) }
     /// Blocks in one pack: 16 MiB.
     package var packBlockCount = 4096
     /// And at so many runs of zeroed blocks.

@@ -117,6 +117,7 @@ extension Volume {
     }
 
     private func dropAll(_ answer: VolumeReply) {
+        releasePacks()
         dropLease(answering: answer)
         for waiting in waitingForOpen { reply(waiting.request.origin, answer) }
         waitingForOpen = []

@@ -193,7 +193,7 @@ extension Volume {
         case .prepareSegment: journal.store.retry()
         case .fetch(let item): fetch(item)
         case .warm(let frame): warmAgain(frame)
-        case .pack(let build): retryPack(build, at: time)
+        case .pack(let build): retryPack(build)
         case .mapPack: retryMapPack(at: time)
         case .fold: retryFold(at: time)
         case .putHead: putHead()

@@ -154,10 +154,8 @@ extension Volume {
             blocked.append(waiting)
             return
         }
-        let pool = journal.store
-        let fill = Double(pool.usedByteCount) / Double(pool.totalByteCount)
         let admission = backPressure.admission(
-            byteCount: request.command.journalByteCount, fill: fill, now: time.nanoseconds)
+            byteCount: request.command.journalByteCount, fill: bufferFill, now: time.nanoseconds)
         if held.isEmpty, cuts.writesHeldUntil == nil, admission <= time.nanoseconds, hasRoom(for: request.command) {
             return unsafe apply(request, payload, at: time)
         }
@@ -170,8 +168,16 @@ extension Volume {
         held.append(waiting)
     }
 
+    /// How much of the upload buffer is used: of its space on the disk, or of its index in memory.
+    var bufferFill: Double {
+        max(
+            Double(journal.store.usedByteCount) / Double(journal.store.totalByteCount),
+            Double(dirtyIndexByteCount) / Double(limits.indexByteCount))
+    }
+
     private func hasRoom(for command: VolumeCommand) -> Bool {
-        journal.store.hasRoom(forRecordByteCount: command.journalByteCount + journal.waitingByteCount)
+        dirtyIndexByteCount < limits.indexByteCount
+            && journal.store.hasRoom(forRecordByteCount: command.journalByteCount + journal.waitingByteCount)
     }
 
     /// Lets held commands go whose time has come, in order; those held too long get BUSY.

@@ -79,6 +79,7 @@ package final class Volume {
     var commitCallers = CommitCallers()
     var cuts = CutState()
     var publication: HeadPublication?
+    var packMemory = PackMemory()
     var packReads: [EffectToken: PackBuild] = [:]
     var packPuts: [EffectToken: PackBuild] = [:]
     /// Of a volume that is owned by lease.
@@ -217,6 +218,7 @@ package final class Volume {
         case .segmentPrepared(let token, let result): segmentPrepared(token, result, at: time)
         case .diskWrite(let token, let result): diskWrite(token, result, at: time)
         case .diskRead(let token, let result): diskRead(token, result, at: time)
+        case .packReserved: packReserved(at: time)
         case .packStored(let token, let result): packStored(token, result, at: time)
         case .objectStored(let token, let result): objectStored(token, result, at: time)
         case .object(let token, let result): object(token, result, at: time)
@@ -242,7 +244,8 @@ package final class Volume {
         result.dirtyByteCount = UInt64(dirtyBlockCount) * UInt64(Geometry.blockByteCount)
         result.oldestDirtyMilliseconds =
             (frozen.first ?? active).isEmpty ? nil : (frozen.first ?? active).firstWallMilliseconds
-        result.bufferUsedByteCount = journal.store.usedByteCount
+        result.bufferUsedByteCount = min(
+            journal.store.totalByteCount, UInt64(bufferFill * Double(journal.store.totalByteCount)))
         result.bufferByteCount = journal.store.totalByteCount
         result.mapByteCount = map.byteCount
         result.warming = warming?.progress
@@ -282,6 +285,8 @@ package final class Volume {
 
     /// Pieces of reads that wait for the bucket.
     package var waitCount: Int { fetches.waitCount }
+
+    var dirtyIndexByteCount: Int { active.indexByteCount + frozen.reduce(0) { $0 + $1.indexByteCount } }
 
     var dirtyBlockCount: Int { active.blockCount + frozen.reduce(0) { $0 + $1.blockCount } }
 

@@ -4,13 +4,13 @@ import Glibc
 /// Little-endian integers at byte offsets, bounds checked: the accessors of our journal format.
 extension IOBuffer {
     @inline(__always)
-    package func store<Value: FixedWidthInteger>(_ value: Value, at byteOffset: Int) {
+    package func store<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value, at byteOffset: Int) {
         precondition(byteOffset >= 0 && byteOffset + MemoryLayout<Value>.size <= byteCount)
         unsafe bytes.storeBytes(of: value.littleEndian, toByteOffset: byteOffset, as: Value.self)
     }
 
     @inline(__always)
-    package func load<Value: FixedWidthInteger>(_ type: Value.Type = Value.self, at byteOffset: Int) -> Value {
+    package func load<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type = Value.self, at byteOffset: Int) -> Value {
         precondition(byteOffset >= 0 && byteOffset + MemoryLayout<Value>.size <= byteCount)
         return unsafe Value(littleEndian: bytes.loadUnaligned(fromByteOffset: byteOffset, as: Value.self))
     }

@@ -21,6 +21,7 @@ final class SimulatedGateway {
         case sync(EffectToken, [SegmentID], point: UInt32)
         case read(EffectToken, [Piece], IOBuffer)
         case save(EffectToken, LocalState)
+        case reserve(EffectToken)
     }
 
     /// One contiguous part of a read.
@@ -72,6 +73,7 @@ final class SimulatedGateway {
     var deadline: UInt64?
     var operations: [Int: DiskOperation] = [:]
     var nextOperation = 0
+    var packs: PackReservations
     var callers: [CallerToken: Caller] = [:]
     /// Which of the disk's cuts a call is for, and HEADs that were given for one and not kept yet.
     var cuts: [CallerToken: UInt64] = [:]
@@ -92,8 +94,12 @@ final class SimulatedGateway {
     var savedCommit: CommitID?
     var putsPack = false
 
-    init(index: Int, id: GatewayID, disk: SimulatedDisk, oracle: GatewayOracle, cache: ReadCache) {
+    init(
+        index: Int, id: GatewayID, disk: SimulatedDisk, oracle: GatewayOracle, cache: ReadCache,
+        packs: PackReservations
+    ) {
         self.cache = cache
+        self.packs = packs
         self.index = index
         self.id = id
         segmentCountAtBirth = disk.segmentIDs.count
@@ -105,6 +111,7 @@ final class SimulatedGateway {
     func endLife() {
         life += 1
         volume = nil
+        packs = PackReservations(limit: packs.limit)
         status = .down
         inbox = []
         isBatchScheduled = false

@@ -49,6 +49,13 @@ extension Simulation {
         }
     }
 
+    /// Memory for packs comes late, to whoever waits first.
+    func givePacks(_ gateway: SimulatedGateway) {
+        while let (_, token) = gateway.packs.next() {
+            begin(.reserve(token), on: gateway, after: spread(settings.diskNanoseconds))
+        }
+    }
+
     private func beginRead(
         _ token: EffectToken, _ pieces: [SimulatedGateway.Piece], _ buffer: IOBuffer, _ gateway: SimulatedGateway
     ) throws(Violation) {
@@ -117,6 +124,7 @@ extension Simulation {
             gateway.savedCommit = state.head.commit
             trace.line(now, "g\(gateway.index) state saved: start \(state.start), commit \(state.head.commitNumber)")
             try send(.diskWrite(token, .success(())), to: gateway)
+        case .reserve(let token): try send(.packReserved(token), to: gateway)
         }
     }
 

@@ -96,6 +96,12 @@ extension Simulation {
         case .reply(let origin, let reply): try answer(origin, reply, from: gateway)
         case .prepareSegment, .writeSegment, .syncSegments, .readSegment, .readSegments, .saveState:
             try performDisk(effect, of: gateway)
+        case .reservePack(let token):
+            gateway.packs.request(token, of: self.volume)
+            givePacks(gateway)
+        case .releasePack:
+            gateway.packs.release(of: self.volume)
+            givePacks(gateway)
         case .putPack, .putObject, .getObject, .getRange: try performBucket(effect, of: gateway)
         case .getFrame(let token, let frame, let urgency):
             if urgency == .background { rare.add(.framePrefetched) }
@@ -154,6 +160,9 @@ extension Simulation {
     private func stopped(_ gateway: SimulatedGateway, _ head: Head) throws(Violation) {
         guard head.cleanShutdown else {
             throw Violation(.commitCoversAcknowledged, "stopped without saying so in HEAD")
+        }
+        guard gateway.packs.isUnused else {
+            throw Violation(.effectsAreWellFormed, "stopped with memory for packs in its hands")
         }
         rare.add(.cleanStop)
         crash(gateway, .process)

@@ -50,7 +50,7 @@ extension Simulation {
         case .sync(_, let segments, let point):
             guard random.oneIn(2) else { return }
             for segment in segments { _ = gateway.disk.sync(segment, through: point, random: &random) }
-        case .read: break
+        case .read, .reserve: break
         case .save(_, let state):
             if random.oneIn(2) {
                 gateway.disk.save(state)
@@ -222,7 +222,8 @@ extension Simulation {
         let gateway = SimulatedGateway(
             index: gateways.count, id: GatewayID(rawValue: random.next()), disk: disk,
             oracle: GatewayOracle(sectorCount: settings.volumeByteCount / 512),
-            cache: ReadCache(limits: settings.cacheLimits))
+            cache: ReadCache(limits: settings.cacheLimits),
+            packs: PackReservations(limit: settings.packReservationCount))
         gateways.append(gateway)
         addFrontend(gateway: gateway.index, isAuditor: true)
         return gateway

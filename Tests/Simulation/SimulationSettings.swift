@@ -24,6 +24,7 @@ package struct SimulationSettings {
     }
 
     package var limits = EngineLimits()
+    package var packReservationCount = 1
     package var leafCount = 8
     /// Where most commands go.
     package var hotBlockCount = 256
@@ -83,6 +84,8 @@ package struct SimulationSettings {
         limits.packBlockCount = [4, 8, 16, 64][random.below(4)]
         limits.packZeroRunCount = limits.packBlockCount
         limits.packsInFlight = 1 + random.below(4)
+        packReservationCount = 1 + random.below(4)
+        limits.smallestIndexByteCount = [2, 1024][random.below(2)] << 10
         limits.scatteredFrameBlockCount = [1, 2, 4][random.below(3)]
         limits.contiguousFrameBlockCount = [2, 4, 16][random.below(3)]
         limits.commitBlockCount = [16, 64, 256][random.below(3)]

@@ -10,7 +10,7 @@ final class PackBuild {
     /// Blocks with data, ascending, and where their bytes are.
     let blocks: [(block: BlockIndex, entry: DirtyEntry)]
     let zeroRuns: [BlockRange]
-    /// The blocks' bytes in order; nil before it is begun and once it is stored.
+    /// The blocks' bytes in order; nil while the pack has no memory.
     var buffer: IOBuffer?
     var checksums: [UInt32]
     /// Reads under way.
@@ -50,16 +50,30 @@ struct Commit {
     let cutMilliseconds: UInt64
     let startedAt: UInt64
     var stage = Stage.packs
-    var builds: [PackBuild]
-    var nextBuild = 0
+    let packs: PackDivision
+    /// The next pack of them that was never begun.
+    var nextPack = 0
+    /// Begun and not stored.
+    var builds: [Int: PackBuild] = [:]
+    /// Of these, the ones that failed and wait for memory to be begun again.
+    var failed: Deque<PackBuild> = []
     /// Of the record that declared it; set when that is published.
     var intentSequence = JournalSequence.zero
-    var inFlight = 0
     var stored: [Int: StoredPack] = [:]
     /// Why it does not get on, for people.
     var delayReason: String?
 
+    /// Packs that could be begun if there were memory.
+    var waitingPackCount: Int { failed.count + packs.packCount - nextPack }
+
     var storedPacks: [StoredPack] { stored.sorted { $0.key < $1.key }.map(\.value) }
+}
+
+/// The memory that a volume has for packs, counted in packs.
+struct PackMemory {
+    var heldCount = 0
+    /// Asked for and not given yet.
+    var requestCount = 0
 }
 
 /// Who waits for which commit.

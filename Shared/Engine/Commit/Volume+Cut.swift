@@ -57,8 +57,7 @@ extension Volume {
         guard frozen.isEmpty else { return false }
         if let due = commitDue, due <= time.nanoseconds { return true }
         // Many overwrites fill the journal although little is dirty.
-        return active.blockCount >= limits.commitBlockCount
-            || journal.store.usedByteCount * 2 >= journal.store.totalByteCount
+        return active.entryCount >= limits.commitBlockCount || bufferFill >= 0.5
             || (!held.isEmpty && cuts.writesHeldUntil == nil) || phase == .stopping
     }
 
@@ -87,7 +86,7 @@ extension Volume {
         hastenFold()
         if commit == nil, canUpload { beginCommit(at: time) }
         guard commit != nil else { return }
-        startPacks(at: time)
+        startPacks()
         finishStage(at: time)
     }
 
@@ -97,14 +96,14 @@ extension Volume {
 
     private func beginCommit(at time: EngineTime) {
         if let ending = commitCallers.ending, ending.purpose == .tombstone {
-            return begin(.tombstone, builds: [], at: time)
+            return begin(.tombstone, at: time)
         }
-        if let layer = frozen.first { return begin(.epoch, builds: builds(of: layer), at: time) }
+        if let layer = frozen.first { return begin(.epoch, PackDivision(of: layer, limits: limits), at: time) }
         if active.isEmpty || lease != nil, !opening.lateCommits.isEmpty {
-            return begin(.settling, builds: [], at: time)
+            return begin(.settling, at: time)
         }
         if active.isEmpty, foldRun?.root != nil, commitCallers.ending == nil {
-            return begin(.fold, builds: [], at: time)
+            return begin(.fold, at: time)
         }
         guard let ending = commitCallers.ending, active.isEmpty, inProgress.isEmpty, !journal.hasUnpublished,
             durabilityWaiters.isEmpty
@@ -113,16 +112,16 @@ extension Volume {
         if head.cleanShutdown, foldRun?.root == nil {
             finishEnding(ending.caller)
         } else {
-            begin(.cleanShutdown, builds: [], at: time)
+            begin(.cleanShutdown, at: time)
         }
     }
 
-    private func begin(_ purpose: Commit.Purpose, builds: [PackBuild], at time: EngineTime) {
+    private func begin(_ purpose: Commit.Purpose, _ packs: PackDivision = .none, at time: EngineTime) {
         let layer = purpose == .epoch ? frozen.first : nil
         commit = Commit(
             purpose: purpose, id: random.commitID(), sequence: layer?.lastSequence ?? head.journalSequence,
             cutMilliseconds: layer?.cutMilliseconds ?? head.cutMilliseconds,
-            startedAt: time.nanoseconds, builds: builds)
+            startedAt: time.nanoseconds, packs: packs)
     }
 
     func finishEnding(_ caller: CallerToken) {
@@ -130,66 +129,5 @@ extension Volume {
         commitCallers.ending = nil
         effects.append(.finished(caller, .success(head)))
         commitCallers.failAll(.stopped, &effects)
-    }
-
-    /// Splits a layer into packs: data in block order, zeroed runs with the first packs.
-    private func builds(of layer: DirtyLayer) -> [PackBuild] {
-        var data: [(block: BlockIndex, entry: DirtyEntry)] = []
-        var zeroRuns: [BlockRange] = []
-        let keys = layer.table.sortedKeys()
-        for block in keys {
-            guard let entry = layer.table[block] else { continue }
-            if entry.isZero {
-                zeroRuns.appendMerging(BlockRange(start: block, count: 1))
-            } else {
-                data.append((block, entry))
-            }
-        }
-        for range in layer.zeroRanges.ranges { zeroRuns += range.removing(keys) }
-        zeroRuns.sort { $0.start < $1.start }  // Packs state them in order.
-        let packCount = max(
-            (data.count + limits.packBlockCount - 1) / limits.packBlockCount,
-            (zeroRuns.count + limits.packZeroRunCount - 1) / limits.packZeroRunCount, 1)
-        func part<Element>(_ index: Int, of elements: [Element], _ count: Int) -> [Element] {
-            Array(elements[(index * count..<(index + 1) * count).clamped(to: elements.indices)])
-        }
-        return (0..<packCount).map { index in
-            PackBuild(
-                index: index, blocks: part(index, of: data, limits.packBlockCount),
-                zeroRuns: part(index, of: zeroRuns, limits.packZeroRunCount))
-        }
-    }
-}
-
-extension BlockRange {
-    /// What is left of the range without these blocks (ascending, not all inside).
-    fileprivate func removing(_ blocks: [BlockIndex]) -> [BlockRange] {
-        var low = 0
-        var high = blocks.count
-        while low < high {
-            let middle = (low + high) / 2
-            if blocks[middle] < start { low = middle + 1 } else { high = middle }
-        }
-        var rest: [BlockRange] = []
-        var position = start
-        while low < blocks.count, blocks[low] < end {
-            if blocks[low] > position {
-                rest.append(BlockRange(start: position, count: blocks[low].rawValue - position.rawValue))
-            }
-            position = blocks[low].advanced(by: 1)
-            low += 1
-        }
-        if position < end { rest.append(BlockRange(start: position, count: end.rawValue - position.rawValue)) }
-        return rest
-    }
-}
-
-extension [BlockRange] {
-    fileprivate mutating func appendMerging(_ range: BlockRange) {
-        if let last = self.last, last.end == range.start {
-            self[count - 1].count += range.count
-        } else {
-            append(range)
-        }
     }
 }

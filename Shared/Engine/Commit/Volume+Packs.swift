@@ -1,17 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
+import DequeModule
 import Platform
 import Wire
 
 /// Packs of the running commit: read from the journal, verified, handed to uploaders (STORAGE §3, steps 2-4).
 extension Volume {
-    func startPacks(at time: EngineTime) {
-        while mayStorePacks, let commit, commit.stage == .packs, commit.nextBuild < commit.builds.count,
-            commit.inFlight < limits.packsInFlight
+    /// Asks for memory for the packs that can be begun.
+    func startPacks() {
+        guard mayStorePacks, let commit, commit.stage == .packs else { return }
+        while packMemory.requestCount < commit.waitingPackCount,
+            packMemory.heldCount + packMemory.requestCount < limits.packsInFlight
         {
-            self.commit?.nextBuild += 1
-            self.commit?.inFlight += 1
-            begin(commit.builds[commit.nextBuild], at: time)
+            packMemory.requestCount += 1
+            effects.append(.reservePack(effects.nextToken()))
         }
+    }
+
+    /// There is memory for one pack.
+    func packReserved(at time: EngineTime) {
+        packMemory.requestCount -= 1
+        packMemory.heldCount += 1
+        guard isAlive, mayStorePacks, commit?.stage == .packs, let build = nextBuild() else { return releasePack() }
+        begin(build, at: time)
+    }
+
+    private func nextBuild() -> PackBuild? {
+        if let failed = commit?.failed.popFirst() { return failed }
+        guard let commit, commit.nextPack < commit.packs.packCount, let layer = frozen.first else { return nil }
+        let build = commit.packs.build(commit.nextPack, from: layer)
+        self.commit?.nextPack += 1
+        self.commit?.builds[build.index] = build
+        return build
+    }
+
+    private func releasePack() {
+        packMemory.heldCount -= 1
+        effects.append(.releasePack)
+    }
+
+    /// A volume that ends leaves nothing behind.
+    func releasePacks() { while packMemory.heldCount > 0 { releasePack() } }
+
+    /// Gives the pack's memory back until it is tried again: what the bucket does not take for hours is not kept.
+    private func postpone(_ build: PackBuild, by nanoseconds: UInt64, at time: EngineTime) {
+        build.buffer = nil
+        releasePack()
+        later(.pack(build), after: nanoseconds, at: time)
+    }
+
+    func retryPack(_ build: PackBuild) {
+        if owns(build) { commit?.failed.append(build) }
     }
 
     /// Reads all blocks of the pack into one buffer.
@@ -96,8 +134,7 @@ extension Volume {
         guard build.outstanding == 0, owns(build) else { return }
         if build.isBroken {
             build.failures += 1
-            build.buffer = nil
-            later(.pack(build), after: backoff(build.failures), at: time)
+            postpone(build, by: backoff(build.failures), at: time)
         } else {
             send(build, at: time)
         }
@@ -105,13 +142,13 @@ extension Volume {
 
     /// Is the pack one of the commit that runs now?
     private func owns(_ build: PackBuild) -> Bool {
-        commit.map { build.index < $0.builds.count && $0.builds[build.index] === build } ?? false
+        commit?.builds[build.index] === build
     }
 
     /// Hands a pack to an uploader, each time under a name that was never used.
     private func send(_ build: PackBuild, at time: EngineTime) {
         guard let buffer = build.buffer, let commit else { return }
-        guard mayStorePacks else { return later(.pack(build), after: leasePause, at: time) }
+        guard mayStorePacks else { return postpone(build, by: leasePause, at: time) }
         let name = nextPackName()
         build.name = name
         let blocks = zip(build.blocks, build.checksums).map { (block: $0.block, checksum: $1) }
@@ -135,24 +172,20 @@ extension Volume {
         case .success(let stored) where !build.matches(stored):
             build.failures += 1
             effects.append(.report(.commitDelayed("a pack came back with other blocks than were sent")))
-            later(.pack(build), after: backoff(build.failures), at: time)
+            postpone(build, by: backoff(build.failures), at: time)
         case .success(let stored):
             statisticsCounters.uploadedByteCount += stored.reference.byteCount
             build.buffer = nil
+            releasePack()
+            commit?.builds[build.index] = nil
             commit?.stored[build.index] = stored
-            commit?.inFlight -= 1
             commit?.delayReason = nil
         case .failure(let failure):
             build.failures += 1
             commit?.delayReason = "packs cannot be stored: \(failure)"
             effects.append(.report(.commitDelayed("\(failure)")))
-            later(.pack(build), after: backoff(build.failures), at: time)
+            postpone(build, by: backoff(build.failures), at: time)
         }
-    }
-
-    func retryPack(_ build: PackBuild, at time: EngineTime) {
-        guard owns(build) else { return }
-        if build.buffer == nil { begin(build, at: time) } else { send(build, at: time) }
     }
 }
 

@@ -97,7 +97,7 @@ extension Volume {
         var blockCount = 0
         for layer in frozen where layer.lastSequence <= sequence { blockCount += layer.blockCount }
         if let commit, commit.purpose == .epoch, let first = frozen.first, first.lastSequence <= sequence {
-            for index in commit.stored.keys { blockCount -= commit.builds[index].blocks.count }
+            for pack in commit.stored.values { blockCount -= pack.directory.dataBlockCount }
         }
         return UInt64(max(0, blockCount)) * UInt64(Geometry.blockByteCount)
     }

@@ -10,9 +10,9 @@ extension Volume {
         guard let commit else { return }
         switch commit.stage {
         case .packs:
-            let isStored = commit.stored.count == commit.builds.count
-            let isMutant = mutants.contains(.publishHeadBeforePacks) && commit.nextBuild == commit.builds.count
-            guard isStored || isMutant && !commit.builds.contains(where: { $0.name == nil }) else { return }
+            let isStored = commit.stored.count == commit.packs.packCount
+            let isMutant = mutants.contains(.publishHeadBeforePacks) && commit.nextPack == commit.packs.packCount
+            guard isStored || isMutant && !commit.builds.values.contains(where: { $0.name == nil }) else { return }
             guard commit.purpose != .epoch || !isFoldOverdue || foldRun?.root != nil else {
                 self.commit?.delayReason = "the map has to be folded first" + (foldProblem.map { ": \($0)" } ?? "")
                 return
@@ -28,9 +28,9 @@ extension Volume {
 
     private var references: [PackReference] {
         guard let commit else { return [] }
-        return commit.builds.compactMap { build in
-            commit.stored[build.index]?.reference
-                ?? build.name.map {
+        return (0..<commit.packs.packCount).compactMap { index in
+            commit.stored[index]?.reference
+                ?? commit.builds[index]?.name.map {
                     // Only a broken rule gets here: the pack is named before it is stored.
                     PackReference(
                         owner: head.volume, name: $0, byteCount: UInt64(PackFooter.byteCount) + 64, directoryOffset: 0,
@@ -110,7 +110,7 @@ extension Volume {
         backPressure.didCommit(
             byteCount: UInt64(layer.blockCount) * UInt64(Geometry.blockByteCount),
             nanoseconds: time.nanoseconds - commit.startedAt)
-        effects.append(.report(.committed(number: new.commitNumber, bytes: bytes, packs: commit.builds.count)))
+        effects.append(.report(.committed(number: new.commitNumber, bytes: bytes, packs: commit.storedPacks.count)))
         for caller in commitCallers.frozen.removeFirst() { effects.append(.finished(caller, .success(new))) }
     }
 

@@ -31,7 +31,8 @@ package struct BlockTable<Value: BitwiseCopyable> {
     package var isEmpty: Bool { count == 0 }
 
     /// Bytes held, for budgets.
-    package var byteCount: Int { keys.count * (MemoryLayout<UInt64>.stride + MemoryLayout<Value>.stride) }
+    package var byteCount: Int { keys.count * Self.slotByteCount }
+    package static var slotByteCount: Int { MemoryLayout<UInt64>.stride + MemoryLayout<Value>.stride }
 
     package subscript(_ block: BlockIndex) -> Value? {
         get {
@@ -119,13 +120,12 @@ package struct BlockTable<Value: BitwiseCopyable> {
     }
 
     /// By radix, eleven bits at a time: a third of the time that comparing takes, and nobody is served meanwhile.
-    package func sortedKeys() -> [BlockIndex] {
+    package func sortedKeys(where isWanted: (Value) -> Bool = { _ in true }) -> [BlockIndex] {
         var sorted: [BlockIndex] = []
-        sorted.reserveCapacity(count)
         var bits: UInt64 = 0
-        for key in keys where key != Self.vacant {
-            sorted.append(BlockIndex(key))
-            bits |= key
+        for slot in keys.indices where keys[slot] != Self.vacant && isWanted(values[slot]) {
+            sorted.append(BlockIndex(keys[slot]))
+            bits |= keys[slot]
         }
         var other = sorted
         var shift: UInt64 = 0
@@ -156,8 +156,11 @@ package struct BlockTable<Value: BitwiseCopyable> {
         return capacity
     }
 
-    /// Fibonacci hashing: neighbouring blocks land far apart, so runs do not pile up.
-    private func home(_ key: UInt64) -> Int { Int((key &* 0x9E37_79B9_7F4A_7C15) >> shift) }
+    /// Eight neighbouring blocks share a cache line, since most are written and read together; Fibonacci hashing puts
+    /// such groups far apart, so that longer runs do not pile up.
+    private func home(_ key: UInt64) -> Int {
+        Int(((key >> 3) &* 0x9E37_79B9_7F4A_7C15) >> shift) & ~7 | Int(truncatingIfNeeded: key & 7)
+    }
 
     /// Where the key is, or the vacant slot where it would go. The table is never full.
     private func slot(of key: UInt64) -> Int {

@@ -30,6 +30,13 @@ struct DirtyLayer {
     var isEmpty: Bool { firstSequence == nil }
     /// Blocks that need uploading.
     var blockCount: Int { table.count }
+    /// What packs have to say: blocks and zeroed ranges.
+    var entryCount: Int { table.count + zeroRanges.count }
+    /// Memory that it takes, at most: a table that has just grown has three slots for each entry.
+    var indexByteCount: Int {
+        table.count * 3 * BlockTable<DirtyEntry>.slotByteCount + zeroRanges.count * 2 * MemoryLayout<BlockRange>.stride
+            + (partials.count - freePartials.count) * 2 * MemoryLayout<PartialBlock>.stride
+    }
 
     /// A record of this sequence belongs to the layer, whatever it changes.
     mutating func include(_ sequence: JournalSequence, wallMilliseconds: UInt64) {
@@ -40,6 +47,8 @@ struct DirtyLayer {
         }
         lastSequence = sequence
     }
+
+    mutating func reserveCapacity(blockCount: Int) { table.reserveCapacity(blockCount) }
 
     func lookup(_ block: BlockIndex) -> Hit {
         if let entry = table[block] {

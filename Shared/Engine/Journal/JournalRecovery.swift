@@ -60,9 +60,9 @@ private struct JournalRecovery<Store: SegmentStore> {
     mutating func run(_ ids: [SegmentID]) throws(RecoveryError) -> RecoveredJournal {
         var unsealed: [(id: SegmentID, candidates: [Candidate])] = []
         var tail = chain
-        for id in ids {
-            let footer = try read(id, at: limits.segmentByteCount - SegmentFooter.byteCount, SegmentFooter.byteCount)
-            if let footer = SegmentFooter.decode(footer, volume: volume, segment: id) {
+        let footers = try readFooters(ids)
+        for (id, footer) in zip(ids, footers) {
+            if let footer {
                 guard unsealed.isEmpty else { throw .damaged(id, "sealed although an older segment is not") }
                 try adopt(footer)
                 tail = chain
@@ -83,6 +83,20 @@ private struct JournalRecovery<Store: SegmentStore> {
         journal.lastSequence = chain?.sequence ?? .zero
         journal.lastHeaderChecksum = chain?.checksum ?? 0
         return journal
+    }
+
+    /// nil: not sealed. Makes room for what they may hold: a table that grows step by step is filled twice.
+    private mutating func readFooters(_ ids: [SegmentID]) throws(RecoveryError) -> [SegmentFooter?] {
+        var footers: [SegmentFooter?] = []
+        for id in ids {
+            let bytes = try read(id, at: limits.segmentByteCount - SegmentFooter.byteCount, SegmentFooter.byteCount)
+            footers.append(SegmentFooter.decode(bytes, volume: volume, segment: id))
+        }
+        let dirtyCount = footers.count { $0.map { $0.lastSequence > committed } ?? true }
+        let blockCount = limits.segmentByteCount / Geometry.blockByteCount
+        journal.dirty.reserveCapacity(blockCount: dirtyCount * blockCount)
+        journal.clean.reserveCapacity(blockCount: (footers.count - dirtyCount) * blockCount)
+        return footers
     }
 
     private func read(_ id: SegmentID, at byteOffset: Int, _ byteCount: Int) throws(RecoveryError) -> IOBuffer {

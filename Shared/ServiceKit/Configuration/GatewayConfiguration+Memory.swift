@@ -18,10 +18,13 @@ extension GatewayConfiguration {
             need(cacheIndexMemory.byteCount, "cache.index_memory"),
             need(iscsiWriteMemory.byteCount, "iscsi.write_memory"),
             need(iscsiReadMemory.byteCount, "iscsi.read_memory"),
-            // 20 bytes for each block of 4 KiB in tables that are one to two thirds full.
-            need(journalSize.byteCount / 64, "the index of the journal, 1/64 of journal.size"),
-            // A pack's blocks in the cache manager and in the uploader, and the pack that is made of them.
-            need(UInt64(uploaderWriteSlots) * 48 << 20, "uploads, 48MiB for each of uploader.write_slots"),
+            // Dirty data takes up to 1/64 (EngineLimits.indexByteCount), clean data that is still there as much again.
+            need(journalSize.byteCount / 32, "the index of the journal, 1/32 of journal.size"),
+            need(cacheUploadMemory.byteCount, "cache.upload_memory"),
+            // A pack's blocks in the uploader, and the pack that is made of them.
+            need(UInt64(uploaderWriteSlots) * 32 << 20, "uploads, 32MiB for each of uploader.write_slots"),
+            // A run of frames each (FetchRun), and the answer to it.
+            need(UInt64(uploaderReadSlots) * 8 << 20, "downloads, 8MiB for each of uploader.read_slots"),
             need(128 << 20, "the services themselves"),
         ]
     }

@@ -15,6 +15,7 @@ package struct GatewayConfiguration: Equatable, Sendable {
     package var journalVolumeBuffer = ByteSize.gibibytes(2)
     package var cacheDirectories = [DirectoryPath("/var/lib/sluice/cache")]
     package var cacheSize = ByteSize.gibibytes(16)
+    package var cacheUploadMemory = ByteSize.mebibytes(128)
     package var cacheIndexMemory = ByteSize.mebibytes(64)
     package var cacheMemory = ByteSize.mebibytes(256)
     /// Empty until configured, because no default place would be right.
@@ -29,7 +30,7 @@ package struct GatewayConfiguration: Equatable, Sendable {
     package var iscsiListen = [ListenAddress(host: "0.0.0.0", port: 3260)]
     package var iscsiTargetPrefix = "iqn.2026-11.io.sluice"
     package var iscsiCommandHold = Duration.seconds(20)
-    package var iscsiWriteMemory = ByteSize.mebibytes(512)
+    package var iscsiWriteMemory = ByteSize.mebibytes(256)
     package var iscsiReadMemory = ByteSize.mebibytes(256)
     package var commitInterval = Duration.seconds(10)
     package var uploaderWriteSlots = 4
@@ -76,6 +77,9 @@ package struct GatewayConfiguration: Equatable, Sendable {
         .value(
             "cache.memory", \.cacheMemory, in: .mebibytes(16)...(.tebibytes(1)),
             "Memory for map nodes and blocks that were read."),
+        .value(
+            "cache.upload_memory", \.cacheUploadMemory, in: .mebibytes(16)...(.gibibytes(64)),
+            "Memory for packs of 16MiB on their way to uploaders, of all volumes; what does not fit waits."),
         .value(
             "bucket.url", \.bucketURL, check: checkBucketURL, rangeText: "s3://bucket or file:///path",
             "Where the data lives: a bucket or a directory, which must exist. Required."),
