@@ -14,6 +14,8 @@ package struct EngineLimits: Sendable, Equatable {
     /// blocks never take it all; small writes and scattered trims, which are small in the journal, might.
     package var smallestIndexByteCount = 1 << 20
     package var indexByteCount: Int { max(smallestIndexByteCount, Int(bufferByteCount / 64)) }
+    /// After a restart about so much of what is committed is still read from the journal; more than none.
+    package var recoveredCleanByteCount = 1 << 30
     /// Blocks in one pack: 16 MiB.
     package var packBlockCount = 4096
     /// And at so many runs of zeroed blocks.

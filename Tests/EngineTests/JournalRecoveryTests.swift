@@ -157,4 +157,30 @@ import Wire
             #expect(numbers == [] || numbers == [1] || numbers == [1, 2])
         }
     }
+
+    /// What is committed is not looked up again beyond a limit, and the table of applied requests is complete anyway.
+    @Test func passesOverOldSegmentsThatAreCommitted() throws {
+        let (memory, written) = Self.filled(60)
+        let committed = written[49].sequence
+        var limits = Self.limits
+        limits.recoveredCleanByteCount = 1
+        var sequences: [JournalSequence] = []
+        let recovered = try RecoveredJournal.recover(
+            volume: Self.volume, committed: committed, segments: Array(memory.segments.keys), store: memory,
+            limits: limits
+        ) { sequences.append($0.sequence) }
+        let whole = try RecoveredJournal.recover(
+            volume: Self.volume, committed: committed, segments: Array(memory.segments.keys), store: memory,
+            limits: Self.limits)
+        let oldest = try #require(sequences.first)
+        #expect(oldest > written[0].sequence && oldest <= committed, "the newest committed segment is read")
+        #expect(recovered.dirty.blockCount == 10 && whole.dirty.blockCount == 10)
+        #expect(recovered.clean.blockCount < whole.clean.blockCount && whole.clean.blockCount == 50)
+        #expect(recovered.table.frontends == whole.table.frontends)
+        #expect(recovered.lastSequence == whole.lastSequence && recovered.segmentCount == whole.segmentCount)
+        for (passed, read) in zip(recovered.segments, whole.segments) {
+            #expect(passed.id == read.id && passed.lastSequence == read.lastSequence)
+            #expect(passed.lastCommandSequence >= read.lastCommandSequence)
+        }
+    }
 }

@@ -84,6 +84,7 @@ package struct SimulationSettings {
         limits.packBlockCount = [4, 8, 16, 64][random.below(4)]
         limits.packZeroRunCount = limits.packBlockCount
         limits.packsInFlight = 1 + random.below(4)
+        limits.recoveredCleanByteCount = [1, 1 << 30][random.below(2)]
         packReservationCount = 1 + random.below(4)
         limits.smallestIndexByteCount = [2, 1024][random.below(2)] << 10
         limits.scatteredFrameBlockCount = [1, 2, 4][random.below(3)]

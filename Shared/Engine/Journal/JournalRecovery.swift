@@ -61,8 +61,13 @@ private struct JournalRecovery<Store: SegmentStore> {
         var unsealed: [(id: SegmentID, candidates: [Candidate])] = []
         var tail = chain
         let footers = try readFooters(ids)
+        let unreadCount = unreadCount(footers)
+        reserveCapacity(for: footers.dropFirst(unreadCount))
         for (id, footer) in zip(ids, footers) {
-            if let footer {
+            if let footer, journal.segments.count < unreadCount {
+                passOver(footer)
+                tail = chain
+            } else if let footer {
                 guard unsealed.isEmpty else { throw .damaged(id, "sealed although an older segment is not") }
                 try adopt(footer)
                 tail = chain
@@ -85,18 +90,49 @@ private struct JournalRecovery<Store: SegmentStore> {
         return journal
     }
 
-    /// nil: not sealed. Makes room for what they may hold: a table that grows step by step is filled twice.
-    private mutating func readFooters(_ ids: [SegmentID]) throws(RecoveryError) -> [SegmentFooter?] {
+    /// nil: not sealed.
+    private func readFooters(_ ids: [SegmentID]) throws(RecoveryError) -> [SegmentFooter?] {
         var footers: [SegmentFooter?] = []
         for id in ids {
             let bytes = try read(id, at: limits.segmentByteCount - SegmentFooter.byteCount, SegmentFooter.byteCount)
             footers.append(SegmentFooter.decode(bytes, volume: volume, segment: id))
         }
-        let dirtyCount = footers.count { $0.map { $0.lastSequence > committed } ?? true }
-        let blockCount = limits.segmentByteCount / Geometry.blockByteCount
-        journal.dirty.reserveCapacity(blockCount: dirtyCount * blockCount)
-        journal.clean.reserveCapacity(blockCount: (footers.count - dirtyCount) * blockCount)
         return footers
+    }
+
+    private func isClean(_ footer: SegmentFooter?) -> Bool { footer.map { $0.lastSequence <= committed } ?? false }
+
+    /// How many segments are taken as they are. What the bucket has is read from there if need be; only the newest of
+    /// it is looked up here, so that a restart does not take longer the more of it there is. The newest segment with
+    /// records is always read: it begins with the table of applied requests.
+    private func unreadCount(_ footers: [SegmentFooter?]) -> Int {
+        var position = footers.count
+        var byteCount = 0
+        while position > 0, !isClean(footers[position - 1]) || byteCount < limits.recoveredCleanByteCount {
+            position -= 1
+            if let footer = footers[position], isClean(footer), footer.recordCount > 0 {
+                byteCount += limits.segmentByteCount
+            }
+        }
+        return position
+    }
+
+    /// Makes room for what they may hold: a table that grows step by step is filled twice.
+    private mutating func reserveCapacity(for footers: ArraySlice<SegmentFooter?>) {
+        let cleanCount = footers.count(where: isClean)
+        let blockCount = limits.segmentByteCount / Geometry.blockByteCount
+        journal.dirty.reserveCapacity(blockCount: (footers.count - cleanCount) * blockCount)
+        journal.clean.reserveCapacity(blockCount: cleanCount * blockCount)
+    }
+
+    private mutating func passOver(_ footer: SegmentFooter) {
+        var segment = Segment(id: footer.segment, state: .sealed)
+        if footer.recordCount > 0 {
+            segment.lastCommandSequence = footer.lastSequence
+            segment.lastIntentSequence = footer.lastSequence
+            chain = (footer.lastSequence, footer.lastHeaderChecksum)
+        }
+        adopt(segment, footer)
     }
 
     private func read(_ id: SegmentID, at byteOffset: Int, _ byteCount: Int) throws(RecoveryError) -> IOBuffer {
