@@ -23,7 +23,8 @@ package struct UploadDispatcher {
     package enum Lane: Int, CaseIterable, Sendable { case read, write }
 
     package struct Limits: Sendable {
-        /// An uploader heard nothing from for this long is lost; it announces itself once a second.
+        /// An uploader heard nothing from for this long is lost; it announces itself once a second. For one that hangs:
+        /// that a process ended is told by the end of its connection, at once.
         package var silenceNanoseconds: UInt64 = 5_000_000_000
         /// Given to an uploader beyond the job's own timeout before the job counts as lost.
         package var graceNanoseconds: UInt64 = 2_000_000_000
