@@ -50,6 +50,8 @@ package final class HostedVolume {
         VolumeAdmission.Existing(name: lastHead.name, uploadBufferByteCount: limits.bufferByteCount)
     }
     package var name: String { lastHead.name }
+    /// What commands can fill of the reserved buffer; all of it as long as the journal is not open.
+    package var usableBufferByteCount: UInt64 { engine?.statistics.bufferByteCount ?? limits.bufferByteCount }
 
     /// nil until it is known how the opening ended.
     func openingOutcome() -> Result<Void, VolumeFailure>? {
@@ -84,7 +86,7 @@ package final class HostedVolume {
             dirtyByteCount: statistics?.dirtyByteCount ?? 0,
             oldestDirtySeconds: oldestDirtySeconds(at: wallMilliseconds),
             uploadBufferUsedByteCount: statistics?.bufferUsedByteCount ?? 0,
-            uploadBufferByteCount: limits.bufferByteCount, reads: statistics.map(VolumeReadFigures.init),
+            uploadBufferByteCount: usableBufferByteCount, reads: statistics.map(VolumeReadFigures.init),
             lease: head.leaseMilliseconds.map {
                 VolumeLease(milliseconds: $0, isHeld: statistics?.lease?.isHeld ?? false)
             })

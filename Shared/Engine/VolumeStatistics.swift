@@ -21,6 +21,7 @@ package struct VolumeStatistics: Equatable, Sendable {
     package var bufferUsedByteCount: UInt64 = 0
     package var bufferByteCount: UInt64 = 0
     /// Memory of the map: its nodes, and the index of what was committed since the last fold.
+    /// What commands can fill; the journal's reserve, which they never take, is not in it.
     package var mapByteCount = 0
     package var readByteCount: UInt64 = 0
     package var readCount: UInt64 = 0
