@@ -42,12 +42,15 @@ struct ControlHandlerCacheTests {
     @Test func whatCannotWorkIsRefused() throws {
         let gateway = try GatewayHarness()
         let path = try second(gateway)
-        try Platform.FileSystem.createDirectory(gateway.directory + "/bucket/below")
+        for name in ["/bucket/below", "/cache/below"] {
+            try Platform.FileSystem.createDirectory(gateway.directory + name)
+        }
         let changes: [(CacheChangeRequest.Change, BusFault.Code)] = [
             (.add(directory: gateway.directory + "/missing", byteCount: 1 << 30), .invalidArgument),
             (.add(directory: gateway.directory + "/cache", byteCount: nil), .inUse),
             (.add(directory: gateway.directory + "/journal-a", byteCount: 1 << 30), .inUse),
             (.add(directory: gateway.directory + "/cache/../cache", byteCount: 1 << 30), .inUse),
+            (.add(directory: gateway.directory + "/cache/below", byteCount: 1 << 30), .inUse),
             (.add(directory: gateway.directory + "/bucket", byteCount: 1 << 30), .inUse),
             (.add(directory: gateway.directory + "/bucket/below", byteCount: 1 << 30), .inUse),
             (.add(directory: gateway.directory, byteCount: 1 << 30), .inUse),
