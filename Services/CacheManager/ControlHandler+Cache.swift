@@ -104,7 +104,7 @@ extension ControlHandler {
             }
             guard settings.directories.count > 1 else {
                 throw BusFault(
-                    .invalidArgument, "\(directory) is the only cache directory; add another one before it goes")
+                    .inUse, "\(directory) is the only cache directory; add another one before it goes")
             }
             let share = settings.byteCount / UInt64(settings.directories.count)
             settings.directories.removeAll { $0 == directory }
