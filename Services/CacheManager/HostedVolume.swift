@@ -100,7 +100,10 @@ package final class HostedVolume {
 
     package func status(bucketProblem: String?) -> (VolumeStatus, reason: String) {
         if let problem { return (.failed, problem) }
-        if errand == .deleting { return (.deleting, "being marked as deleted in the bucket") }
+        if errand == .deleting {
+            let delay = bucketProblem ?? engine?.statistics.commitDelayReason
+            return (.deleting, "being marked as deleted in the bucket" + (delay.map { ": " + $0 } ?? ""))
+        }
         switch engine?.statistics.phase {
         case nil: return (.opening, "recovering its journal")
         case .opening:
