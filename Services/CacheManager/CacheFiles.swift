@@ -23,6 +23,8 @@ package final class CacheFiles {
     private var order: [CacheFile] = []
     /// The directories themselves, locked against other processes.
     private var locks: [CacheDirectoryID: BlockFile] = [:]
+    /// Those to be locked, for as long as nobody gives them up.
+    private var wanted: Set<CacheDirectoryID> = []
 
     package init(disk: SharedDisk, regionByteCount: Int) {
         self.disk = disk
@@ -31,7 +33,10 @@ package final class CacheFiles {
 
     package func name(_ directory: CacheDirectoryID, _ path: String) { paths[directory] = path }
     /// Lets others have the directory.
-    package func unlock(_ directory: CacheDirectoryID) { locks[directory] = nil }
+    package func unlock(_ directory: CacheDirectoryID) {
+        wanted.remove(directory)
+        locks[directory] = nil
+    }
     package func path(of directory: CacheDirectoryID) -> String? { paths[directory] }
 
     private func path(of file: CacheFile) -> String {
@@ -129,6 +134,7 @@ package final class CacheFiles {
         then finish: @escaping (Result<Void, CacheDirectoryFailure>) -> Void
     ) {
         let path = paths[directory] ?? "."
+        wanted.insert(directory)
         disk.run(for: directory) { () -> Result<(BlockFile, [UInt32]), CacheDirectoryFailure> in
             Result { () throws(CacheDirectoryFailure) in
                 let lock = try Self.lock(path)
@@ -142,6 +148,8 @@ package final class CacheFiles {
             switch result {
             case .failure(let failure): finish(.failure(failure))
             case .success((let lock, let numbers)):
+                // Given up while its disk did not answer: others may have it as soon as the answer comes.
+                guard self.wanted.contains(directory) else { return }
                 self.locks[directory] = lock
                 self.scan(numbers[...], of: directory, found: found) { finish(.success(())) }
             }

@@ -104,7 +104,7 @@ extension ControlHandler {
             }
             guard settings.directories.count > 1 else {
                 throw BusFault(
-                    .invalidArgument, "\(directory) is the only cache directory; add another one before it goes")
+                    .inUse, "\(directory) is the only cache directory; add another one before it goes")
             }
             let share = settings.byteCount / UInt64(settings.directories.count)
             settings.directories.removeAll { $0 == directory }
@@ -129,28 +129,18 @@ extension ControlHandler {
             throw BusFault(
                 .invalidArgument, "the cache cannot be larger than \(GatewayConfiguration.largestCache)")
         }
-        var caches = Set(old.directories.compactMap { Platform.FileSystem.realPath($0) })
-        let others = reserved.compactMap { Platform.FileSystem.realPath($0) }
+        let others =
+            old.directories.map { CacheDirectoryRule.Other(path: $0, use: "of the cache") }
+            + reserved.map { CacheDirectoryRule.Other(path: $0, use: "of this gateway") }
         for directory in settings.directories where !old.directories.contains(directory) {
             if let reason = Platform.FileSystem.whyNotUsable(directory: directory) {
                 throw BusFault(.invalidArgument, reason)
             }
-            guard let real = Platform.FileSystem.realPath(directory), caches.insert(real).inserted else {
-                throw BusFault(.inUse, "\(directory) is in use already as a cache directory")
-            }
-            // What the cache writes and removes in its directory must not be taken for a part of something else.
-            if let other = others.first(where: { Self.isInside(real, $0) || Self.isInside($0, real) }) {
-                throw BusFault(
-                    .inUse,
-                    "\(directory) is, lies in or holds \(other), which the gateway uses for something else; the cache "
-                        + "needs a directory of its own")
+            if let reason = CacheDirectoryRule.refusal(of: directory, beside: others) {
+                throw BusFault(.inUse, reason)
             }
             do { _ = try CacheFiles.lock(directory) } catch { throw BusFault(.inUse, error.description) }
         }
-    }
-
-    private static func isInside(_ path: String, _ directory: String) -> Bool {
-        path == directory || directory == "/" || path.hasPrefix(directory + "/")
     }
 
     private static func save(_ settings: CacheSettings, to path: String) throws(BusFault) {

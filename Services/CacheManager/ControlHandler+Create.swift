@@ -9,11 +9,12 @@ extension ControlHandler {
         _ request: VolumeCreateRequest, within timeout: Duration, answer: @escaping Answer<VolumeDescription>
     ) {
         attempt(answer) { () throws(BusFault) in
-            let buffer = try admit(request)
+            try check(request)
             guard let snapshot = request.snapshot else {
                 guard let byteCount = request.byteCount else {
                     throw BusFault(.invalidArgument, "give the volume's size, or a snapshot to make it from")
                 }
+                let buffer = try uploadBuffer(of: request)
                 let head = newHead(request, byteCount: byteCount, uploadBufferByteCount: buffer, from: nil)
                 return create(head, within: timeout, answer: answer)
             }
@@ -23,22 +24,28 @@ extension ControlHandler {
 
     /// What is known of a volume before its snapshot is there.
     package func check(_ request: VolumeCreateCheckRequest) throws(BusFault) -> VolumeCreateCheckRequest.Reply {
-        _ = try admit(request.create)
-        // Another gateway's is judged when its recovery point is there.
-        if let source = try? volume(request.source), let byteCount = request.create.byteCount {
-            try checkSize(byteCount, holds: source.head)
+        try check(request.create)
+        // Another gateway's is judged when its recovery point is there. Whether there is such a volume comes before
+        // what this gateway has room for: freeing space for a name that was mistyped would be in vain.
+        if let source = try? volume(request.source) {
+            if let byteCount = request.create.byteCount { try checkSize(byteCount, holds: source.head) }
+            _ = try uploadBuffer(of: request.create)
         }
         return VolumeCreateCheckRequest.Reply()
     }
 
-    /// - Returns: the volume's upload buffer.
-    private func admit(_ request: VolumeCreateRequest) throws(BusFault) -> UInt64 {
+    /// What no source and no free space would change.
+    private func check(_ request: VolumeCreateRequest) throws(BusFault) {
         try checkName(request.name)
         try admission.checkSettings(
             compression: request.compression, commitIntervalSeconds: request.commitIntervalSeconds)
         if let lease = request.leaseMilliseconds { try admission.checkLease(milliseconds: lease) }
         if let byteCount = request.byteCount { try admission.checkSize(byteCount) }
-        return try admission.uploadBuffer(request.uploadBufferByteCount, among: reservations(except: nil))
+        _ = try admission.uploadBuffer(request.uploadBufferByteCount)
+    }
+
+    private func uploadBuffer(of request: VolumeCreateRequest) throws(BusFault) -> UInt64 {
+        try admission.uploadBuffer(request.uploadBufferByteCount, among: reservations(except: nil))
     }
 
     private func checkSize(_ byteCount: UInt64, holds source: Head) throws(BusFault) {
@@ -69,8 +76,7 @@ extension ControlHandler {
                 let byteCount = request.byteCount ?? source.byteCount
                 try self.checkSize(byteCount, holds: source)
                 try self.admission.checkSize(byteCount)
-                let buffer = try self.admission.uploadBuffer(
-                    request.uploadBufferByteCount, among: self.reservations(except: nil))
+                let buffer = try self.uploadBuffer(of: request)
                 let head = self.newHead(
                     request, byteCount: byteCount, uploadBufferByteCount: buffer, from: (snapshot, source))
                 let pin = SnapshotPin(

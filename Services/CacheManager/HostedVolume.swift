@@ -50,6 +50,8 @@ package final class HostedVolume {
         VolumeAdmission.Existing(name: lastHead.name, uploadBufferByteCount: limits.bufferByteCount)
     }
     package var name: String { lastHead.name }
+    /// What commands can fill of the reserved buffer; all of it as long as the journal is not open.
+    package var usableBufferByteCount: UInt64 { engine?.statistics.bufferByteCount ?? limits.bufferByteCount }
 
     /// nil until it is known how the opening ended.
     func openingOutcome() -> Result<Void, VolumeFailure>? {
@@ -84,7 +86,7 @@ package final class HostedVolume {
             dirtyByteCount: statistics?.dirtyByteCount ?? 0,
             oldestDirtySeconds: oldestDirtySeconds(at: wallMilliseconds),
             uploadBufferUsedByteCount: statistics?.bufferUsedByteCount ?? 0,
-            uploadBufferByteCount: limits.bufferByteCount, reads: statistics.map(VolumeReadFigures.init),
+            uploadBufferByteCount: usableBufferByteCount, reads: statistics.map(VolumeReadFigures.init),
             lease: head.leaseMilliseconds.map {
                 VolumeLease(milliseconds: $0, isHeld: statistics?.lease?.isHeld ?? false)
             })
@@ -98,7 +100,10 @@ package final class HostedVolume {
 
     package func status(bucketProblem: String?) -> (VolumeStatus, reason: String) {
         if let problem { return (.failed, problem) }
-        if errand == .deleting { return (.deleting, "being marked as deleted in the bucket") }
+        if errand == .deleting {
+            let delay = bucketProblem ?? engine?.statistics.commitDelayReason
+            return (.deleting, "being marked as deleted in the bucket" + (delay.map { ": " + $0 } ?? ""))
+        }
         switch engine?.statistics.phase {
         case nil: return (.opening, "recovering its journal")
         case .opening:

@@ -30,8 +30,9 @@ extension Shard {
         }
     }
 
-    /// On a link of 256 KiB/s, which is the slowest that is of use.
-    private static func transferMilliseconds(_ byteCount: Int) -> UInt32 { UInt32(byteCount / 256) }
+    private static func transferMilliseconds(_ byteCount: Int) -> UInt32 {
+        UInt32(SlowestLink.milliseconds(byteCount: byteCount))
+    }
 
     func submit(_ work: UploadJob.Work, payload: IOBuffer?, _ token: EffectToken, _ hosted: HostedVolume) {
         let lease = work.isOfHead ? hosted.engine?.head.leaseMilliseconds : nil

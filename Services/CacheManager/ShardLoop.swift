@@ -55,7 +55,7 @@ final class ShardLoop {
     private var frames: [Frame] = []
     private var hasSent = false
     private var lastRound = MonotonicClock.now()
-    private var reportLogs: [VolumeID: EngineReportLog] = [:]
+    var reportLogs: [VolumeID: EngineReportLog] = [:]
     lazy var router = ControlRouter(self)
 
     /// On the loop's own thread: ZeroMQ sockets belong to the thread that makes them.
@@ -101,6 +101,7 @@ final class ShardLoop {
         }
         timer = loop.makeTimer {}
         healthTimer = loop.makeTimer { [unowned self] in reportHealth() }
+        socket.onPeerGone = { [unowned self] peer in gone(peer) }
         try socket.attach(to: loop) { [unowned self] in iterate() }
         reportHealth()
         for path in startingCache.abandoned { clear(path) }
@@ -316,6 +317,21 @@ final class ShardLoop {
         shard.uploadResult(result, payloads: message.payload.map(\.array), from: message.envelope.sender)
     }
 
+    /// A connection ended. An uploader's jobs are given to another or told to their owners now; if it lives after
+    /// all, its next announcement brings it back. A frontend keeps its place: it may come back on a new connection, and
+    /// until then its silence decides, because a revoked one can never return.
+    private func gone(_ peer: PeerIdentity) {
+        for (uploader, _) in uploaders.filter({ $0.value == peer }) {
+            forget(uploader)
+            shard.uploaderLost(uploader)
+        }
+    }
+
+    private func forget(_ uploader: ServiceInstance) {
+        uploaders[uploader] = nil
+        parts.logger.warning("Uploader lost", metadata: ["instance": "\(uploader)"])
+    }
+
     private func decode<Value: Decodable>(_ type: Value.Type, from message: IncomingMessage) -> Value? {
         do throws(MessageError) {
             return try message.decodeBody(type)
@@ -431,37 +447,10 @@ extension ShardLoop: ShardOutlet {
         let header = MessageSocket.Header(
             .uploadJob, requestID: job.id, timeoutMilliseconds: job.timeoutMilliseconds)
         guard socket.send(header, body: body, payload: payload, to: peer) == .sent else {
-            uploaders[uploader] = nil
-            parts.logger.warning("Uploader lost", metadata: ["instance": "\(uploader)"])
+            forget(uploader)
             return false
         }
         hasSent = true
         return true
-    }
-
-    func report(_ report: EngineReport, of hosted: HostedVolume) {
-        reportLogs[hosted.id, default: EngineReportLog()].log(report, of: hosted, to: parts.logger)
-    }
-
-    func report(_ report: CacheReport, of cache: HostedCache) {
-        CacheReportLog.log(report, of: cache, to: parts.logger)
-    }
-
-    func report(_ report: StandbyReport, of volume: VolumeID, name: String) {
-        var metadata: Logger.Metadata = ["volume": "\(name)", "id": "\(volume)"]
-        switch report {
-        case .taking(let owner, let isHandedOver):
-            metadata["owner"] = "\(owner)"
-            metadata["reason"] = isHandedOver ? "its owner has shut it down" : "the lease has run out"
-            parts.logger.notice("Taking a volume over", metadata: metadata)
-        case .taken(let generation):
-            metadata["generation"] = "\(generation.rawValue)"
-            parts.logger.notice("Volume taken over", metadata: metadata)
-        case .lostRace: parts.logger.notice("Somebody else wrote HEAD first: waiting again", metadata: metadata)
-        case .cannotTake(let reason):
-            metadata["reason"] = "\(reason)"
-            parts.logger.error("A volume whose lease has run out cannot be taken over", metadata: metadata)
-        case .volumeDeleted: parts.logger.notice("Standby ends: the volume was deleted", metadata: metadata)
-        }
     }
 }

@@ -20,10 +20,11 @@ package enum JobOwner: Hashable, Sendable {
 ///
 /// Sans-I/O and owned by the shard: time comes in as nanoseconds of the monotonic clock, actions come out.
 package struct UploadDispatcher {
-    package enum Lane: Int, CaseIterable, Sendable { case read, write }
+    package typealias Lane = UploadJob.Lane
 
     package struct Limits: Sendable {
-        /// An uploader heard nothing from for this long is lost; it announces itself once a second.
+        /// An uploader heard nothing from for this long is lost; it announces itself once a second. For one that hangs:
+        /// that a process ended is told by the end of its connection, at once.
         package var silenceNanoseconds: UInt64 = 5_000_000_000
         /// Given to an uploader beyond the job's own timeout before the job counts as lost.
         package var graceNanoseconds: UInt64 = 2_000_000_000
@@ -93,7 +94,7 @@ package struct UploadDispatcher {
     ) -> UInt64 {
         let id = nextID
         nextID += 1
-        let lane = Self.lane(of: work)
+        let lane = work.lane
         jobs[id] = Job(
             id: id, owner: owner, work: work, payload: payload, timeoutMilliseconds: timeoutMilliseconds, lane: lane,
             isBackground: isBackground && lane == .read)
@@ -202,13 +203,6 @@ package struct UploadDispatcher {
     package mutating func takeActions(_ taken: inout [Action]) {
         taken.append(contentsOf: actions)
         actions.removeAll(keepingCapacity: true)
-    }
-
-    private static func lane(of work: UploadJob.Work) -> Lane {
-        switch work {
-        case .putPack, .putObject: .write
-        case .getObject, .getRange, .getFrames, .listFolders, .probe: .read
-        }
     }
 
     private mutating func assign(at now: UInt64) {

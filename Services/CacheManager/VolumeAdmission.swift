@@ -78,8 +78,8 @@ package struct VolumeAdmission: Sendable {
         }
     }
 
-    /// The journal space for a volume that wants `wanted` bytes (nil: the default), if it fits beside the others.
-    package func uploadBuffer(_ wanted: UInt64?, among existing: [Existing]) throws(BusFault) -> UInt64 {
+    /// The journal space for a volume that wants `wanted` bytes (nil: the default), if that is possible at all.
+    package func uploadBuffer(_ wanted: UInt64?) throws(BusFault) -> UInt64 {
         let byteCount = wanted ?? defaultBufferByteCount
         guard byteCount >= smallestBufferByteCount else {
             throw BusFault(
@@ -93,6 +93,12 @@ package struct VolumeAdmission: Sendable {
                 "an upload buffer of \(Self.mebibytes(byteCount)) is larger than journal.size "
                     + "(\(Self.mebibytes(journalByteCount))); choose a smaller one or raise journal.size")
         }
+        return byteCount
+    }
+
+    /// The same, if it fits beside the others.
+    package func uploadBuffer(_ wanted: UInt64?, among existing: [Existing]) throws(BusFault) -> UInt64 {
+        let byteCount = try uploadBuffer(wanted)
         let used = existing.reduce(UInt64(0)) { $0 + $1.uploadBufferByteCount }
         let free = journalByteCount > used ? journalByteCount - used : 0
         guard byteCount <= free else {

@@ -21,7 +21,7 @@ package struct VolumeMetrics {
             name = hosted.name
             status = hosted.status(bucketProblem: bucketProblem).0
             statistics = hosted.engine?.statistics
-            uploadBufferByteCount = hosted.limits.bufferByteCount
+            uploadBufferByteCount = hosted.usableBufferByteCount
             recoveryPointMilliseconds = hosted.head.cutMilliseconds
             oldestDirtySeconds = hosted.oldestDirtySeconds(at: wallMilliseconds)
         }

@@ -91,6 +91,11 @@ package struct CatalogueUpkeep: Sendable {
     private func look(
         at pin: SnapshotPin, of record: SnapshotRecord, _ view: View, _ known: inout Findings
     ) async throws(BusFault) -> Bool {
+        // Most pins are of clones that are in use, and nothing follows from their HEADs: an active one falls only when
+        // its volume is deleted, which our own are not as long as we have them, and when nothing else may need it.
+        if pin.state == .active, view.pending.volumes.contains(pin.volume) || view.mayHaveRoots(of: pin.volume) {
+            return false
+        }
         if known.heads[pin.volume] == nil {
             known.heads[pin.volume] = .some(try await recoveryPoints.head(of: pin.volume))
         }

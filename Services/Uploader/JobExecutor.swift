@@ -59,13 +59,6 @@ package struct JobExecutor: Sendable {
 }
 
 extension UploadJob.Work {
-    package var lane: JobLane.Kind {
-        switch self {
-        case .putPack, .putObject: .write
-        case .getObject, .getRange, .getFrames, .listFolders, .probe: .read
-        }
-    }
-
     /// What is known of a job that did not end in time.
     package func timeoutOutcome(milliseconds: UInt32, hasStarted: Bool) -> UploadResult.Outcome {
         let reason = hasStarted ? "no answer from the bucket within \(milliseconds) ms" : "no slot was free in time"

@@ -5,8 +5,6 @@ import Synchronization
 /// (ARCHITECTURE §4). Several cache managers may each fill what was announced to all, so some jobs wait here, in the
 /// order they came.
 package final class JobLane: Sendable {
-    package enum Kind: Sendable { case read, write }
-
     private struct State {
         var running = 0
         var waiting: [CheckedContinuation<Bool, Never>] = []

@@ -8,7 +8,7 @@ import Synchronization
 /// cannot pile up.
 package struct JobRunner: Sendable {
     private let executor: JobExecutor
-    private let lanes: [JobLane.Kind: JobLane]
+    private let lanes: [UploadJob.Lane: JobLane]
 
     package init(executor: JobExecutor, writeSlots: Int, readSlots: Int) {
         self.executor = executor
@@ -59,7 +59,7 @@ package struct JobRunner: Sendable {
         return await executor.execute(job.work, payload: payload)
     }
 
-    private func lane(_ kind: JobLane.Kind) -> JobLane {
+    private func lane(_ kind: UploadJob.Lane) -> JobLane {
         guard let lane = lanes[kind] else { preconditionFailure("every kind has a lane from the start") }
         return lane
     }

@@ -58,6 +58,12 @@ package import Platform
 
     package var array: [UInt8] { unsafe [UInt8](bytes) }
 
+    /// The connection's descriptor at the time it was received into this frame; nil where there is none (inproc).
+    var sourceDescriptor: Int32? {
+        let descriptor = unsafe zmq_msg_get(message, ZMQ_SRCFD)
+        return descriptor >= 0 ? descriptor : nil
+    }
+
     /// Does another part of the same message follow the one received into this frame?
     var hasMore: Bool { unsafe zmq_msg_more(message) != 0 }
 }

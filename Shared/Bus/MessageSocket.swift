@@ -9,26 +9,6 @@ package import Wire
 /// Whatever a peer sends, the caller sees valid envelopes only; the rest is counted, logged at a limited rate and,
 /// where it was a request, answered with a fault. Never blocks. Belongs to the thread that made it.
 package final class MessageSocket {
-    /// A message on its way out. The body is the encoded Codable value or fixed-layout requests.
-    package struct Header {
-        package var kind: MessageKind
-        package var requestID: UInt64
-        package var isReply: Bool
-        package var lowestOpenNumber: UInt64
-        /// Milliseconds; 0 = no limit.
-        package var timeoutMilliseconds: UInt32
-        package init(
-            _ kind: MessageKind, requestID: UInt64, isReply: Bool = false, lowestOpenNumber: UInt64 = 0,
-            timeoutMilliseconds: UInt32 = 0
-        ) {
-            self.kind = kind
-            self.requestID = requestID
-            self.isReply = isReply
-            self.lowestOpenNumber = lowestOpenNumber
-            self.timeoutMilliseconds = timeoutMilliseconds
-        }
-    }
-
     package enum Role: Sendable {
         /// A ROUTER: many peers, each message names its own.
         case server
@@ -42,8 +22,9 @@ package final class MessageSocket {
     package let instance: ServiceInstance
     private let isServer: Bool
     private let socket: Socket
-    /// A server's peers come and go by their messages; only a client watches its one connection.
-    private let monitor: SocketMonitor?
+    private let monitor: SocketMonitor
+    /// A server's: whose connection each descriptor is.
+    private var connections = PeerConnections()
     private let refusals: RefusalLog
     private let trace = MessageTrace.shared
     private var registrations: [EventLoop.Registration] = []
@@ -55,6 +36,9 @@ package final class MessageSocket {
     private var wasFullSinceDrain = false
     /// Told of each message that was not accepted; a client learns so that its server speaks another version.
     package var onRefusal: ((MessageError) -> Void)?
+    /// A server's: this peer's connection has ended, and what it sent before was received. May be wrong in rare moments
+    /// (see `PeerConnections`): the listener has to bear hearing it of a peer that is there.
+    package var onPeerGone: ((PeerIdentity) -> Void)?
 
     package init(
         _ role: Role, context: BusContext, instance: ServiceInstance, logger: Logger,
@@ -67,12 +51,11 @@ package final class MessageSocket {
         case .server:
             isServer = true
             socket = try Socket(.router, context: context, options: options)
-            monitor = nil
         case .client(let identity):
             isServer = false
             socket = try Socket(.dealer(identity), context: context, options: options)
-            monitor = try SocketMonitor(of: socket, context: context)
         }
+        monitor = try SocketMonitor(of: socket, context: context)
     }
 
     package func bind(_ endpoint: Endpoint) throws(BusError) { try socket.bind(endpoint) }
@@ -86,16 +69,14 @@ package final class MessageSocket {
         self.loop = loop
         registrations.append(
             try loop.register(socket.fileDescriptor, .read) { [weak self] _ in self?.needsDrain = true })
-        if let monitor {
-            registrations.append(
-                try loop.register(monitor.fileDescriptor, .read) { [weak self] _ in self?.hasMonitorNews = true })
-        }
+        registrations.append(
+            try loop.register(monitor.fileDescriptor, .read) { [weak self] _ in self?.hasMonitorNews = true })
         loop.addEndOfIterationHook { [weak self] in
             if let self, !self.registrations.isEmpty { work() }
         }
     }
 
-    /// Connection events (of a client) first, then messages until none waits and none was sent meanwhile. After
+    /// Connection events first, then messages until none waits and none was sent meanwhile. After
     /// `limit` messages it stops to be fair to the loop's other work, and asks for another iteration.
     package func drain(
         into message: IncomingMessage, limit: Int = 256, onConnection: (ConnectionEvent) -> Void = { _ in },
@@ -103,7 +84,7 @@ package final class MessageSocket {
     ) {
         if hasMonitorNews || loop == nil {
             hasMonitorNews = false
-            while !isClosed, let event = monitor?.next() { onConnection(event) }
+            while !isClosed, let news = monitor.next() { note(news, onConnection) }
         }
         guard needsDrain || loop == nil else { return }
         needsDrain = false
@@ -124,6 +105,7 @@ package final class MessageSocket {
                 }
             }
         } while hasSentSinceDrain && !isClosed
+        tellOfPeersGone()
         // Receiving has processed what makes room for a send that was refused before it; nothing else would wake the
         // loop for that. A server's room is per peer, so its refused sends need a timer or the peer's repeat.
         if wasFullSinceDrain, !isServer, !isClosed {
@@ -131,6 +113,19 @@ package final class MessageSocket {
             if socket.isWritable { loop?.requestIteration() }
         }
         wasFullSinceDrain = false
+    }
+
+    /// A client has one connection, whose events the caller wants in order; a server's are told by peer, later.
+    private func note(_ news: SocketMonitor.News, _ onConnection: (ConnectionEvent) -> Void) {
+        guard isServer else { return onConnection(news.event) }
+        guard news.event == .disconnected else { return }
+        connections.ended(news.descriptor)
+        // The last messages of that connection, and then the listener, are due without other news.
+        needsDrain = true
+    }
+
+    private func tellOfPeersGone() {
+        for peer in connections.takeGone() where !isClosed { onPeerGone?(peer) }
     }
 
     package private(set) var isClosed = false
@@ -142,7 +137,7 @@ package final class MessageSocket {
         isClosed = true
         for registration in registrations { loop?.deregister(registration) }
         registrations = []
-        monitor?.close()
+        monitor.close()
         socket.close()
     }
 
@@ -212,6 +207,7 @@ package final class MessageSocket {
         if isServer {
             guard let peer = unsafe PeerIdentity(first.bytes) else { return refuse(.badIdentity, first) }
             message.peer = peer
+            connections.heard(peer, on: first.sourceDescriptor)
             guard first.hasMore, socket.receive(into: message.envelopeFrame) else { return refuse(.truncated, first) }
         }
         do {
@@ -284,20 +280,5 @@ package final class MessageSocket {
         refusals.report(reason, fault.message, peer: message.peer)
         guard let peer = message.peer, !message.envelope.isReply else { return }
         send(fault, requestID: message.envelope.requestID, to: peer)
-    }
-}
-
-extension BusFault {
-    package init(refusing error: MessageError) {
-        let code: BusFault.Code =
-            switch error {
-            case .unsupportedVersion: .unsupportedVersion
-            case .unsupportedKind: .unsupportedKind
-            case .tooLarge: .tooLarge
-            case .truncated, .wrongMagic, .reservedBits, .lengthMismatch, .checksumMismatch, .tooDeep, .invalidValue,
-                .missingField, .unsupportedShape:
-                .malformed
-            }
-        self.init(code, error.description)
     }
 }

@@ -15,6 +15,12 @@ package enum ConnectionEvent: Equatable, Sendable {
 /// ZeroMQ's I/O thread sends the events and would block while the observer is full or gone. So the observer's queue has
 /// no limit (its owner empties it in every iteration), and the socket is told to stop before the observer closes.
 @safe final class SocketMonitor {
+    struct News {
+        var event: ConnectionEvent
+        /// The connection's; the kernel may have given it to another since.
+        var descriptor: Int32
+    }
+
     private static let counter = Atomic<UInt64>(0)
     private let observed: Socket
     private let observer: Socket
@@ -42,13 +48,16 @@ package enum ConnectionEvent: Equatable, Sendable {
     var fileDescriptor: Int32 { observer.fileDescriptor }
 
     /// nil when nothing waits.
-    func next() -> ConnectionEvent? {
+    func next() -> News? {
         while observer.receive(into: frame) {
-            let event = unsafe frame.byteCount >= 2 ? Int32(frame.bytes.loadUnaligned(as: UInt16.self)) : 0
+            // 16 bits say what happened, 32 to which descriptor or, for some events, why.
+            let isWhole = frame.byteCount >= 6
+            let event = unsafe isWhole ? Int32(frame.bytes.loadUnaligned(as: UInt16.self)) : 0
+            let value = unsafe isWhole ? frame.bytes.loadUnaligned(fromByteOffset: 2, as: Int32.self) : -1
             // The second part is the address; ours is known.
             while frame.hasMore, observer.receive(into: frame) {}
-            if event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED { return .connected }
-            if event == ZMQ_EVENT_DISCONNECTED { return .disconnected }
+            if event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED { return News(event: .connected, descriptor: value) }
+            if event == ZMQ_EVENT_DISCONNECTED { return News(event: .disconnected, descriptor: value) }
         }
         return nil
     }

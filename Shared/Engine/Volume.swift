@@ -241,6 +241,7 @@ package final class Volume {
     package var statistics: VolumeStatistics {
         var result = statisticsCounters
         result.phase = reportedPhase
+        result.commitDelayReason = commit?.delayReason
         result.dirtyByteCount = UInt64(dirtyBlockCount) * UInt64(Geometry.blockByteCount)
         result.oldestDirtyMilliseconds =
             (frozen.first ?? active).isEmpty ? nil : (frozen.first ?? active).firstWallMilliseconds

@@ -14,11 +14,14 @@ package struct VolumeStatistics: Equatable, Sendable {
         case stopped
     }
     package var phase = Phase.opening
+    /// Why the commit under way takes so long, also of a volume that stops; nil when nothing is wrong.
+    package var commitDelayReason: String?
     /// Distinct bytes that the bucket lacks.
     package var dirtyByteCount: UInt64 = 0
     /// Wall clock of the oldest write that the bucket lacks; nil when clean.
     package var oldestDirtyMilliseconds: UInt64?
     package var bufferUsedByteCount: UInt64 = 0
+    /// What commands can fill; the journal's reserve, which they never take, is not in it.
     package var bufferByteCount: UInt64 = 0
     /// Memory of the map: its nodes, and the index of what was committed since the last fold.
     package var mapByteCount = 0

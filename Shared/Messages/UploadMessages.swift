@@ -33,6 +33,9 @@ package struct UploadJob: Codable, Sendable {
         /// Does this store honour what STORAGE §3 relies on? Fails with `refused` and the reason if not.
         case probe
     }
+    /// Which slots a job takes: reads and writes have their own, so that reads never queue behind uploads.
+    package enum Lane: Int, CaseIterable, Sendable { case read, write }
+
     package var id: UInt64
     package var work: Work
     /// How long the uploader may try before it answers `ambiguous` or `unavailable`.
@@ -41,6 +44,15 @@ package struct UploadJob: Codable, Sendable {
         self.id = id
         self.work = work
         self.timeoutMilliseconds = timeoutMilliseconds
+    }
+}
+
+extension UploadJob.Work {
+    package var lane: UploadJob.Lane {
+        switch self {
+        case .putPack, .putObject: .write
+        case .getObject, .getRange, .getFrames, .listFolders, .probe: .read
+        }
     }
 }
 

@@ -6,13 +6,13 @@ import NIOPosix
 import NIOSSL
 import ObjectStorage
 import Platform
+import Wire
 
 /// Signs requests, sends them, and says what an answer or the lack of one means. Safe to use from any task.
 final class S3Client: Sendable {
-    /// What one attempt may take: a fixed part, and a part for its body at a rate below which a link is of no use.
-    /// Four uploads share it as a rule. The cache manager waits longer for a pack (`Shard.timeoutMilliseconds`).
+    /// What one attempt may take: this, and a part for its body on the slowest link, which four uploads share as a
+    /// rule. The cache manager waits longer for a pack (`Shard.timeoutMilliseconds`).
     private static let attemptTime = TimeAmount.seconds(20)
-    private static let leastBytesPerSecond = 256 << 10
     /// No part of a body went out for this long: the other end hangs. Silence after it is left to the deadline, since
     /// what is in the kernel's buffer may take a slow link long.
     private static let idleTime = TimeAmount.seconds(15)
@@ -105,7 +105,7 @@ final class S3Client: Sendable {
             message.body = .stream(BodyParts(bytes: request.body), length: .known(Int64(request.body.count)))
         }
         let byteCount = request.body.count + (request.expectedByteCount ?? 0)
-        let bodyTime = TimeAmount.seconds(Int64(byteCount / Self.leastBytesPerSecond))
+        let bodyTime = TimeAmount.milliseconds(Int64(SlowestLink.milliseconds(byteCount: byteCount)))
         let response = try await http.execute(message, deadline: .now() + Self.attemptTime + bodyTime)
         return S3Response(
             status: response.status, headers: response.headers,

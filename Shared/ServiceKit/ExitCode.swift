@@ -13,10 +13,10 @@ package enum ServiceExitCode: Int32, Sendable, CaseIterable {
     case software = 70
     /// The operating system refused something that it normally grants.
     case operatingSystem = 71
-    /// Something cannot be made: a file, a listening socket (port in use).
+    /// Something cannot be made: a file, a listening socket (port in use), a volume whose name is taken.
     case cannotCreate = 73
     case inputOutput = 74
-    /// The same may work later: buffer full, another instance still stopping.
+    /// The same may work later: buffer full, a volume in use, another instance still stopping.
     case temporaryFailure = 75
     /// The configuration is wrong.
     case configuration = 78

@@ -70,10 +70,11 @@ package struct ServiceFailure: Error, Equatable, Sendable, CustomStringConvertib
 
     private static func exitCode(for code: BusFault.Code) -> ServiceExitCode {
         switch code {
-        case .invalidArgument, .nameTaken, .inUse: .usage
+        case .invalidArgument: .usage
+        case .nameTaken: .cannotCreate
         case .unknownVolume, .unknownSnapshot, .malformed: .badData
         case .unsupportedVersion, .unsupportedKind, .tooLarge, .helloRequired, .internalError: .software
-        case .deadlineExceeded, .notReady, .busy, .insufficientSpace, .revoked, .cancelled: .temporaryFailure
+        case .deadlineExceeded, .notReady, .busy, .inUse, .insufficientSpace, .revoked, .cancelled: .temporaryFailure
         case .bucketUnavailable, .ownedElsewhere, .fenced: .unavailable
         case .bucketRefused: .configuration
         case .journalFailed: .inputOutput

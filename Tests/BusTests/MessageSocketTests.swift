@@ -182,6 +182,40 @@ import Wire
         try loop.iterate(waitingAtMost: .zero)
     }
 
+    /// At once, after everything that it sent, and not of those that stay.
+    @Test func aServerIsToldWhichPeerIsGone() throws {
+        let pair = try Pair(harness)
+        try pair.run { pair.events == [.connected] }
+        #expect(pair.client.send(.init(.io, requestID: 1), body: []) == .sent)
+        var received: [UInt64] = []
+        pair.onServer = { received.append($0.envelope.requestID) }
+        var gone: [PeerIdentity] = []
+        var receivedBeforeTheEnd: [UInt64] = []
+        pair.server.onPeerGone = {
+            gone.append($0)
+            receivedBeforeTheEnd = received
+        }
+        try pair.run { received == [1] }
+        let instance = ServiceInstance(rawValue: 9)
+        let identity = PeerIdentity(instance: instance, ordinal: 1)
+        let other = try MessageSocket(
+            .client(identity), context: BusContext(), instance: instance, logger: harness.logger)
+        try other.connect(harness.endpoint())
+        while other.send(.init(.io, requestID: 2), body: []) != .sent {
+            try pair.loop.iterate(waitingAtMost: .milliseconds(5))
+        }
+        try pair.run { received == [1, 2] }
+        #expect(gone.isEmpty)
+        let end = MonotonicClock.now()
+        other.close()
+        try pair.run { !gone.isEmpty }
+        #expect(gone == [identity] && receivedBeforeTheEnd == [1, 2])
+        #expect(MonotonicClock.now().duration(since: end) < .milliseconds(200))
+        #expect(pair.client.send(.init(.io, requestID: 3), body: []) == .sent)
+        try pair.run { received == [1, 2, 3] }
+        #expect(gone.count == 1)
+    }
+
     /// Closing ends ZeroMQ's report before its reader: otherwise its I/O thread would wait for that reader for ever.
     @Test func aSocketThatIsClosedWithItsConnectionsOpenEndsItsContext() throws {
         for _ in 0..<10 {

@@ -117,6 +117,24 @@ struct ClonePinsTests {
         #expect(try gateway.fault { try check("db", gibibytes: nil) }.code == .nameTaken)
         #expect(try gateway.fault { try check("copy", gibibytes: 1) }.message.contains("at least 2 GiB"))
         #expect(try gateway.fault { try check("copy", gibibytes: nil, buffer: 1 << 40) }.code == .invalidArgument)
+        #expect(try gateway.fault { try check("copy", gibibytes: nil, buffer: 60 << 20) }.code == .insufficientSpace)
+    }
+
+    /// Nobody is told to free space for a source that there is not.
+    @Test func anUnknownSourceIsToldOfBeforeAFullJournal() throws {
+        let gateway = try GatewayHarness()
+        for name in ["a", "b", "c", "d"] { try gateway.create(name) }
+        #expect(try gateway.fault { try gateway.create("e") }.code == .insufficientSpace)
+        let fault = try gateway.fault { try gateway.create("e", gibibytes: nil, from: SnapshotID(rawValue: 9)) }
+        #expect(fault.code == .unknownSnapshot, "\(fault)")
+        let check = VolumeCreateCheckRequest(
+            VolumeCreateRequest(name: "e", byteCount: nil), source: VolumeReference("nobody"))
+        #expect(throws: Never.self, "the snapshotter knows whether there is one") { try gateway.control.check(check) }
+        // It would be refused only after its snapshot was read.
+        try gateway.cut("a")
+        try gateway.settle()
+        let full = try gateway.fault { try gateway.create("e", gibibytes: nil, from: SnapshotID(rawValue: 1)) }
+        #expect(full.code == .insufficientSpace || full.code == .notReady, "\(full)")
     }
 
     @Test func aPendingSnapshotIsNoSourceYet() throws {

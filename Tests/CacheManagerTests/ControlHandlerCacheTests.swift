@@ -42,17 +42,20 @@ struct ControlHandlerCacheTests {
     @Test func whatCannotWorkIsRefused() throws {
         let gateway = try GatewayHarness()
         let path = try second(gateway)
-        try Platform.FileSystem.createDirectory(gateway.directory + "/bucket/below")
+        for name in ["/bucket/below", "/cache/below"] {
+            try Platform.FileSystem.createDirectory(gateway.directory + name)
+        }
         let changes: [(CacheChangeRequest.Change, BusFault.Code)] = [
             (.add(directory: gateway.directory + "/missing", byteCount: 1 << 30), .invalidArgument),
             (.add(directory: gateway.directory + "/cache", byteCount: nil), .inUse),
             (.add(directory: gateway.directory + "/journal-a", byteCount: 1 << 30), .inUse),
             (.add(directory: gateway.directory + "/cache/../cache", byteCount: 1 << 30), .inUse),
+            (.add(directory: gateway.directory + "/cache/below", byteCount: 1 << 30), .inUse),
             (.add(directory: gateway.directory + "/bucket", byteCount: 1 << 30), .inUse),
             (.add(directory: gateway.directory + "/bucket/below", byteCount: 1 << 30), .inUse),
             (.add(directory: gateway.directory, byteCount: 1 << 30), .inUse),
             (.remove(directory: path), .invalidArgument),
-            (.remove(directory: gateway.directory + "/cache"), .invalidArgument),
+            (.remove(directory: gateway.directory + "/cache"), .inUse),
             (.resize(byteCount: 1 << 20), .invalidArgument), (.resize(byteCount: 1 << 60), .invalidArgument),
         ]
         for (wrong, code) in changes {

@@ -161,6 +161,24 @@ struct ControlHandlerTests {
         #expect(try second.read(volume.id, sector: 0, count: 8) == bytes)
     }
 
+    @Test func aVolumeThatIsBeingDeletedSaysWhatItWaitsFor() throws {
+        let gateway = try GatewayHarness()
+        try gateway.create()
+        gateway.isBucketReachable = false
+        gateway.control.delete(VolumeDeleteRequest(volume: VolumeReference("db")), within: .seconds(5)) { _ in }
+        gateway.run()
+        let first = gateway.control.list().volumes.first
+        #expect(first?.status == .deleting && first?.statusReason == "being marked as deleted in the bucket")
+        for _ in 0..<120 { gateway.pass(1) }
+        let later = gateway.control.list().volumes.first
+        #expect(later?.status == .deleting)
+        let reason = later?.statusReason ?? ""
+        #expect(reason.hasPrefix("being marked as deleted in the bucket: ") && reason.contains("in time"), "\(reason)")
+        gateway.isBucketReachable = true
+        for _ in 0..<120 { gateway.pass(1) }
+        #expect(gateway.control.list().volumes.isEmpty)
+    }
+
     @Test func aCallerIsToldWhyItWaitsAndTheWorkGoesOn() throws {
         let gateway = try GatewayHarness()
         gateway.isBucketReachable = false

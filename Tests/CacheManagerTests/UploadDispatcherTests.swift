@@ -117,6 +117,44 @@ struct UploadDispatcherTests {
         #expect(sent == [Sent(id: 3, to: 2)])
     }
 
+    @Test func aLostUploadersReadsGoToAnotherAtOnceAndItsWritesToTheirOwners() {
+        var dispatcher = UploadDispatcher()
+        dispatcher.ready(UploaderReady(freeWriteSlots: 2, freeReadSlots: 2), from: first, at: 0)
+        dispatcher.submitPack(1)
+        dispatcher.submitPut(2)
+        dispatcher.submitGet(3)
+        dispatcher.submitGet(4)
+        dispatcher.ready(UploaderReady(freeWriteSlots: 2, freeReadSlots: 2), from: second, at: 1)
+        _ = dispatcher.sends()
+        dispatcher.lost(first, at: 2)
+        var actions: [UploadDispatcher.Action] = []
+        dispatcher.takeActions(&actions)
+        var ended: [UInt64: UploadResult.Outcome] = [:]
+        var sent: [Sent] = []
+        for action in actions {
+            switch action {
+            case .finish(let job, let outcome): ended[job.id] = outcome
+            case .send(let job, let uploader): sent.append(Sent(id: job.id, to: uploader.rawValue))
+            }
+        }
+        #expect(ended == [1: .unavailable(reason: "uploader lost"), 2: .ambiguous(reason: "uploader lost")])
+        #expect(sent == [Sent(id: 3, to: 2), Sent(id: 4, to: 2)])
+    }
+
+    /// A wrong guess that it is gone costs a second try, nothing else.
+    @Test func anUploaderTakenForLostComesBackWithItsNextAnnouncement() {
+        var dispatcher = UploadDispatcher()
+        dispatcher.ready(UploaderReady(freeWriteSlots: 0, freeReadSlots: 2), from: first, at: 0)
+        dispatcher.submitGet(1)
+        dispatcher.lost(first, at: 1)
+        #expect(dispatcher.queuedJobCount == 1)
+        dispatcher.ready(UploaderReady(freeWriteSlots: 0, freeReadSlots: 1), from: first, at: 2)
+        let sent = dispatcher.sends()
+        #expect(sent == [Sent(id: 1, to: 1), Sent(id: 1, to: 1)])
+        let answer = dispatcher.result(id: 1, from: first, at: 3)
+        #expect(answer != nil)
+    }
+
     @Test func aLateResultOfALostUploaderIsIgnored() {
         var dispatcher = UploadDispatcher()
         dispatcher.ready(UploaderReady(freeWriteSlots: 0, freeReadSlots: 1), from: first, at: 0)

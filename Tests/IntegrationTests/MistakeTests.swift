@@ -116,7 +116,7 @@ import Testing
         try gateway.sluice("volume", "create", "disk", "--size", "1GiB")
         let config = ["--config", gateway.configurationFile.path]
         let mistakes: [(arguments: [String], status: Int32, message: String)] = [
-            (["volume", "create", "disk", "--size", "1GiB"], 64, "is taken"),
+            (["volume", "create", "disk", "--size", "1GiB"], 73, "is taken"),
             (["volume", "create", "Disk", "--size", "1GiB"], 64, "is not allowed"),
             (["volume", "create", "a", "--size", "1500MiB"], 64, "size not allowed"),
             (["volume", "create", "a", "--size", "65TiB"], 64, "size not allowed"),
@@ -124,13 +124,21 @@ import Testing
             (["volume", "create", "a"], 64, "give --size"),
             (["volume", "create", "a", "--size", "1GiB", "--upload-buffer", "9GiB"], 64, "larger than journal.size"),
             (["volume", "create", "a", "--snapshot", "snap-00000000000000001"], 65, "no snapshot"),
-            (["volume", "create", "disk", "--clone-of", "disk"], 64, "is taken"),
+            (["volume", "create", "disk", "--clone-of", "disk"], 73, "is taken"),
+            (["volume", "attach", "disk"], 75, "is attached to this gateway already"),
+            (["volume", "create", "a", "--clone-of", "nobody", "--upload-buffer", "8GiB"], 65, "no volume"),
+            (
+                ["volume", "create", "a", "--snapshot", "snap-00000000000000001", "--upload-buffer", "8GiB"], 65,
+                "no snapshot"
+            ),
+            (["volume", "create", "a", "--clone-of", "disk", "--upload-buffer", "8GiB"], 75, "are free"),
             (["volume", "create", "a", "--clone-of", "nobody"], 65, "no volume"),
             (["volume", "sync", "nobody"], 65, "no volume"),
             (["volume", "show", "nobody"], 65, "no volume"),
             (["volume", "attach", "nobody"], 65, "no volume"),
             (["volume", "delete", "disk"], 64, "--yes"),
             (["snapshot", "create", "nobody"], 65, "no volume"),
+            (["snapshot", "create", "nobody", "--no-wait"], 65, "no volume"),
             (["snapshot", "show", "snap-00000000000000001"], 65, "no snapshot"),
             (["snapshot", "delete", "snap-00000000000000001"], 65, "no snapshot"),
             (["snapshot", "show", "everything"], 64, "invalid"),

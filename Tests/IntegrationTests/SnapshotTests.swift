@@ -91,7 +91,12 @@ import Testing
         let uploader = try #require(gateway.serviceProcessIDs["uploader-0"])
         kill(uploader, SIGSTOP)
         let began = ContinuousClock.now
-        let snapshot = try id(gateway.sluice("snapshot", "create", "disk", "--no-wait", "--json"))
+        // A promise is a success.
+        let promise = try GatewayUnderTest.run(
+            gateway.binaries.appendingPathComponent("sluice").path,
+            ["snapshot", "create", "disk", "--no-wait", "--json", "--config", gateway.configurationFile.path])
+        #expect(promise.status == 0, "\(promise.error)")
+        let snapshot = try id(promise.output)
         #expect(ContinuousClock.now - began < .seconds(5))
         try io("write -P 0x22 0 4M", on: gateway.url("disk"))
         #expect(try state(gateway, snapshot) == "pending")

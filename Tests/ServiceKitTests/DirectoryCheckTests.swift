@@ -63,6 +63,30 @@ struct DirectoryCheckTests {
         #expect(found.first?.contains("is the same directory as") == true)
     }
 
+    /// The same rule as `sluice cache add` has.
+    @Test(
+        arguments: [
+            ("bucket/below", "lies in"), ("journal/below", "lies in"), ("", "holds"), ("cache/below", "lies in"),
+            ("cache", "is the same directory as"),
+        ])
+    func complainsOfACacheThatSharesADirectory(_ name: String, _ relation: String) throws {
+        let directory = try TemporaryDirectory()
+        var configuration = try prepared(directory)
+        let path = name.isEmpty ? directory.path : directory.path + "/" + name
+        if !FileSystem.exists(path) { try FileSystem.createDirectory(path) }
+        configuration.cacheDirectories.append(DirectoryPath(path))
+        let found = complaints(configuration, [.state])
+        #expect(found.count == 1)
+        #expect(found.first?.hasPrefix("cache.directories: \(path) \(relation) ") == true, "\(found)")
+    }
+
+    @Test func namesThatOnlyBeginAlikeAreApart() throws {
+        let directory = try TemporaryDirectory()
+        var configuration = try prepared(directory)
+        configuration.cacheDirectories.append(DirectoryPath(try directory.directory("cache-2")))
+        #expect(complaints(configuration, DirectoryUse.allCases) == [])
+    }
+
     @Test(.enabled(if: geteuid() != 0, "root may write everywhere"))
     func complainsOfDirectoriesThatCannotBeWritten() throws {
         let directory = try TemporaryDirectory()

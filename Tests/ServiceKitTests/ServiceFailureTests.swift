@@ -13,7 +13,10 @@ struct ServiceFailureTests {
         #expect(ServiceFailure(describing: portInUse).exitCode == .cannotCreate)
         #expect(ServiceFailure(describing: SystemError(errorNumber: ENOSPC, call: "write")).exitCode == .inputOutput)
         #expect(ServiceFailure(describing: BusFault(.unknownVolume, "no volume x")).exitCode == .badData)
-        #expect(ServiceFailure(describing: BusFault(.nameTaken, "taken")).exitCode == .usage)
+        #expect(ServiceFailure(describing: BusFault(.invalidArgument, "odd")).exitCode == .usage)
+        // States of a gateway: the command line is right.
+        #expect(ServiceFailure(describing: BusFault(.nameTaken, "taken")).exitCode == .cannotCreate)
+        #expect(ServiceFailure(describing: BusFault(.inUse, "attached")).exitCode == .temporaryFailure)
         #expect(ServiceFailure(describing: ServiceFailure(.unavailable, "m")).message == "m")
         struct Odd: Error {}
         #expect(ServiceFailure(describing: Odd()).exitCode == .software)

@@ -62,6 +62,23 @@ struct CatalogueUpkeepTests {
         #expect(try await unknown.keepUp() == 0)
     }
 
+    /// Nothing follows from their HEADs, so they are not asked for: most pins are of such clones.
+    @Test func headsOfClonesThatAreInUseAreNotRead() async throws {
+        let ours = try await harness(pin: .active, cacheManagers: [MemoryOwner([MemoryOwner.head(), clone])])
+        let rooted = try await harness(pin: .active)
+        try await rooted.put(
+            SnapshotRecord(id: SnapshotID(rawValue: 2), head: clone, description: "", createdMilliseconds: 5000))
+        for harness in [ours, rooted] {
+            _ = try await harness.store.put(BucketLayout.head(clone.volume), [1, 2, 3], .none)
+            #expect(try await harness.keepUp() == 0)
+            #expect(try await pins(harness) == [.active])
+        }
+        let unknown = try await harness(pin: .active)
+        _ = try await unknown.store.put(BucketLayout.head(clone.volume), [1, 2, 3], .none)
+        let fault = await unknown.fault { _ = try await unknown.keepUp() }
+        #expect(fault?.code == .bucketRefused)
+    }
+
     @Test func anActivePinNeverFallsBecauseAHeadIsNotFound() async throws {
         let harness = try await harness(pin: .active)
         harness.wall.pass(milliseconds: 100 * Self.hour)

@@ -111,9 +111,13 @@ struct SegmentPool {
             && segment.lastIntentSequence <= settledIntentSequence
     }
 
-    /// Bytes of segments that hold something the bucket lacks, the current one included.
-    var usedByteCount: UInt64 { UInt64(segments.count - recyclableCount) * UInt64(limits.segmentByteCount) }
-    var totalByteCount: UInt64 { UInt64(budget) * UInt64(limits.segmentByteCount) }
+    /// Bytes of segments that hold something the bucket lacks, the current one included. A commit that writes into the
+    /// reserve takes nothing from commands, so a full buffer is full and not more.
+    var usedByteCount: UInt64 {
+        min(totalByteCount, UInt64(segments.count - recyclableCount) * UInt64(limits.segmentByteCount))
+    }
+    /// What commands can fill: all but the reserve.
+    var totalByteCount: UInt64 { UInt64(budget - 1) * UInt64(limits.segmentByteCount) }
 
     /// Could a command of this size be placed now, without touching the reserve? Only files that are there count: a
     /// command that is taken must not wait for a disk to get room.

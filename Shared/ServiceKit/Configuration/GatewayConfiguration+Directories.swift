@@ -11,6 +11,7 @@ extension GatewayConfiguration {
     private struct Place {
         var key: String
         var directory: DirectoryPath
+        var asOther: CacheDirectoryRule.Other { .init(path: directory.path, use: "of \(key)") }
     }
 
     private func places(_ use: DirectoryUse) -> [Place] {
@@ -34,7 +35,7 @@ extension GatewayConfiguration {
     }
 
     /// Makes the run directory if only it is missing, then checks that the named directories exist, can be written,
-    /// and that no two keys name the same one. All complaints come at once.
+    /// that no two keys name the same one, and that the cache has directories of its own. All complaints come at once.
     package func checkDirectories(_ uses: [DirectoryUse]) throws(ConfigurationError) {
         var problems: [ConfigurationError.Problem] = []
         if uses.contains(.run) { makeRunDirectory() }
@@ -47,7 +48,7 @@ extension GatewayConfiguration {
         }
         var owners: [String: Place] = [:]
         // Each key is compared with all others, used by this service or not: the mistake is one of the file.
-        for place in DirectoryUse.allCases.flatMap(places) {
+        for place in DirectoryUse.allCases.filter({ $0 != .cache }).flatMap(places) {
             guard let real = FileSystem.realPath(place.directory.path) else { continue }
             if let other = owners.updateValue(place, forKey: real) {
                 problems.append(
@@ -56,6 +57,13 @@ extension GatewayConfiguration {
                         reason: "\(place.directory) is the same directory as \(other.directory) of \(other.key); "
                             + "each needs its own"))
             }
+        }
+        var others = DirectoryUse.allCases.filter { $0 != .cache }.flatMap(places).map(\.asOther)
+        for place in places(.cache) {
+            if let reason = CacheDirectoryRule.refusal(of: place.directory.path, beside: others) {
+                problems.append(.init(place: "", key: place.key, reason: reason))
+            }
+            others.append(place.asOther)
         }
         guard problems.isEmpty else { throw ConfigurationError(problems) }
     }
