@@ -246,7 +246,7 @@ package final class Volume {
         result.oldestDirtyMilliseconds =
             (frozen.first ?? active).isEmpty ? nil : (frozen.first ?? active).firstWallMilliseconds
         result.bufferUsedByteCount = min(
-            journal.store.totalByteCount, UInt64(bufferFill * Double(journal.store.totalByteCount)))
+            journal.store.totalByteCount, UInt64((bufferFill * Double(journal.store.totalByteCount)).rounded()))
         result.bufferByteCount = journal.store.totalByteCount
         result.mapByteCount = map.byteCount
         result.warming = warming?.progress

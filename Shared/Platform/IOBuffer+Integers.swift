@@ -10,7 +10,9 @@ extension IOBuffer {
     }
 
     @inline(__always)
-    package func load<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type = Value.self, at byteOffset: Int) -> Value {
+    package func load<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ type: Value.Type = Value.self, at byteOffset: Int
+    ) -> Value {
         precondition(byteOffset >= 0 && byteOffset + MemoryLayout<Value>.size <= byteCount)
         return unsafe Value(littleEndian: bytes.loadUnaligned(fromByteOffset: byteOffset, as: Value.self))
     }
