@@ -32,9 +32,12 @@ extension Shard {
         case .readSegments(let token, let pieces, let buffer): read(pieces, into: buffer, token: token, of: hosted)
         case .saveState(let token, let state): save(state, token: token, of: hosted)
         case .reservePack(let token):
+            guard volumes[hosted.id] === hosted else { break }
             packs.request(token, of: hosted.id)
             givePacks()
         case .releasePack:
+            // What a volume held is forgotten when it leaves.
+            guard volumes[hosted.id] === hosted else { break }
             packs.release(of: hosted.id)
             givePacks()
         case .putPack(let token, let key, let plan, let blocks):

@@ -21,6 +21,8 @@ package struct EngineLimits: Sendable, Equatable {
     /// And at so many runs of zeroed blocks.
     package var packZeroRunCount = 65_536
     package var packsInFlight = 4
+    /// How long a pack waits for what completes its partly written blocks before it makes room for other volumes'.
+    package var packReadNanoseconds: UInt64 = 30_000_000_000
     /// Blocks in one frame when scattered / contiguous.
     package var scatteredFrameBlockCount = 4
     package var contiguousFrameBlockCount = 16

@@ -16,6 +16,8 @@ final class PackBuild {
     /// Reads under way.
     var outstanding = 0
     var isBroken = false
+    /// It was said that one of its blocks is lost.
+    var isLossReported = false
     var failures = 0
     var name: PackName?
 
@@ -63,8 +65,11 @@ struct Commit {
     /// Why it does not get on, for people.
     var delayReason: String?
 
-    /// Packs that could be begun if there were memory.
-    var waitingPackCount: Int { failed.count + packs.packCount - nextPack }
+    /// Packs that could be begun if there were memory. What failed and rests counts as under way: a bucket that takes
+    /// nothing is asked for a few packs again and again, not for one after the other.
+    func waitingPackCount(limit: Int) -> Int {
+        failed.count + max(0, min(packs.packCount - nextPack, limit - builds.count))
+    }
 
     var storedPacks: [StoredPack] { stored.sorted { $0.key < $1.key }.map(\.value) }
 }

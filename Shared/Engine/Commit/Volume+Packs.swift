@@ -8,7 +8,7 @@ extension Volume {
     /// Asks for memory for the packs that can be begun.
     func startPacks() {
         guard mayStorePacks, let commit, commit.stage == .packs else { return }
-        while packMemory.requestCount < commit.waitingPackCount,
+        while packMemory.requestCount < commit.waitingPackCount(limit: limits.packsInFlight),
             packMemory.heldCount + packMemory.requestCount < limits.packsInFlight
         {
             packMemory.requestCount += 1
@@ -26,7 +26,9 @@ extension Volume {
 
     private func nextBuild() -> PackBuild? {
         if let failed = commit?.failed.popFirst() { return failed }
-        guard let commit, commit.nextPack < commit.packs.packCount, let layer = frozen.first else { return nil }
+        guard let commit, commit.waitingPackCount(limit: limits.packsInFlight) > 0, let layer = frozen.first else {
+            return nil
+        }
         let build = commit.packs.build(commit.nextPack, from: layer)
         self.commit?.nextPack += 1
         self.commit?.builds[build.index] = build
@@ -67,7 +69,7 @@ extension Volume {
                     ReadOperation(
                         purpose: .pack(build, bufferOffset: bufferOffset),
                         sectors: SectorRange(start: block.rawValue * 8, count: 8),
-                        deadline: .max), at: time)
+                        deadline: time.nanoseconds + limits.packReadNanoseconds), at: time)
             } else if let last = reads.last, last.segment == entry.segment,
                 last.byteOffset + last.byteCount == entry.byteOffset,
                 last.bufferOffset + last.byteCount == bufferOffset  // No partly written block in between.
@@ -99,7 +101,7 @@ extension Volume {
                 let range = index * Geometry.blockByteCount..<(index + 1) * Geometry.blockByteCount
                 guard unsafe CRC32C.checksum(UnsafeRawBufferPointer(buffer.bytes(range))) == entry.checksum else {
                     effects.append(.report(.badBlock(segment: entry.segment, block: block)))
-                    if build.failures == 0 { effects.append(.report(.dirtyBlockLost(block))) }
+                    reportLoss(of: block, in: build)
                     delay(build, "block \(block.rawValue) cannot be read from the journal")
                     break
                 }
@@ -111,9 +113,7 @@ extension Volume {
     /// A partly written block was put together.
     func packBlockRead(_ operation: ReadOperation, _ build: PackBuild, bufferOffset: Int, at time: EngineTime) {
         if let failure = operation.failure {
-            if build.failures == 0, !failure.isTransient {
-                effects.append(.report(.dirtyBlockLost(BlockIndex(failure.sector / 8))))
-            }
+            if !failure.isTransient { reportLoss(of: BlockIndex(failure.sector / 8), in: build) }
             delay(build, "sector \(failure.sector) cannot be read to complete a block")
         } else if let buffer = build.buffer {
             buffer.copy(operation.buffer, from: 0, byteCount: Geometry.blockByteCount, to: bufferOffset)
@@ -121,6 +121,12 @@ extension Volume {
                 UnsafeRawBufferPointer(operation.buffer.bytes))
         }
         finishRead(of: build, at: time)
+    }
+
+    private func reportLoss(of block: BlockIndex, in build: PackBuild) {
+        guard !build.isLossReported else { return }
+        build.isLossReported = true
+        effects.append(.report(.dirtyBlockLost(block)))
     }
 
     private func delay(_ build: PackBuild, _ reason: String) {

@@ -61,6 +61,7 @@ package struct PackDirectory: Equatable, Sendable {
         self.frames = frames
         self.zeroRuns = zeroRuns
     }
+
     package var dataBlockCount: Int { frames.reduce(0) { $0 + $1.blocks.count } }
 }
 

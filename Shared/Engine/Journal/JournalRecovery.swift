@@ -63,8 +63,9 @@ private struct JournalRecovery<Store: SegmentStore> {
         let footers = try readFooters(ids)
         let unreadCount = unreadCount(footers)
         reserveCapacity(for: footers.dropFirst(unreadCount))
-        for (id, footer) in zip(ids, footers) {
-            if let footer, journal.segments.count < unreadCount {
+        for (position, (id, footer)) in zip(ids, footers).enumerated() {
+            if let footer, position < unreadCount {
+                guard unsealed.isEmpty else { throw .damaged(id, "sealed although an older segment is not") }
                 passOver(footer)
                 tail = chain
             } else if let footer {
