@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Bus
+package import Messages
 import ObjectStorage
 import Platform
 
@@ -65,7 +67,20 @@ extension GatewayConfiguration {
             }
             others.append(place.asOther)
         }
+        if usesNetwork {
+            let keys = BusKeyDirectory(busKeysDirectory)
+            problems += BusKeyDirectory.error(keys.problems).problems
+        }
         guard problems.isEmpty else { throw ConfigurationError(problems) }
+    }
+
+    /// Do services speak to each other over a network?
+    package var usesNetwork: Bool { busListen.address != nil || !busServices.isEmpty }
+
+    /// The keys of a process of this kind; nil if it does not need any.
+    package func busKeys(of kind: ServiceKind) throws(ConfigurationError) -> BusKeys? {
+        guard usesNetwork else { return nil }
+        return try BusKeyDirectory(busKeysDirectory).keys(of: kind, reaching: Set(busServices.map(\.kind)))
     }
 
     private func makeRunDirectory() {
