@@ -17,7 +17,7 @@ struct CacheManagerChoice: Sendable {
 
     /// Where it takes I/O: of the running one, else where the last one was. Does not wait.
     var endpoint: Endpoint? {
-        let known = ((try? directory.current()) ?? []).filter { $0.kind == .cache && $0.dataEndpoint != nil }
+        let known = ((try? directory.current(of: .cache)) ?? []).filter { $0.dataEndpoint != nil }
         return (known.first(where: \.isRunning) ?? known.first)?.dataEndpoint ?? expected
     }
 }

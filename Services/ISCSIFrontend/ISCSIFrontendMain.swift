@@ -35,7 +35,7 @@ struct ISCSIFrontendMain: ServiceCommand {
         }
         let choice = try CacheManagerChoice(context.directory, context.runDirectory)
         // So that the loop finds names looked up when it asks; it goes on asking without them.
-        _ = try? await context.directory.entries()
+        _ = try? await context.directory.entries(of: .cache)
         return [
             try FrontendService(
                 FrontendParts(

@@ -63,6 +63,8 @@ import Platform
             let texts = [status.code, status.text, kind?.userID ?? "", ""]
             guard send([Array(Self.version.utf8), requestID] + texts.map { Array($0.utf8) }) else { break }
         }
+        // Whatever else ended this, ZeroMQ would admit everybody from now on.
+        precondition(zmq_errno() == ETERM, "the authenticator ends with its context only")
         unsafe zmq_close(socket)
     }
 

@@ -104,7 +104,7 @@ struct BusKeyDirectoryTests {
         configuration.busListen = BusListenAddress(ListenAddress(host: "0.0.0.0", port: 7401))
         let error = #expect(throws: ConfigurationError.self) { try configuration.busKeys(of: .cache) }
         #expect(error?.description.contains("does not exist") == true)
-        #expect(throws: ConfigurationError.self) { try configuration.checkDirectories([]) }
+        #expect(throws: ConfigurationError.self) { try configuration.checkDirectories([.keys]) }
         configuration.busKeysDirectory = keys.path
         #expect(try configuration.busKeys(of: .cache)?.own == .cache)
         configuration.busListen = BusListenAddress()

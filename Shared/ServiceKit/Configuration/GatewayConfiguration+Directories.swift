@@ -7,6 +7,8 @@ import Platform
 /// What a service does with a directory; it checks those that it uses before it does anything else.
 package enum DirectoryUse: CaseIterable, Sendable {
     case state, run, journal, cache, bucket
+    /// All keys, for checks; a service looks at those that it needs (`busKeys`).
+    case keys
 }
 
 extension GatewayConfiguration {
@@ -28,6 +30,7 @@ extension GatewayConfiguration {
             } else {
                 []
             }
+        case .keys: []
         }
     }
 
@@ -67,7 +70,7 @@ extension GatewayConfiguration {
             }
             others.append(place.asOther)
         }
-        if usesNetwork {
+        if uses.contains(.keys), usesNetwork {
             let keys = BusKeyDirectory(busKeysDirectory)
             problems += BusKeyDirectory.error(keys.problems).problems
         }

@@ -75,26 +75,26 @@ package struct ServiceDirectory: Sendable {
 
     /// By kind and name. Waits for names that were not looked up within the last seconds, for at most `patience`; then
     /// what is known from before counts.
-    package func entries(patience: Duration = Self.patience) async throws(SystemError) -> [ServiceEntry] {
-        if case .network(let names) = source {
+    /// - Parameter kind: nil: all kinds.
+    package func entries(
+        of kind: ServiceKind? = nil, patience: Duration = Self.patience
+    ) async throws(SystemError) -> [ServiceEntry] {
+        if case .network(let all) = source {
+            let names = all.filter { kind == nil || $0.place.kind == kind }
             let end = ContinuousClock.now + patience
             for name in names { name.refresh() }
-            while names.contains(where: { !$0.isFresh }), ContinuousClock.now < end, !Task.isCancelled {
+            while names.contains(where: { $0.isWorthWaiting(patience) }), ContinuousClock.now < end, !Task.isCancelled {
                 try? await Task.sleep(for: .milliseconds(5))
             }
         }
-        return try current()
-    }
-
-    package func entries(of kind: ServiceKind) async throws(SystemError) -> [ServiceEntry] {
-        try await entries().filter { $0.kind == kind }
+        return try current(of: kind)
     }
 
     /// What is known at this moment, without waiting for a name server; lets old knowledge be renewed.
-    package func current() throws(SystemError) -> [ServiceEntry] {
+    package func current(of kind: ServiceKind? = nil) throws(SystemError) -> [ServiceEntry] {
         switch source {
-        case .machine(let directory): try directory.entries().map(entry)
-        case .network(let names): entries(of: names)
+        case .machine(let directory): try directory.entries().filter { kind == nil || $0.kind == kind }.map(entry)
+        case .network(let names): entries(of: names.filter { kind == nil || $0.place.kind == kind })
         }
     }
 

@@ -9,7 +9,8 @@ final class ServiceName: Sendable {
         var addresses: [SocketAddress] = []
         var problem = "not looked up yet"
         var answeredAt: MonotonicInstant?
-        var isAsking = false
+        /// When the look-up that runs now began.
+        var askedAt: MonotonicInstant?
     }
 
     /// Replicas that come and go are noticed after this.
@@ -32,7 +33,13 @@ final class ServiceName: Sendable {
     /// Why there is no address, if there is none.
     var known: (addresses: [SocketAddress], problem: String) { state.withLock { ($0.addresses, $0.problem) } }
 
-    var isFresh: Bool { state.withLock { isFresh($0) } }
+    /// Is an answer due that has not been waited for in vain already?
+    func isWorthWaiting(_ patience: Duration) -> Bool {
+        state.withLock { state in
+            guard !isFresh(state), let askedAt = state.askedAt else { return false }
+            return now().duration(since: askedAt) < patience
+        }
+    }
 
     private func isFresh(_ state: State) -> Bool {
         state.answeredAt.map { now().duration(since: $0) < Self.interval } ?? false
@@ -41,8 +48,8 @@ final class ServiceName: Sendable {
     /// Looks the name up if that is due.
     func refresh() {
         let isDue = state.withLock { state in
-            guard !state.isAsking, !isFresh(state) else { return false }
-            state.isAsking = true
+            guard state.askedAt == nil, !isFresh(state) else { return false }
+            state.askedAt = now()
             return true
         }
         guard isDue else { return }
@@ -51,7 +58,7 @@ final class ServiceName: Sendable {
             _ = try IOThread(name: "name") { [self] in lookUp() }
         } catch {
             state.withLock {
-                $0.isAsking = false
+                $0.askedAt = nil
                 if $0.addresses.isEmpty { $0.problem = error.description }
             }
         }
@@ -60,7 +67,7 @@ final class ServiceName: Sendable {
     private func lookUp() {
         let answer = Result { () throws(SocketAddress.ResolutionFailure) in try resolver(place.address) }
         state.withLock { state in
-            state.isAsking = false
+            state.askedAt = nil
             state.answeredAt = now()
             switch answer {
             case .success(let addresses):
