@@ -10,8 +10,8 @@ protocol CacheLinkOwner: AnyObject {
     /// - Parameter payload: the data of a read, of the length that the reply says.
     func link(_ link: CacheLink, answered owner: RequestOwner, _ reply: IOReply, payload: FrameSlice?)
     func link(_ link: CacheLink, gaveUp owner: RequestOwner, _ operation: IORequest.Operation, wasSent: Bool)
-    /// - Parameter askedAt: the list is not older than this.
-    func link(_ link: CacheLink, listed volumes: [VolumeDescription], askedAt: MonotonicInstant)
+    /// The list is not older than `listedAt`.
+    func link(_ link: CacheLink, listed volumes: [VolumeDescription])
     /// This instance was silent too long: nothing that it sent will be applied any more, and nothing will be answered.
     func linkWasRevoked(_ link: CacheLink)
 }
@@ -20,8 +20,6 @@ protocol CacheLinkOwner: AnyObject {
 /// Confined to the loop's thread.
 final class CacheLink {
     struct Settings {
-        /// Where the cache manager is now, if anybody knows; it may come back under another name.
-        var locate: @Sendable () -> Endpoint?
         var identity: BusIdentity
         var commandHold: Duration
     }
@@ -32,8 +30,6 @@ final class CacheLink {
     /// A cache manager that is starting refuses hello; asking costs little.
     private static let notReadyInterval = Duration.milliseconds(20)
     private static let refusedInterval = Duration.seconds(1)
-    /// While it is away, this often is looked whether it came back elsewhere.
-    private static let locateInterval = Duration.milliseconds(500)
     private static let fullInterval = Duration.milliseconds(2)
     /// Requests expire here a little after the cache manager refuses them, so that none is applied behind a BUSY.
     private static let deadlineGrace = Duration.milliseconds(100)
@@ -46,12 +42,9 @@ final class CacheLink {
     private let holdNanoseconds: UInt64
     private let loop: EventLoop
     private let logger: Logger
-    private let context: BusContext
-    private var socket: MessageSocket
-    /// nil until it was found for the first time.
-    private(set) var endpoint: Endpoint?
-    private var work: () -> Void = {}
-    private var locateAt = MonotonicInstant(nanoseconds: 0)
+    private let numbers: RequestNumbers
+    private let socket: MessageSocket
+    let endpoint: Endpoint
     private let handshake: ClientHandshake
     private let message = IncomingMessage()
     private var batch: [OutstandingRequests<RequestOwner, IOBuffer>.Item] = []
@@ -60,47 +53,44 @@ final class CacheLink {
     private var nextMessageID: UInt64 = 1
     /// The cache manager's clock minus ours, milliseconds.
     private var clockOffset: Int64 = 0
-    private var incarnation: ServiceInstance?
+    /// Of the cache manager that answered hello last.
+    private(set) var incarnation: ServiceInstance?
     private var greetAt: MonotonicInstant?
     private var sendAgainAt: MonotonicInstant?
     private var pollAt = MonotonicInstant(nanoseconds: 0)
     private var pollInterval = CacheLink.pollInterval
     private var poll: (requestID: UInt64, askedAt: MonotonicInstant)?
+    /// The newest list that came is not older than this; nil before the first one since it is connected.
+    private(set) var listedAt: MonotonicInstant?
     private var isRevoked = false
     private var lastRefusal: BusFault?
-    private var keysRefusedAt: Endpoint?
+    private var isKeyRefused = false
     private lazy var timer = loop.makeTimer {}
 
-    init(_ settings: Settings, loop: EventLoop, context: BusContext, counters: BusCounters, logger: Logger) throws {
+    init(
+        _ settings: Settings, to endpoint: Endpoint, numbers: RequestNumbers, loop: EventLoop, context: BusContext,
+        counters: BusCounters, logger: Logger
+    ) throws {
         self.settings = settings
         holdMilliseconds = settings.commandHold.wholeMillisecondsRoundedUp
         holdNanoseconds = UInt64(max(0, (settings.commandHold + Self.deadlineGrace).wholeNanoseconds))
         self.loop = loop
         self.logger = logger
         self.counters = counters
-        self.context = context
+        self.numbers = numbers
+        self.endpoint = endpoint
         outstanding = OutstandingRequests(frontend: settings.identity.instance)
-        endpoint = settings.locate()
-        socket = try Self.makeSocket(settings, context, counters, logger)
-        let identifiers = MessageIdentifiers()
-        handshake = ClientHandshake(identity: settings.identity) { identifiers.draw() }
-        if let endpoint { try socket.connect(endpoint) }
-    }
-
-    private static func makeSocket(
-        _ settings: Settings, _ context: BusContext, _ counters: BusCounters, _ logger: Logger
-    ) throws(BusError) -> MessageSocket {
         let instance = settings.identity.instance
-        return try MessageSocket(
+        socket = try MessageSocket(
             .client(PeerIdentity(instance: instance, ordinal: 0)), context: context, instance: instance,
             logger: logger, counters: counters)
+        let identifiers = MessageIdentifiers()
+        handshake = ClientHandshake(identity: settings.identity) { identifiers.draw() }
+        try socket.connect(endpoint)
     }
 
     /// `work` calls `turn` and whatever depends on what came in.
-    func start(work: @escaping () -> Void) throws {
-        self.work = work
-        try socket.attach(to: loop, work: work)
-    }
+    func start(work: @escaping () -> Void) throws { try socket.attach(to: loop, work: work) }
 
     func close() { socket.close() }
 
@@ -115,7 +105,7 @@ final class CacheLink {
         let wall = Int64(WallClock.millisecondsNow()) + clockOffset + holdMilliseconds
         request.deadlineMilliseconds = UInt64(max(1, wall))
         let deadline = now.nanoseconds + holdNanoseconds
-        outstanding.submit(request, payload: payload, owner: owner, deadline: deadline)
+        outstanding.submit(request, number: numbers.draw(), payload: payload, owner: owner, deadline: deadline)
     }
 
     /// Answered when no older request of the nexus can be applied any more, however long that takes.
@@ -124,8 +114,11 @@ final class CacheLink {
             volume: volume, frontend: settings.identity.instance, number: 0, lowestOpenNumber: 0,
             deadlineMilliseconds: 0, nexus: nexus, operation: .nexusBarrier, flags: [],
             sectors: SectorRange(start: 0, count: 0), payloadByteCount: 0)
-        outstanding.submit(request, payload: nil, owner: owner, deadline: .max)
+        outstanding.submit(request, number: numbers.draw(), payload: nil, owner: owner, deadline: .max)
     }
+
+    /// A volume has moved: what is open of it goes to where it is now.
+    func move(_ volume: VolumeID, to other: CacheLink) { other.outstanding.add(outstanding.take(of: volume)) }
 
     /// They are never sent again.
     /// - Returns: how many of them may still be applied, until a barrier of their nexus has passed.
@@ -152,7 +145,6 @@ final class CacheLink {
         for closed in expired {
             owner?.link(self, gaveUp: closed.owner, closed.request.operation, wasSent: closed.wasSent)
         }
-        locate(now)
         if let due = greetAt, due <= now {
             greetAt = nil
             handshake.connectionChanged(.connected, now: now)
@@ -173,28 +165,9 @@ final class CacheLink {
         armTimer()
     }
 
-    /// A cache manager that was replaced may serve at another endpoint.
-    private func locate(_ now: MonotonicInstant) {
-        guard !isConnected, locateAt <= now else { return }
-        locateAt = now.advanced(by: Self.locateInterval)
-        guard let found = settings.locate(), found != endpoint else { return }
-        do {
-            let next = try Self.makeSocket(settings, context, counters, logger)
-            try next.connect(found)
-            try next.attach(to: loop, work: work)
-            socket.close()
-            socket = next
-            endpoint = found
-            handshake.connectionChanged(.disconnected, now: now)
-            logger.info("The cache manager moved", metadata: ["endpoint": "\(found)"])
-        } catch {
-            logger.error("Cannot follow the cache manager", metadata: ["reason": "\(error)"])
-        }
-    }
-
     private func armTimer() {
         // In every round, so without an array.
-        var next = isConnected ? pollAt : locateAt
+        var next = isConnected ? pollAt : loop.now.advanced(by: Self.pollInterval)
         if let due = outstanding.nextDeadline { next = min(next, MonotonicInstant(nanoseconds: due)) }
         if let due = handshake.nextDeadline { next = min(next, due) }
         if let greetAt { next = min(next, greetAt) }
@@ -212,8 +185,8 @@ final class CacheLink {
 
     /// Said once; ZeroMQ keeps trying.
     private func keysRefused() {
-        guard let endpoint, keysRefusedAt != endpoint else { return }
-        keysRefusedAt = endpoint
+        guard !isKeyRefused else { return }
+        isKeyRefused = true
         logger.error(
             "The cache manager refuses the connection: compare the keys of both sides",
             metadata: ["endpoint": "\(endpoint)"])
@@ -225,6 +198,7 @@ final class CacheLink {
             "Cache manager away; commands wait", metadata: ["reason": "\(reason)", "open": "\(outstanding.openCount)"])
         outstanding.disconnected()
         poll = nil
+        listedAt = nil
     }
 
     private func receive(_ message: IncomingMessage, _ now: MonotonicInstant) {
@@ -240,7 +214,7 @@ final class CacheLink {
     private func connect(_ reply: HelloRequest.Reply, _ now: MonotonicInstant) {
         clockOffset = Int64(clamping: reply.clockMilliseconds) - Int64(clamping: WallClock.millisecondsNow())
         lastRefusal = nil
-        keysRefusedAt = nil
+        isKeyRefused = false
         let isNew = incarnation != reply.instance
         logger.info(
             "Connected to the cache manager",
@@ -280,7 +254,8 @@ final class CacheLink {
             self.poll = nil
             let hasStandby = reply.volumes.contains { $0.status == .standby }
             pollInterval = hasStandby ? Self.standbyPollInterval : Self.pollInterval
-            owner?.link(self, listed: reply.volumes, askedAt: poll.askedAt)
+            listedAt = poll.askedAt
+            owner?.link(self, listed: reply.volumes)
         case .fault where message.envelope.requestID == poll?.requestID:
             poll = nil
             let fault = try? message.decodeBody(BusFault.self)
@@ -309,7 +284,7 @@ final class CacheLink {
     /// - Returns: false when the socket takes no more now.
     private func sendBatches(_ now: MonotonicInstant) -> Bool {
         while outstanding.hasSomethingToSend {
-            outstanding.prepareBatch(into: &batch)
+            outstanding.prepareBatch(into: &batch, lowestOpenNumber: numbers.lowestOpen)
             guard !batch.isEmpty else {
                 outstanding.batchWasSent(at: now.nanoseconds)
                 continue
@@ -372,6 +347,8 @@ final class CacheLink {
             greetAt = greetAt ?? now.advanced(by: Self.notReadyInterval)
             return
         }
+        // The volume is on its way to another cache manager, or back to this one: the request is sent again.
+        guard reply.status != .unknownVolume else { return }
         guard let closed = outstanding.complete(reply.number) else { return }
         owner?.link(self, answered: closed.owner, reply, payload: payload)
     }

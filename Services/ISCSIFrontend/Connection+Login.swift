@@ -9,7 +9,7 @@ extension Connection: LoginEnvironment {
     func findTarget(named name: String) -> TargetLookup {
         if owner.targets[name] != nil { return .found(portalGroupTag: Target.portalGroupTag) }
         // Before the first list nobody knows what there is; the initiator is told to come back.
-        return owner.targets.isKnown ? .notFound : .unavailable
+        return owner.areTargetsKnown ? .notFound : .unavailable
     }
 
     func receiveLogin(_ header: HeaderBytes, data: [UInt8]) {

@@ -156,7 +156,7 @@ extension Connection {
 
     private var router: TaskRouter? {
         guard let session, let target = session.target else { return nil }
-        return TaskRouter(link: owner.link, volume: target.volume, nexus: session.nexus)
+        return TaskRouter(link: target.link, volume: target.volume, nexus: session.nexus)
     }
 
     private func start(_ task: Int, _ operation: MediumOperation, _ transfer: MediumTransfer) {
@@ -287,7 +287,7 @@ extension Connection {
     func abandonAborted() {
         for task in slots.indices where isAbandonable(task) {
             let owner = RequestOwner.task(id, slot: task)
-            if self.owner.link.drop(where: { $0 == owner }) > 0 {
+            if self.owner.links.drop(where: { $0 == owner }) > 0 {
                 session?.pendingAborts.add()
             } else if slots[task].isUnderBarrier == false {
                 finishAborted(task)

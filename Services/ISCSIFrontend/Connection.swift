@@ -7,8 +7,10 @@ import Wire
 
 /// What a connection needs of the loop that owns it.
 protocol ConnectionOwner: AnyObject {
-    var link: CacheLink { get }
+    var links: CacheLinks { get }
     var targets: TargetTable { get }
+    /// Whether a target that is not known does not exist; else one that is away may have it.
+    var areTargetsKnown: Bool { get }
     var configuration: FrontendConfiguration { get }
     var counters: FrontendCounters { get }
     var acceptsLogins: Bool { get }

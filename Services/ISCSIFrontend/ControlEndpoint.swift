@@ -91,15 +91,14 @@ final class ControlEndpoint {
         func counter(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {
             MetricFamily(name: name, help: help, type: .counter, samples: [.init(value: Double(value))])
         }
-        let outstanding = owner.link.outstanding
         let own = [
             gauge("sluice_iscsi_sessions", "Sessions, discovery included.", owner.registry.count),
             gauge("sluice_iscsi_connections", "TCP connections.", owner.connections.count),
             gauge("sluice_iscsi_targets", "Targets that initiators may log in to.", owner.targets.count),
-            gauge("sluice_iscsi_commands_open", "Requests the cache manager has not answered.", outstanding.openCount),
+            gauge("sluice_iscsi_commands_open", "Requests the cache manager has not answered.", owner.links.openCount),
             gauge(
                 "sluice_iscsi_commands_held", "Requests that wait for a cache manager that is away.",
-                outstanding.heldCount),
+                owner.links.heldCount),
             counter("sluice_iscsi_commands_resent_total", "Requests sent again.", owner.resentCount),
             counter(
                 "sluice_iscsi_commands_expired_total", "Requests given up because no answer came in time.",

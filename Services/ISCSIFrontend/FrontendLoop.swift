@@ -8,19 +8,19 @@ import SCSI
 import ServiceKit
 import Wire
 
-/// The thread of the frontend: listeners, connections, sessions and the link to the cache manager on one event loop.
-/// In each round it takes what the initiators sent, sends all that became of it to the cache manager in one message,
+/// The thread of the frontend: listeners, connections, sessions and the links to the cache managers on one event loop.
+/// In each round it takes what the initiators sent, sends all that became of it to each cache manager in one message,
 /// takes the answers, and sends what the initiators get.
 final class FrontendLoop: ConnectionOwner {
     enum Stage { case serving, stopping, stopped }
 
     let parts: FrontendParts
     let loop: EventLoop
-    let targets = TargetTable()
+    let targets: TargetTable
     let registry: SessionRegistry
     let counters = FrontendCounters()
     let busCounters = BusCounters()
-    private(set) var link: CacheLink
+    private(set) lazy var links = makeLinks(parts.identity.instance)
     var writeBudget: WriteBudget
     var readBudget: ReadBudget
     private(set) var stage = Stage.serving
@@ -35,8 +35,8 @@ final class FrontendLoop: ConnectionOwner {
     private var barriers: [UInt64: Barrier] = [:]
     private var lastBarrier: UInt64 = 0
     private var holdingLogins: [(ConnectionID, arrivedAt: MonotonicInstant)] = []
-    private var targetsAreFrom = MonotonicInstant(nanoseconds: 0)
     private var stopAt: MonotonicInstant?
+    /// Of instances that were revoked.
     private var requestsBefore = (resent: UInt64(0), expired: UInt64(0))
     private var sweepTimer: LoopTimer?
 
@@ -62,9 +62,8 @@ final class FrontendLoop: ConnectionOwner {
         readBudget = ReadBudget(
             limit: configuration.limits.readByteCount,
             connectionLimit: configuration.limits.readByteCountPerConnection)
-        link = try Self.makeLink(parts, instance: parts.identity.instance, loop: loop, counters: busCounters)
-        link.owner = self
-        try link.start { [unowned self] in turn() }
+        targets = TargetTable(patience: configuration.commandHold)
+        links.follow()
         control = try ControlEndpoint(self)
         for descriptor in parts.listeners {
             listeners.append(
@@ -74,28 +73,23 @@ final class FrontendLoop: ConnectionOwner {
         sweep()
     }
 
-    private static func makeLink(
-        _ parts: FrontendParts, instance: ServiceInstance, loop: EventLoop, counters: BusCounters
-    ) throws -> CacheLink {
-        var identity = parts.identity
-        identity.instance = instance
-        let settings = CacheLink.Settings(
-            locate: parts.locateCache, identity: identity, commandHold: parts.configuration.commandHold)
-        return try CacheLink(
-            settings, loop: loop, context: parts.context, counters: counters, logger: parts.logger)
+    private func makeLinks(_ instance: ServiceInstance) -> CacheLinks {
+        CacheLinks(
+            parts, instance: instance, loop: loop, counters: busCounters, owner: self,
+            isUsed: { [unowned self] in targets.isUsed($0) }, work: { [unowned self] in turn() })
     }
 
     var configuration: FrontendConfiguration { parts.configuration }
     var acceptsLogins: Bool { stage == .serving }
     var now: UInt64 { loop.now.nanoseconds }
-    var resentCount: UInt64 { requestsBefore.resent + link.outstanding.resentCount }
-    var expiredCount: UInt64 { requestsBefore.expired + link.outstanding.expiredCount }
+    var resentCount: UInt64 { requestsBefore.resent + links.resentCount }
+    var expiredCount: UInt64 { requestsBefore.expired + links.expiredCount }
 
     // MARK: One round
 
     private func turn() {
         if isStopRequested(), stage == .serving { stop() }
-        link.turn()
+        links.turn()
         while let waiter = writeBudget.admitNext() {
             if let connection = connections[waiter.connection] {
                 connection.memoryGranted(waiter)
@@ -106,7 +100,7 @@ final class FrontendLoop: ConnectionOwner {
         flushDirty()
         admitReads()
         // Commands that were read now, or memory that became free, are served in another round without waiting.
-        if link.outstanding.hasSomethingToSend || !dirty.isEmpty { loop.requestIteration() }
+        if links.hasSomethingToSend || !dirty.isEmpty { loop.requestIteration() }
         finishStopping()
     }
 
@@ -166,9 +160,13 @@ final class FrontendLoop: ConnectionOwner {
     var readiness: (isReady: Bool, detail: String) {
         guard stage == .serving else { return (false, "stopping: asking initiators to log out") }
         let sessions = "\(registry.count.counted("session")) on \(targets.count.counted("target"))"
-        guard link.isConnected else {
-            let place = link.endpoint.map { "at \($0)" } ?? "in bus.services has an address"
-            return (false, "no cache manager \(place): commands wait (\(sessions))")
+        guard links.isConnected else {
+            let places = links.all.map { "\($0.endpoint)" }.joined(separator: ", ")
+            let reason = places.isEmpty ? "has an address" : "answers at \(places)"
+            return (false, "no cache manager \(reason): commands wait (\(sessions))")
+        }
+        if let away = links.all.first(where: { !$0.isConnected && targets.isUsed($0) }) {
+            return (false, "no cache manager answers at \(away.endpoint): commands for its volumes wait (\(sessions))")
         }
         return (true, sessions)
     }
@@ -244,7 +242,7 @@ final class FrontendLoop: ConnectionOwner {
         let id = connection.id
         let unneeded = barriers.filter { $0.value.connection == id }.keys
         for barrier in unneeded { barriers[barrier] = nil }
-        link.drop { owner in
+        links.drop { owner in
             switch owner {
             case .task(let connection, _): connection == id
             case .barrier(let barrier): unneeded.contains(barrier)
@@ -254,10 +252,13 @@ final class FrontendLoop: ConnectionOwner {
 
     // MARK: Logins
 
+    var areTargetsKnown: Bool { links.listedAt != nil && links.all.allSatisfy(\.isConnected) && !links.all.isEmpty }
+
     func needsFreshTargets(_ connection: Connection) -> Bool {
-        guard link.isConnected, targetsAreFrom.advanced(by: Self.freshTargetsAge) < loop.now else { return false }
+        guard links.isConnected else { return false }
+        if let listedAt = links.listedAt, listedAt.advanced(by: Self.freshTargetsAge) >= loop.now { return false }
         holdingLogins.append((connection.id, loop.now))
-        link.refresh()
+        links.refresh()
         return true
     }
 
@@ -348,7 +349,7 @@ final class FrontendLoop: ConnectionOwner {
                 session.pendingAborts.settle(through: abortCount)
                 connections[session.connection]?.releaseAborted()
                 // The barrier took everything of the nexus with it that waited; what was not aborted is sent again.
-                link.repeatNow(nexus: session.nexus)
+                target.link.repeatNow(nexus: session.nexus)
                 open -= 1
                 if open == 0 { done() }
             }
@@ -361,7 +362,7 @@ final class FrontendLoop: ConnectionOwner {
         lastBarrier += 1
         let id = lastBarrier
         barriers[id] = Barrier(connection: connection, done: done)
-        link.submitBarrier(volume: target.volume, nexus: nexus, owner: .barrier(id))
+        target.link.submitBarrier(volume: target.volume, nexus: nexus, owner: .barrier(id))
         loop.requestIteration()
     }
 
@@ -384,7 +385,7 @@ final class FrontendLoop: ConnectionOwner {
         stage = .stopped
         for connection in connections.all { connection.endForStop() }
         control?.close()
-        link.close()
+        links.close()
         loop.stop()
     }
 }
@@ -413,9 +414,14 @@ extension FrontendLoop: CacheLinkOwner {
         }
     }
 
-    func link(_ link: CacheLink, listed volumes: [VolumeDescription], askedAt: MonotonicInstant) {
-        targetsAreFrom = askedAt
-        let change = targets.update(volumes)
+    func link(_ link: CacheLink, listed volumes: [VolumeDescription]) {
+        let change = targets.update(volumes, from: link, now: loop.now)
+        for (target, old) in change.moved {
+            parts.logger.notice(
+                "A volume has moved to another cache manager",
+                metadata: ["target": "\(target.name)", "from": "\(old.endpoint)", "to": "\(link.endpoint)"])
+            old.move(target.volume, to: link)
+        }
         for (target, attention) in change.attentions {
             for session in registry.sessions(of: target) { session.attentions.post(attention) }
         }
@@ -423,7 +429,7 @@ extension FrontendLoop: CacheLinkOwner {
             parts.logger.info("Target removed", metadata: ["target": "\(target.name)"])
             for session in registry.sessions(of: target) { connections[session.connection]?.close(.targetRemoved) }
         }
-        continueLogins { $0 <= askedAt }
+        if let listedAt = links.listedAt { continueLogins { $0 <= listedAt } }
         reportHealth()
     }
 
@@ -432,16 +438,10 @@ extension FrontendLoop: CacheLinkOwner {
         for connection in connections.all { connection.close(.revoked) }
         barriers.removeAll()
         requestsBefore = (resentCount, expiredCount)
+        let old = links
         // The old link is in the middle of its round, so it is closed behind that; nothing goes to it any more.
-        loop.schedule(after: .zero) { link.close() }
-        do {
-            let instance = ServiceInstance(rawValue: Randomness.nonzeroUInt64())
-            self.link = try Self.makeLink(parts, instance: instance, loop: loop, counters: busCounters)
-            self.link.owner = self
-            try self.link.start { [unowned self] in turn() }
-        } catch {
-            parts.logger.critical("Cannot reach the cache manager again", metadata: ["reason": "\(error)"])
-            loop.stop()
-        }
+        loop.schedule(after: .zero) { old.close() }
+        links = makeLinks(ServiceInstance(rawValue: Randomness.nonzeroUInt64()))
+        links.follow()
     }
 }

@@ -7,8 +7,8 @@ package import ServiceKit
 package struct FrontendParts: Sendable {
     package var configuration: FrontendConfiguration
     package var identity: BusIdentity
-    /// Says where the cache manager takes I/O now; nil if nobody knows.
-    package var locateCache: @Sendable () -> Endpoint?
+    /// Says where the cache managers take I/O now, without waiting.
+    package var locateCaches: @Sendable () -> [Endpoint]
     /// Ours, for health, metrics and sessions.
     package var controlEndpoints: [Endpoint]
     /// Listening sockets; the loop closes them.
@@ -17,12 +17,12 @@ package struct FrontendParts: Sendable {
     package var health: ServiceHealth
     package var logger: Logger
     package init(
-        configuration: FrontendConfiguration, identity: BusIdentity, locateCache: @escaping @Sendable () -> Endpoint?,
+        configuration: FrontendConfiguration, identity: BusIdentity, locateCaches: @escaping @Sendable () -> [Endpoint],
         controlEndpoints: [Endpoint], listeners: [Int32], context: BusContext, health: ServiceHealth, logger: Logger
     ) {
         self.configuration = configuration
         self.identity = identity
-        self.locateCache = locateCache
+        self.locateCaches = locateCaches
         self.controlEndpoints = controlEndpoints
         self.listeners = listeners
         self.context = context

@@ -7,7 +7,7 @@ import Platform
 import ServiceKit
 import ServiceLifecycle
 
-/// `sluice-iscsi`: serves the volumes of a cache manager to iSCSI initiators, one target per volume. Its loop's thread
+/// `sluice-iscsi`: serves the volumes of the cache managers to iSCSI initiators, one target per volume. Its loop's thread
 /// answers at the service's endpoint itself, because only that thread knows the sessions.
 @main
 struct ISCSIFrontendMain: ServiceCommand {
@@ -33,7 +33,7 @@ struct ISCSIFrontendMain: ServiceCommand {
             let address = SocketAddress.local(of: listener)?.description ?? "unknown"
             context.logger.info("listening", metadata: ["address": "\(address)"])
         }
-        let choice = try CacheManagerChoice(context.directory, context.runDirectory)
+        let places = try CacheManagerPlaces(context.directory, context.runDirectory)
         // So that the loop finds names looked up when it asks; it goes on asking without them.
         _ = try? await context.directory.entries(of: .cache)
         return [
@@ -42,7 +42,7 @@ struct ISCSIFrontendMain: ServiceCommand {
                     configuration: configuration,
                     identity: BusIdentity(
                         service: Self.kind, instance: context.instance, softwareVersion: SoftwareVersion.current),
-                    locateCache: { choice.endpoint }, controlEndpoints: try context.endpoints(), listeners: listeners,
+                    locateCaches: { places.endpoints }, controlEndpoints: try context.endpoints(), listeners: listeners,
                     context: try BusContext(keys: context.keys, logger: context.logger), health: context.health,
                     logger: context.logger))
         ]

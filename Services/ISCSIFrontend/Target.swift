@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Messages
+import Platform
 import SCSI
 import Wire
 
@@ -9,10 +10,17 @@ final class Target {
 
     let volume: VolumeID
     let name: String
+    /// To the cache manager that has the volume, and which of its incarnations listed it last.
+    private(set) var link: CacheLink
+    private(set) var incarnation: ServiceInstance?
+    /// Since when it is missing there without having been removed: it may come up at another cache manager.
+    var missingSince: MonotonicInstant?
     var server: DeviceServer
     private(set) var status: VolumeStatus
 
-    init(_ description: VolumeDescription) {
+    init(_ description: VolumeDescription, at link: CacheLink) {
+        self.link = link
+        incarnation = link.incarnation
         volume = description.id
         name = description.targetName
         status = description.status
@@ -26,7 +34,10 @@ final class Target {
     }
 
     /// - Returns: the unit attention that tells initiators of the change, if it is one for them.
-    func update(_ description: VolumeDescription) -> UnitAttention? {
+    func update(_ description: VolumeDescription, at link: CacheLink) -> UnitAttention? {
+        self.link = link
+        incarnation = link.incarnation
+        missingSince = nil
         status = description.status
         let unit = Self.unit(description)
         let isResized = unit.sectorCount != server.unit.sectorCount

@@ -1,42 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0
 import ISCSI
 import Messages
+import Platform
 import SCSI
 
-/// The targets, as the cache manager listed them last. They stay while it is away.
+/// The targets, as the cache managers listed them last. They stay while those are away.
 final class TargetTable {
     struct Change {
         var removed: [Target] = []
+        /// Volumes that another cache manager has now, and which had them before.
+        var moved: [(Target, from: CacheLink)] = []
         var attentions: [(Target, UnitAttention)] = []
     }
 
+    /// So long a volume that a cache manager does not have any more after a restart may take to come up elsewhere.
+    private let patience: Duration
+    init(patience: Duration) { self.patience = patience }
+
     private var targets: [String: Target] = [:]
-    /// False until the first list: then nobody can say that a target does not exist.
-    private(set) var isKnown = false
 
     var count: Int { targets.count }
     subscript(name: String) -> Target? { targets[name] }
     var names: [String] { targets.keys.sorted() }
 
-    func update(_ volumes: [VolumeDescription]) -> Change {
-        isKnown = true
+    func isUsed(_ link: CacheLink) -> Bool { targets.values.contains { $0.link === link } }
+
+    /// - Parameter volumes: all that this cache manager has.
+    func update(_ volumes: [VolumeDescription], from link: CacheLink, now: MonotonicInstant) -> Change {
         var change = Change()
         var names: Set<String> = []
         for volume in volumes where Target.isVisible(volume) {
             guard let name = TextValue.name(volume.targetName) else { continue }
             names.insert(name)
-            if let known = targets[name], known.volume == volume.id {
-                if let attention = known.update(volume) { change.attentions.append((known, attention)) }
-            } else {
-                if let other = targets[name] { change.removed.append(other) }
-                targets[name] = Target(volume)
+            guard let known = targets[name] else {
+                targets[name] = Target(volume, at: link)
+                continue
             }
+            guard Self.mayServe(known, volume, at: link) else { continue }
+            if known.volume != volume.id {
+                change.removed.append(known)
+                targets[name] = Target(volume, at: link)
+                continue
+            }
+            if known.link !== link { change.moved.append((known, from: known.link)) }
+            if let attention = known.update(volume, at: link) { change.attentions.append((known, attention)) }
         }
-        for (name, target) in targets where !names.contains(name) {
+        for (name, target) in targets where target.link === link && !names.contains(name) && isGone(target, now) {
             change.removed.append(target)
             targets[name] = nil
         }
         return change
+    }
+
+    /// One cache manager has each volume. While two list it, or name one alike, the one that has it and serves keeps it.
+    private static func mayServe(_ known: Target, _ volume: VolumeDescription, at link: CacheLink) -> Bool {
+        if known.link === link || !known.link.isConnected || known.missingSince != nil { return true }
+        return known.volume == volume.id && known.status == .fenced && volume.status != .fenced
+    }
+
+    /// A cache manager that had it a moment ago has removed it. One that was started again since may have left it to
+    /// another one, which is waited for.
+    private func isGone(_ target: Target, _ now: MonotonicInstant) -> Bool {
+        guard target.incarnation != target.link.incarnation else { return true }
+        let since = target.missingSince ?? now
+        target.missingSince = since
+        return since.advanced(by: patience) <= now
     }
 }
 

@@ -35,7 +35,7 @@ final class FrontendHarness: Sendable {
                 identity: BusIdentity(
                     service: .iscsi, instance: ServiceInstance(rawValue: Randomness.nonzeroUInt64()),
                     softwareVersion: "test"),
-                locateCache: { [cacheEndpoint] in cacheEndpoint }, controlEndpoints: [controlEndpoint],
+                locateCaches: { [cacheEndpoint] in [cacheEndpoint] }, controlEndpoints: [controlEndpoint],
                 listeners: listeners,
                 context: try BusContext(), health: ServiceHealth(), logger: Self.quietLogger))
     }

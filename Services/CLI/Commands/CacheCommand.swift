@@ -15,25 +15,51 @@ struct CacheCommand: ParsableCommand {
         subcommands: [CacheList.self, CacheAdd.self, CacheRemove.self, CacheResize.self])
 }
 
+/// Each cache manager has a read cache of its own.
+struct CacheManagerOption: ParsableArguments {
+    @Option(
+        name: .customLong("service"),
+        help: "Which cache manager, if there are several, as `sluice status` calls it: cache-1, cache@172.18.0.3.")
+    var name: String?
+
+    func choose(_ client: GatewayClient) async throws -> ServiceEntry {
+        let running = try await client.running(.cache)
+        let names = running.map(\.name).joined(separator: ", ")
+        guard let name else {
+            guard running.count == 1 else {
+                throw ServiceFailure(
+                    .usage, "this gateway has \(running.count) cache managers: name one with --service (\(names))")
+            }
+            return running[0]
+        }
+        guard let found = running.first(where: { $0.name == name }) else {
+            throw ServiceFailure(.usage, "there is no running cache manager \(name), only \(names)")
+        }
+        return found
+    }
+}
+
 struct CacheList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "Show the cache's directories, how full they are and how well it works.")
+    @OptionGroup var manager: CacheManagerOption
     @OptionGroup var gateway: GatewayOptions
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
         let client = try GatewayClient(gateway)
-        let cache = try await client.ask(.cache, CacheShowRequest())
+        let cache = try await client.ask(try await manager.choose(client), CacheShowRequest(), timeout: .seconds(30))
         try output.show(CacheOutput(cache), or: CacheOutput(cache).text)
     }
 }
 
 /// What the changing commands have in common.
 private func change(
-    _ change: CacheChangeRequest.Change, _ gateway: GatewayOptions, _ output: OutputOptions
+    _ change: CacheChangeRequest.Change, _ manager: CacheManagerOption, _ gateway: GatewayOptions,
+    _ output: OutputOptions
 ) async throws {
     let client = try GatewayClient(gateway)
-    let cache = try await client.ask(.cache, CacheChangeRequest(change))
+    let cache = try await client.ask(try await manager.choose(client), CacheChangeRequest(change), timeout: .seconds(30))
     try output.show(CacheOutput(cache), or: CacheOutput(cache).text)
 }
 
@@ -48,11 +74,12 @@ struct CacheAdd: AsyncParsableCommand {
             """)
     @Argument(help: "The directory.") var directory: String
     @Option(name: .long, help: "By how much the cache grows.") var size: ByteSize?
+    @OptionGroup var manager: CacheManagerOption
     @OptionGroup var gateway: GatewayOptions
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        try await change(.add(directory: absolute(directory), byteCount: size?.byteCount), gateway, output)
+        try await change(.add(directory: absolute(directory), byteCount: size?.byteCount), manager, gateway, output)
     }
 }
 
@@ -61,10 +88,11 @@ struct CacheRemove: AsyncParsableCommand {
         commandName: "remove", abstract: "Stop using a directory and remove the cache's files from it.",
         discussion: "The cache becomes smaller by the directory's share. Example: sluice cache remove /mnt/old/cache")
     @Argument(help: "The directory.") var directory: String
+    @OptionGroup var manager: CacheManagerOption
     @OptionGroup var gateway: GatewayOptions
     @OptionGroup var output: OutputOptions
 
-    func run() async throws { try await change(.remove(directory: absolute(directory)), gateway, output) }
+    func run() async throws { try await change(.remove(directory: absolute(directory)), manager, gateway, output) }
 }
 
 struct CacheResize: AsyncParsableCommand {
@@ -72,10 +100,11 @@ struct CacheResize: AsyncParsableCommand {
         commandName: "resize", abstract: "Make the cache larger or smaller, all directories together.",
         discussion: "A smaller cache gives up what is oldest at once. Example: sluice cache resize 100GiB")
     @Argument(help: "The new size, at least 128MiB for each directory.") var size: ByteSize
+    @OptionGroup var manager: CacheManagerOption
     @OptionGroup var gateway: GatewayOptions
     @OptionGroup var output: OutputOptions
 
-    func run() async throws { try await change(.resize(byteCount: size.byteCount), gateway, output) }
+    func run() async throws { try await change(.resize(byteCount: size.byteCount), manager, gateway, output) }
 }
 
 private func absolute(_ path: String) -> String {

@@ -37,17 +37,23 @@ struct GatewayClient {
         return try await directory.entries()
     }
 
-    /// Asks the first running service of a kind.
+    /// Asks the first running service of a kind of which all do the same.
     func ask<Request: BusRequest>(
         _ kind: ServiceKind, _ request: Request, timeout: Duration = .seconds(30)
     ) async throws -> Request.Reply {
-        guard let entry = try await entries().first(where: { $0.kind == kind && $0.isRunning }) else {
+        try await ask(try await running(kind)[0], request, timeout: timeout)
+    }
+
+    /// The running services of a kind, at least one.
+    func running(_ kind: ServiceKind) async throws -> [ServiceEntry] {
+        let running = try await entries().filter { $0.kind == kind && $0.isRunning }
+        guard !running.isEmpty else {
             throw ServiceFailure(
                 .unavailable,
                 "no \(kind.executableName) runs \(directory.description); start the gateway with `\(hint)`, or name "
                     + "the one you mean with --directory or --config")
         }
-        return try await ask(entry, request, timeout: timeout)
+        return running
     }
 
     func ask<Request: BusRequest>(

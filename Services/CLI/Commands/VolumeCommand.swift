@@ -27,7 +27,7 @@ struct VolumeList: AsyncParsableCommand {
 
     func run() async throws {
         let client = try GatewayClient(gateway)
-        let volumes = try await client.ask(.cache, VolumeListRequest()).volumes
+        let volumes = try await client.volumes()
         try output.show(volumes.map(client.record), or: VolumeTable.list(volumes))
     }
 }
@@ -40,7 +40,7 @@ struct VolumeShow: AsyncParsableCommand {
 
     func run() async throws {
         let client = try GatewayClient(gateway)
-        let volumes = try await client.ask(.cache, VolumeListRequest()).volumes
+        let volumes = try await client.volumes()
         guard let found = volumes.first(where: { $0.id.description == volume || $0.name == volume }) else {
             throw ServiceFailure(
                 .badData,
@@ -64,7 +64,7 @@ struct VolumeSync: AsyncParsableCommand {
     func run() async throws {
         let client = try GatewayClient(gateway)
         let request = VolumeSyncRequest(volume: VolumeReference(volume))
-        let synced = try await client.ask(.cache, request, timeout: patience.timeout.duration)
+        let synced = try await client.ask(about: volume, request, timeout: patience.timeout.duration)
         let moment = Timestamp(milliseconds: synced.recoveryPointMilliseconds).iso8601
         try output.show(
             client.record(synced), or: "\(synced.name): in the bucket as of \(moment), commit \(synced.commitNumber)\n")
@@ -96,7 +96,7 @@ struct VolumeDelete: AsyncParsableCommand {
         }
         let request = VolumeDeleteRequest(
             volume: VolumeReference(volume), losesSnapshots: losePendingSnapshots ? true : nil)
-        let reply = try await client.ask(.cache, request, timeout: patience.timeout.duration)
+        let reply = try await client.ask(about: volume, request, timeout: patience.timeout.duration)
         try output.show(["id": reply.id.description], or: "deleted \(volume) (\(reply.id))\n")
     }
 }

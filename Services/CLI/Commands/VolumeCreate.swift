@@ -77,7 +77,7 @@ struct VolumeCreate: AsyncParsableCommand {
             compression: compression, commitIntervalSeconds: UInt32(interval.components.seconds),
             uploadBufferByteCount: uploadBuffer?.byteCount, leaseMilliseconds: leaseMilliseconds)
         if let cloneOf { request.snapshot = try await source(client, VolumeReference(cloneOf), for: request) }
-        let volume = try await client.ask(.cache, request, timeout: patience.timeout.duration)
+        let volume = try await client.askForPlace(request, timeout: patience.timeout.duration)
         let record = client.record(volume)
         try output.show(
             record,
@@ -97,7 +97,7 @@ extension VolumeCreate {
     private func source(
         _ client: GatewayClient, _ volume: VolumeReference, for clone: VolumeCreateRequest
     ) async throws -> SnapshotID {
-        _ = try await client.ask(.cache, VolumeCreateCheckRequest(clone, source: volume))
+        _ = try await client.askForPlace(VolumeCreateCheckRequest(clone, source: volume))
         let request = SnapshotCreateRequest(
             volume: volume, description: "for the clone \(name)",
             fromRecoveryPoint: fromRecoveryPoint ? true : nil, isInternal: true)

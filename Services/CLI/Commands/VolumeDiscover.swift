@@ -38,7 +38,7 @@ struct VolumeDiscover: AsyncParsableCommand {
                 found.recoveryPointMilliseconds == 0
                 ? nil : Timestamp(milliseconds: found.recoveryPointMilliseconds).iso8601
             owner = found.owner.description
-            attachedHere = found.isAttachedHere
+            attachedHere = statusHere.map { $0 != .standby } ?? false
             self.statusHere = statusHere?.word
             deleted = found.isDeleted
         }
@@ -46,9 +46,9 @@ struct VolumeDiscover: AsyncParsableCommand {
 
     func run() async throws {
         let client = try GatewayClient(gateway)
-        let reply = try await client.ask(.cache, VolumeDiscoverRequest(), timeout: patience.timeout.duration)
+        let reply = try await client.askForPlace(VolumeDiscoverRequest(), timeout: patience.timeout.duration)
         let volumes = reply.volumes.filter { deleted || !$0.isDeleted }
-        let here = try await client.ask(.cache, VolumeListRequest()).volumes
+        let here = try await client.volumes()
         let statuses = Dictionary(here.map { ($0.id, $0.status) }) { first, _ in first }
         try output.show(
             volumes.map { Record($0, statusHere: statuses[$0.id]) }, or: Self.table(volumes, statusesHere: statuses))
@@ -114,7 +114,7 @@ struct VolumeAttach: AsyncParsableCommand {
         let client = try GatewayClient(gateway)
         let request = VolumeAttachRequest(
             volume: VolumeReference(volume), force: force, standby: standby ? (cancel ? .cancel : .begin) : nil)
-        let attached = try await client.ask(.cache, request, timeout: patience.timeout.duration)
+        let attached = try await client.ask(about: volume, request, timeout: patience.timeout.duration)
         guard !cancel else {
             return try output.show(
                 client.record(attached), or: "\(attached.name) (\(attached.id)) is no standby any more\n")

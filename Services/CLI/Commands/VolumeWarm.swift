@@ -36,10 +36,10 @@ struct VolumeWarm: AsyncParsableCommand {
         let request = VolumeWarmRequest(
             volume: VolumeReference(volume), byteOffset: offset?.byteCount, byteCount: length?.byteCount,
             isCancelled: cancel)
-        var warmed = try await client.ask(.cache, request)
+        var warmed = try await client.ask(about: volume, request)
         while wait, warmed.reads?.warming?.isRunning == true {
             try await Task.sleep(for: .seconds(1))
-            let volumes = try await client.ask(.cache, VolumeListRequest()).volumes
+            let volumes = try await client.volumes()
             guard let now = volumes.first(where: { $0.id == warmed.id }) else {
                 throw ServiceFailure(.badData, "volume \(warmed.name) is gone")
             }

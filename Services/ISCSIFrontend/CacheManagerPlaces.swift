@@ -3,8 +3,8 @@ import Bus
 import Messages
 import ServiceKit
 
-/// Which cache manager this frontend works with: the first that runs. All that knows of the choice is here.
-struct CacheManagerChoice: Sendable {
+/// Where the gateway's cache managers take I/O.
+struct CacheManagerPlaces: Sendable {
     private let directory: ServiceDirectory
     /// Where the first one of this machine will be, so that a frontend which is there earlier connects to it at once.
     private let expected: Endpoint?
@@ -15,9 +15,9 @@ struct CacheManagerChoice: Sendable {
         expected = directory.isNetwork ? nil : try Endpoint(path: first)
     }
 
-    /// Where it takes I/O: of the running one, else where the last one was. Does not wait.
-    var endpoint: Endpoint? {
-        let known = ((try? directory.current(of: .cache)) ?? []).filter { $0.dataEndpoint != nil }
-        return (known.first(where: \.isRunning) ?? known.first)?.dataEndpoint ?? expected
+    /// Also of those that are being started again. Does not wait.
+    var endpoints: [Endpoint] {
+        let known = ((try? directory.current(of: .cache)) ?? []).compactMap(\.dataEndpoint)
+        return known.isEmpty ? [expected].compactMap(\.self) : known
     }
 }
