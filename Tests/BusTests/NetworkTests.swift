@@ -58,9 +58,9 @@ import Wire
         }
     }
 
-    /// One ROUTER, as a cache manager has: a Unix socket before and after must not weaken the network's.
+    /// One ROUTER, as a cache manager has: its Unix sockets must not weaken the network's, nor this close those.
     @Test func oneSocketKeepsItsKindsOfEndpointsApart() async throws {
-        let endpoints = [try harness.endpoint("before"), try network.endpoint(), try harness.endpoint("after")]
+        let endpoints = [try harness.endpoint("control"), try harness.endpoint("data"), try network.endpoint()]
         let (keys, logger) = (try network.keys(.cache), harness.logger)
         let identity = BusHarness.identity(.cache)
         let isOver = Shared(false)
