@@ -92,8 +92,9 @@ final class ShardLoop {
         socket = try MessageSocket(
             .server, context: BusContext(keys: parts.context.keys, logger: parts.logger), instance: parts.instance,
             logger: parts.logger)
-        // Several names for one socket: requests of all kinds are welcome at each.
-        for endpoint in try parts.context.endpoints() + parts.context.dataEndpoints() {
+        // Several names for one socket, Unix sockets first: requests of all kinds are welcome at each.
+        let endpoints = try parts.context.endpoints() + parts.context.dataEndpoints()
+        for endpoint in endpoints.filter({ !$0.isNetwork }) + endpoints.filter(\.isNetwork) {
             try socket.bind(endpoint)
             parts.logger.info("bus endpoint open", metadata: ["endpoint": "\(endpoint)"])
         }

@@ -42,6 +42,7 @@ import Platform
     private let context: BusContext
     private var handle: UnsafeMutableRawPointer?
     private let options: Options
+    private var hasNetwork = false
     private let owner = pthread_self()
     /// What is handed to ZeroMQ on sending; frames themselves stay whole and can be sent again.
     private let outgoing = Frame()
@@ -123,13 +124,15 @@ import Platform
         try connect(endpoint)
     }
 
-    /// What ZeroMQ is told before it binds or connects holds for that endpoint: one socket can serve a Unix socket,
-    /// which the file system guards, and a network, where nobody is admitted without a listed key.
+    /// What ZeroMQ is told before it binds or connects holds for that endpoint and later ones: one socket can serve a
+    /// Unix socket, which the file system guards, and then a network, where nobody is admitted without a listed key.
     private func secure(_ endpoint: Endpoint, asServer: Bool) throws(BusError) {
         guard case .network(let address, let kind) = endpoint.place else {
-            try set(ZMQ_CURVE_SERVER, Int32(0))
-            return try set(ZMQ_ZAP_DOMAIN, "")
+            // ZeroMQ cannot forget a domain, and would have the authenticator refuse the Unix socket's peers.
+            precondition(!hasNetwork, "a socket's Unix sockets come before its network endpoints")
+            return
         }
+        hasNetwork = true
         guard let keys = context.keys else { throw .noKey(endpoint) }
         try set(ZMQ_IPV6, Int32(address.isIPv6 ? 1 : 0))
         if asServer {
@@ -250,12 +253,7 @@ import Platform
     }
 
     private func set(_ option: Int32, _ text: String) throws(BusError) {
-        let socket = unsafe openHandle()
-        // ZeroMQ takes an empty text as no text only.
-        let result =
-            text.isEmpty
-            ? unsafe zmq_setsockopt(socket, option, nil, 0)
-            : unsafe zmq_setsockopt(socket, option, text, text.utf8.count)
+        let result = unsafe zmq_setsockopt(openHandle(), option, text, text.utf8.count)
         guard result == 0 else { throw .lastZeroMQ("zmq_setsockopt \(option)") }
     }
 
