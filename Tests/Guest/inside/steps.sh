@@ -59,26 +59,33 @@ fio_verify() {
         --iodepth=8 --verify=crc32c --do_verify=1 --verify_fatal=1 --randrepeat=0 --minimal "$@"
 }
 
-# Whole passes of fio verify one after the other until the file /tmp/stop is there; prints how many.
+# Whole passes of fio verify one after the other until the file /tmp/stop-load is there; prints how many.
 # load DISK [OPTION ...]
 load() {
     local passes=0
-    while [ ! -e /tmp/stop ]; do
-        fio_verify "$@" >/tmp/load.txt || { cat /tmp/load.txt; return 1; }
+    rm -f /tmp/stop-load
+    while [ ! -e /tmp/stop-load ]; do
+        fio_verify "$@" >/tmp/load.txt 2>&1 || { cat /tmp/load.txt; return 1; }
         passes=$((passes + 1))
     done
     echo "$passes"
 }
 
-# One write of 4 KiB after the other, and when each was complete, until the file /tmp/stop is there.
+# One write of 4 KiB after the other, each with the time of its completion in a log, until the file /tmp/stop-probe is
+# there; fio removes it.
 # probe DISK SECONDS [OPTION ...]
 probe() {
-    local disk=$1 seconds=$2 status=0
+    local disk=$1 seconds=$2
     shift 2
-    rm -f /tmp/probe*
+    rm -f /tmp/probe* /tmp/stop-probe
     fio --name=probe --filename="$disk" --ioengine=psync --direct=1 --rw=write --bs=4k --size=16m --thinktime=10ms \
-        --time_based --runtime="$seconds" --write_lat_log=/tmp/probe --log_unix_epoch=1 --trigger-file=/tmp/stop \
-        --trigger=true --output=/tmp/probe.txt "$@" || status=$?
-    cat /tmp/probe.txt >&2
-    return "$status"
+        --time_based --runtime="$seconds" --write_lat_log=/tmp/probe --log_unix_epoch=1 \
+        --trigger-file=/tmp/stop-probe --trigger=true "$@" >/tmp/probe.txt 2>&1 || { cat /tmp/probe.txt; return 1; }
+}
+
+# Errors that applications or file systems saw, from the kernel's log. An expression can excuse some.
+# kernel_errors [EXPRESSION]
+kernel_errors() {
+    dmesg | grep -E 'I/O error|Buffer I/O|lost async page write|EXT4-fs.*error|XFS.*(rror|orrupt|hutdown)|blocked for more' |
+        grep -vE "${1:-^$}" || true
 }
