@@ -91,8 +91,8 @@ def completions(machine, offset):
 
 
 def longest_gap(times, begin, end):
-    """Between two completions of which the later one is after `begin` and the earlier one before `end`."""
-    gaps = [later - earlier for earlier, later in zip(times, times[1:]) if later > begin and earlier < end]
+    """Between two completions of which the later one is after `begin`. What goes on beyond `end` is another kill's."""
+    gaps = [min(later, end) - earlier for earlier, later in zip(times, times[1:]) if later > begin and earlier < end]
     if not gaps or times[-1] < end - 1:
         raise RuntimeError("the probe has no completions at the end")
     return max(gaps)
