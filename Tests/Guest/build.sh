@@ -67,8 +67,10 @@ number=100
 for module in virtio_pci virtio_blk ext4; do
     for file in $(modprobe --dirname "$root" --set-version "$version" --show-depends "$module" |
         awk '$1 == "insmod" { print $2 }'); do
+        name=$(basename "$file")
+        compgen -G "$early/modules/*-$name" >/dev/null && continue
         number=$((number + 1))
-        compgen -G "$early/modules/*-$(basename "$file")" >/dev/null || cp "$file" "$early/modules/$number-$(basename "$file")"
+        cp "$file" "$early/modules/$number-$name"
     done
 done
 (cd "$early" && find . | cpio --quiet -o -H newc) | gzip -1 >"$work/initramfs.gz"

@@ -13,9 +13,8 @@ def run(report, gateway, machine):
         disk = machine.run(f"login {target} {gateway.portal(0)}").strip()
         size = int(machine.run(f"blockdev --getsize64 {disk}"))
         step.expect(size == 1024 * MIB, f"the disk has {size} bytes")
-        negotiated = machine.run("iscsiadm -m session -P 2 | sed -nE 's/^[[:space:]]*(MaxBurstLength|FirstBurstLength): "
-                                 "/\\1 /p'").split("\n")
-        step.note(", ".join(sorted(filter(None, negotiated))))
+        negotiated = machine.run("iscsiadm -m session -P 2 | sed -nE 's/^\\s*((Max|First)BurstLength): /\\1 /p'")
+        step.note(", ".join(sorted(negotiated.splitlines())))
         refused = machine.start(f"record iqn.2026-11.io.sluice:nobody {gateway.portal(0)}\n"
                                 f"login iqn.2026-11.io.sluice:nobody {gateway.portal(0)}").wait(120)
         step.expect(refused.status != 0, "a target that does not exist could be logged into")

@@ -97,7 +97,7 @@ class Gateway:
         return sum(float(value) for found, value in samples if labels in found)
 
     def exported_size(self, volume):
-        """Bytes that are not zero in the image that the bucket has, counted in blocks of the file system."""
+        """What the sparse image of a volume takes, as the bucket alone has it."""
         self.sluice("volume", "sync", volume)
         image = self.directory / "export.img"
         command = [self.binaries / "sluice", "export", "--bucket", f"file://{self.directory}/bucket"]
@@ -106,6 +106,9 @@ class Gateway:
             return image.stat().st_blocks * 512
         finally:
             image.unlink()
+
+    def services(self):
+        return {path.name.split("-")[0] for path in (self.directory / "run").glob("*-0.pid")}
 
     def process_id(self, service):
         return int((self.directory / "run" / f"{service}-0.pid").read_text())

@@ -82,18 +82,20 @@ class Machine:
         return command + ["-device", "virtserialport,chardev=agent,name=agent"]
 
     def receive(self):
-        """The thread that takes the answers."""
-        with self.channel.makefile("rb") as lines:
-            for line in lines:
-                number, status, *output = line.decode("ascii", "replace").split()
-                with self.lock:
-                    pending = self.pending.pop(int(number), None)
-                if pending:
-                    pending.status, pending.output = int(status), base64.b64decode("".join(output)).decode("utf-8", "replace")
+        """The thread that takes the answers. Its end is the end of everybody who waits for one."""
+        try:
+            with self.channel.makefile("rb") as lines:
+                for line in lines:
+                    number, status, *output = line.decode("ascii").split()
+                    with self.lock:
+                        pending = self.pending.pop(int(number))
+                    pending.output = base64.b64decode("".join(output)).decode("utf-8", "replace")
+                    pending.status = int(status)
                     pending.done.set()
-        with self.lock:
-            for pending in self.pending.values():
-                pending.done.set()
+        finally:
+            with self.lock:
+                for pending in self.pending.values():
+                    pending.done.set()
 
     def start(self, script):
         """Starts a script; several run at the same time."""

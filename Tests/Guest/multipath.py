@@ -78,7 +78,8 @@ def run(report, gateway, machine):
             for portal in map(gateway.portal, range(2))]
         disk = machine.run("map_with_paths 2", READY).strip()
         step.note(f"{' and '.join(disks)} are {disk}")
-        machine.run(f"mkfs.xfs -q {disk}\nmount {disk} /mnt\ncp -a /usr/bin /mnt\nsync\nchecksums /tmp/files/paths", 300)
+        machine.run(f"mkfs.xfs -q {disk}\nmount {disk} /mnt\ncp -a /usr/bin /mnt\nsync", 300)
+        machine.run("checksums /tmp/files/paths")
     paths = Paths(gateway, machine, second)
     with report.step("multipath", "paths go and come while fio verifies") as step:
         offset = machine.clock_offset()

@@ -45,7 +45,8 @@ class Report:
         finally:
             step.seconds = time.time() - begun
             result = f"FAILED: {step.failure}" if step.failure else "passed"
-            print(f"guest-test: {group}: {name}: {result} ({'; '.join(step.figures)}; {step.seconds:.0f} s)", flush=True)
+            found = "; ".join([*step.figures, f"{step.seconds:.0f} s"])
+            print(f"guest-test: {group}: {name}: {result} ({found})", flush=True)
 
     @property
     def has_failed(self):

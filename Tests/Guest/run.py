@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of a gateway with the Linux kernel's initiator, in a virtual machine without KVM (`make guest-test`).
 
-Everything runs in a network and process namespace of its own: the machine's and the gateway's addresses are nobody
-else's, a path can be cut by nftables, and whatever happens to this program ends what it has started. Needs root, or user
-namespaces; the image is built by build.sh, and the Debian packages are those of `scripts/setup.sh guest`.
+Everything runs in network and process namespaces of its own: the addresses of guest and gateway are nobody else's, a
+path can be cut by nftables, and the end of this program, however it comes, is that of all that it has started. Needs
+root, or user namespaces; the image is built by build.sh, the Debian packages are those of `scripts/setup.sh guest`.
 """
-import argparse, datetime, os, pathlib, random, shutil, subprocess, sys, tempfile, traceback
+import argparse, datetime, os, pathlib, random, shutil, signal, subprocess, sys, tempfile
 
 import filesystems, kills, multipath
 from gateway import Gateway
@@ -14,18 +14,26 @@ from machine import Machine
 from report import Report, StepFailed
 
 HERE = pathlib.Path(__file__).resolve().parent
-INSIDE = "SLUICE_GUEST_NAMESPACE"
+# Set inside the namespaces: the directory for everything that the run makes.
+INSIDE = "SLUICE_GUEST_DIRECTORY"
 # One network for each path between gateway and guest.
 NETWORKS = [("tap0", "10.98.0"), ("tap1", "10.98.1")]
 GROUPS = ["files", "kills", "multipath"]
 
 
-def enter_namespace():
-    """Runs this program once more in namespaces, which end with it."""
-    command = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc"]
-    if os.geteuid() != 0:
-        command.append("--map-root-user")
-    os.execvpe(command[0], [*command, sys.executable, *sys.argv], {**os.environ, INSIDE: "1"})
+def run_in_namespaces():
+    """Runs this program once more in namespaces; what is left of them and of its directory ends with this process."""
+    directory = tempfile.mkdtemp(prefix="sluice-guest-")
+    command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc"]
+    command += ["--kill-child=SIGKILL"] + ([] if os.geteuid() == 0 else ["--map-root-user"])
+    child = subprocess.Popen([*command, sys.executable, *sys.argv], env={**os.environ, INSIDE: directory})
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        return child.wait()
+    finally:
+        child.kill()
+        child.wait()
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def make_networks():
@@ -36,20 +44,16 @@ def make_networks():
         subprocess.run(["ip", "link", "set", tap, "up"], check=True)
 
 
-def boot(arguments, directory):
-    return Machine(arguments.image.resolve(), directory, [tap for tap, _ in NETWORKS])
-
-
 def prepare(machine):
     for number, (_, network) in enumerate(NETWORKS):
         machine.run(f"network {number} {network}.2/24")
-    # Where systemd would start it at the first login. With times, to be laid beside those of the gateway's log.
-    machine.run("(iscsid -f -d 1 2>&1 | while read -r line; do echo \"$(date +%T.%N) $line\"; done) "
-                ">/tmp/iscsid.log 2>&1 </dev/null 3>&- &")
+    # With times, to be laid beside those of the gateway's log.
+    machine.run("(iscsid -f 2>&1 | while read -r line; do echo \"$(date +%T.%N) $line\"; done) "
+                ">/tmp/iscsid.log 2>&1 3>&- &")
 
 
 def run_group(name, report, gateway, arguments, directory):
-    with boot(arguments, directory / name) as machine:
+    with Machine(arguments.image.resolve(), directory / name, [tap for tap, _ in NETWORKS]) as machine:
         report.kernel = machine.kernel
         try:
             prepare(machine)
@@ -87,24 +91,21 @@ def main():
     parser.add_argument("--logs", type=pathlib.Path, help="directory for the logs of guest and gateway")
     arguments = parser.parse_args()
     if INSIDE not in os.environ:
-        enter_namespace()
+        return run_in_namespaces()
     make_networks()
-    report, directory = Report(), pathlib.Path(tempfile.mkdtemp(prefix="sluice-guest-"))
-    try:
-        addresses = [f"{network}.1" for _, network in NETWORKS]
-        with Gateway(arguments.binaries.resolve(), directory / "gateway", addresses) as gateway:
-            for group in arguments.only or GROUPS:
-                try:
-                    run_group(group, report, gateway, arguments, directory)
-                except StepFailed:
-                    pass  # The step has said what; the other groups do not depend on it.
-        if report.has_failed and not arguments.logs:
-            arguments.logs = pathlib.Path("guest-test-logs")
-        if arguments.logs:
-            write_logs(directory, arguments.logs)
-            print(f"guest-test: logs are in {arguments.logs}")
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    report, directory = Report(), pathlib.Path(os.environ[INSIDE])
+    addresses = [f"{network}.1" for _, network in NETWORKS]
+    with Gateway(arguments.binaries.resolve(), directory / "gateway", addresses) as gateway:
+        for group in arguments.only or GROUPS:
+            try:
+                run_group(group, report, gateway, arguments, directory)
+            except StepFailed:
+                pass  # The step has said what; the other groups do not depend on it.
+    if report.has_failed and not arguments.logs:
+        arguments.logs = pathlib.Path("guest-test-logs")
+    if arguments.logs:
+        write_logs(directory, arguments.logs)
+        print(f"guest-test: logs are in {arguments.logs}")
     today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
     document = report.document(
         f"{today}, guest Linux {report.kernel} without KVM, host with {os.cpu_count()} processors, load average "

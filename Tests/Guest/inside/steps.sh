@@ -86,17 +86,18 @@ probe() {
 # Errors that applications or file systems saw, from the kernel's log. An expression can excuse some.
 # kernel_errors [EXPRESSION]
 kernel_errors() {
-    dmesg | grep -E 'I/O error|Buffer I/O|lost async page write|EXT4-fs.*error|XFS.*(rror|orrupt|hutdown)|blocked for more' |
-        grep -vE "${1:-^$}" || true
+    local bad='I/O error|lost async page write|EXT4-fs.*error|XFS.*(rror|orrupt|hutdown)|blocked for more'
+    dmesg | grep -E "$bad" | grep -vE "${1:-^$}" || true
 }
 
 # Prints the device of the one map, once it has so many usable paths.
 # map_with_paths COUNT
 map_with_paths() {
-    local name
+    local name count
     for _ in $(seq 300); do
         name=$(dmsetup ls --target multipath | awk '$1 != "No" { print $1; exit }')
-        if [ -n "$name" ] && [ "$(multipathd show paths format '%t %T %o' | grep -cE 'active +ready +running')" -eq "$1" ]; then
+        count=$(multipathd show paths format '%t %T %o' | grep -cE 'active +ready +running' || true)
+        if [ -n "$name" ] && [ "$count" -eq "$1" ]; then
             echo "/dev/mapper/$name"
             return
         fi
