@@ -17,7 +17,8 @@ def run(report, gateway, machine):
         step.note(", ".join(sorted(negotiated.splitlines())))
         refused = machine.start(f"record iqn.2026-11.io.sluice:nobody {gateway.portal(0)}\n"
                                 f"login iqn.2026-11.io.sluice:nobody {gateway.portal(0)}").wait(120)
-        step.expect(refused.status != 0, "a target that does not exist could be logged into")
+        # 19 is a refusal by the target; a portal that does not answer would be another error.
+        step.expect("error (19 " in refused.output, f"a login to a target that does not exist: {refused.output}")
     with report.step("login", "fio verify on the disk") as step:
         out = machine.run(f"fio_verify {disk} --size=64m --io_size=32m", 240)
         step.note(f"{int(out.split(';')[46]) / 1024:.0f} MiB written and compared")
