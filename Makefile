@@ -96,6 +96,14 @@ crash-s3: setup-test ## The same on SeaweedFS behind a proxy that injects faults
 image-s3: test-build ## A file system of 3 GiB into SeaweedFS and back, without the machine that wrote it
 	SLUICE_FULL_IMAGE=1 $(TEST) --filter aFileSystemSurvivesTheLossOfTheMachineInSeaweedFS
 
+.PHONY: guest-test
+guest-test: setup ## File systems, kills and multipath with the Linux kernel's initiator (docs/guest-test.md; SEED=)
+	@scripts/setup.sh guest
+	swift build --configuration release
+	Tests/Guest/build.sh .tools/guest
+	Tests/Guest/run.py --binaries "$$(swift build --configuration release --show-bin-path)" \
+		--output docs/guest-test.md $(if $(SEED),--seed $(SEED))
+
 .PHONY: bench
 bench: setup-test ## Measure against tgt in the same run, release build (docs/benchmarks)
 	swift build --configuration release
