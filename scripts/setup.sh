@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages of the named groups, those that are missing, and for the groups of S3 servers a Python
-# environment in .tools/venv. Usage: setup.sh build [test] [s3] [s3-more]
+# environment in .tools/venv. Usage: setup.sh build [test] [s3] [s3-more] [compose]
 set -euo pipefail
 
 build=(libzmq3-dev libzstd-dev libisal-dev pkg-config git python3)
@@ -10,6 +10,8 @@ s3=(python3-venv)
 # Swift and Ceph, whose daemons are only ever started by tests.
 s3_more=(python3-venv swift-proxy swift-account swift-container swift-object memcached
     ceph-mon ceph-mgr ceph-osd radosgw ceph-common)
+# A docker daemon and what makes its base image, for machines that reach no image registry.
+compose=(python3-venv docker.io iptables debootstrap iproute2 qemu-utils qemu-block-extra)
 
 if ! command -v swift >/dev/null; then
     echo "setup: no Swift toolchain; install Swift 6.2 or newer from https://www.swift.org/install/linux" >&2
@@ -30,8 +32,12 @@ for group in "$@"; do
         wanted+=("${s3_more[@]}")
         requirements+=(s3 s3-more)
         ;;
+    compose)
+        wanted+=("${compose[@]}")
+        requirements+=(s3 compose)
+        ;;
     *)
-        echo "setup: unknown group $group; use build, test, s3 or s3-more" >&2
+        echo "setup: unknown group $group; use build, test, s3, s3-more or compose" >&2
         exit 64
         ;;
     esac
