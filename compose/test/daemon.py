@@ -139,15 +139,24 @@ def build(name, dockerfile, files, *arguments):
         docker("build", "--tag", name, "--file", "-", *arguments, context, input=dockerfile)
 
 
+def swift_libraries(binary):
+    """Those that a binary wants which was not linked statically; they have to be beside it."""
+    lines = [line.split() for line in run("ldd", binary).split("\n") if " => " in line]
+    return {name: path for name, _, path, *_ in lines if "/swift/" in path}
+
+
 def build_images(binaries):
     tree = base_tree()
     archive = subprocess.Popen(["tar", "-C", tree, "-c", "."], stdout=subprocess.PIPE)
     docker("import", "-", BASE, stdin=archive.stdout)
     if archive.wait() != 0:
         raise Failure("the base image could not be packed")
+    programs = {name: binaries / name for name in BINARIES}
+    for name in BINARIES:
+        programs |= swift_libraries(binaries / name)
     build(
         SLUICE, (REPOSITORY / "compose/Dockerfile").read_text(),
-        {f"prebuilt/{name}": binaries / name for name in BINARIES},
+        {f"prebuilt/{name}": path for name, path in programs.items()},
         "--build-arg", f"RUNTIME_IMAGE={BASE}", "--build-arg", "BINARIES=prebuilt",
     )  # fmt: skip
     wget = "RUN ln -sf /bin/busybox /usr/bin/wget\n"

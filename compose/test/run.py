@@ -69,7 +69,8 @@ def step_image(gateway):
 def step_prometheus(gateway):
     """Prometheus's targets are up, every service is seen, no alert fires"""
     check_prometheus(gateway, exporters=1)
-    return f"{gateway.value('scrape_duration_seconds{job=\"sluice\"}') * 1000:.0f} ms a scrape"
+    seconds = gateway.value('scrape_duration_seconds{job="sluice"}')
+    return f"{seconds * 1000:.0f} ms a scrape"
 
 
 def check_prometheus(gateway, exporters):
@@ -250,9 +251,12 @@ def main():
     names = [name for name, _, _ in steps()]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binaries", type=pathlib.Path, help="directory of a static release build")
-    parser.add_argument("--only", nargs="+", choices=names, metavar="STEP", help="instead of all; commas also separate")
+    parser.add_argument("--only", metavar="STEP,STEP", help="these steps, with up and down")
     parser.add_argument("--list", action="store_true", help="list the steps")
-    arguments = parser.parse_args([part for text in sys.argv[1:] for part in text.split(",")])
+    arguments = parser.parse_args()
+    only = arguments.only.split(",") if arguments.only else []
+    if unknown := set(only) - set(names):
+        parser.error(f"there is no step {', '.join(sorted(unknown))}; --list lists them")
     if arguments.list:
         print("\n".join(f"{name:24} {description}" for name, description, _ in steps()))
         return 0
@@ -261,12 +265,12 @@ def main():
     if os.geteuid() != 0:
         sys.exit("a docker daemon of its own needs root")
     binaries = arguments.binaries.resolve()
-    wanted = set(arguments.only or names) | {"up", "down"}
+    wanted = set(only or names) | {"up", "down"}
     with Daemon():
         build_images(binaries)
         gateway = Deployment()
         rows = perform(gateway, wanted)
-    if not arguments.only:
+    if not only:
         write_results(rows)
     failed = [name for name, _, verdict, _, _ in rows if verdict == "FAILED"]
     print(f"{len(rows) - len(failed)} of {len(rows)} steps did not fail" + (f"; failed: {failed}" if failed else ""))
