@@ -30,8 +30,8 @@ class Deployment:
 
     def compose(self, *arguments, **options):
         return run(
-            TOOLS / "venv/bin/docker-compose", "--project-name", PROJECT, "--file", REPOSITORY / "compose/compose.yaml",
-            *arguments, env={**os.environ, **self.settings}, **options,
+            TOOLS / "venv/bin/docker-compose", "--progress", "quiet", "--project-name", PROJECT,
+            "--file", REPOSITORY / "compose/compose.yaml", *arguments, env={**os.environ, **self.settings}, **options,
         )  # fmt: skip
 
     def up(self, **scale):

@@ -95,7 +95,7 @@ def step_scale_uploader(gateway):
 
 
 def step_scale_iscsi(gateway):
-    """`--scale iscsi=2` with a port each: what one portal writes the other reads; a killed one keeps its port"""
+    """`--scale iscsi=2`: what one portal writes the other reads, and a killed one comes back with its port"""
     gateway.up(iscsi=2)
     gateway.wait_for_target("stamped")
     first, second = gateway.portal(0), gateway.portal(1)
@@ -237,9 +237,10 @@ def perform(gateway, wanted):
 def write_results(rows):
     lines = [
         "# The compose deployment under test", "",
-        "What `make compose-test` wrote when it last ran as a whole. The load writes stamped blocks of 4 KiB over iSCSI",
-        "through a published port; after each step every block must hold what was acknowledged, and the initiator must",
-        "not have seen an error.", "", "| step | what | verdict | figures |", "| --- | --- | --- | --- |",
+        "What `make compose-test` wrote when it last ran as a whole. The load writes stamped blocks of 4 KiB over",
+        "iSCSI through a published port; after each step every block must hold what was acknowledged, and the",
+        "initiator must not have seen an error.", "",
+        "| step | what | verdict | figures |", "| --- | --- | --- | --- |",
     ]  # fmt: skip
     for name, description, verdict, detail, _ in rows:
         text = " ".join(detail.split())[:300].replace("|", "\\|")
