@@ -48,7 +48,8 @@ class Deployment:
         return time.monotonic() - begin
 
     def logs(self, lines=15):
-        return self.compose("logs", "--no-color", "--tail", lines, check=False)
+        """Of Sluice's own services: SeaweedFS says much."""
+        return self.compose("logs", "--no-color", "--tail", lines, *SERVICES[:5], check=False)
 
     def sluice(self, *arguments, **options):
         return self.compose("run", "--rm", "-T", "--no-deps", "cli", *arguments, **options)
