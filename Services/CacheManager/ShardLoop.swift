@@ -89,10 +89,13 @@ final class ShardLoop {
             reservedDirectories: configuration.reservedDirectories,
             standbyFiles: StandbyFiles(path: parts.state.standbysPath))
         socket = try MessageSocket(
-            .server, context: BusContext(), instance: parts.instance, logger: parts.logger)
-        // Two names for one socket: requests of all kinds are welcome at both.
-        try socket.bind(try parts.context.slot.endpoint())
-        try socket.bind(try parts.context.slot.dataEndpoint())
+            .server, context: BusContext(keys: parts.context.keys, logger: parts.logger), instance: parts.instance,
+            logger: parts.logger)
+        // Several names for one socket: requests of all kinds are welcome at each.
+        for endpoint in try parts.context.endpoints() + parts.context.dataEndpoints() {
+            try socket.bind(endpoint)
+            parts.logger.info("bus endpoint open", metadata: ["endpoint": "\(endpoint)"])
+        }
         shard.outlet = self
         if let dropped = startingCache.dropped {
             parts.logger.notice(
