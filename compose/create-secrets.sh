@@ -24,14 +24,10 @@ if [ "${S3_SERVER:-yes}" = yes ] && [ ! -e "$secrets/bucket/credentials" ]; then
     random() { od -An -v -tx1 -N"$1" /dev/urandom | tr -d ' \n'; }
     access=$(random 10)
     secret=$(random 20)
-    # The server may run as any user; nobody else mounts its volume.
-    umask 022
-    chmod 755 "$secrets/s3"
     cat >"$secrets/s3/s3.json" <<JSON
 {"identities": [{"name": "sluice", "credentials": [{"accessKey": "$access", "secretKey": "$secret"}],
   "actions": ["Read:sluice", "Write:sluice", "List:sluice"]}]}
 JSON
-    umask 077
     printf '[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n' "$access" "$secret" \
         >"$secrets/bucket/credentials.new"
     mv "$secrets/bucket/credentials.new" "$secrets/bucket/credentials"
