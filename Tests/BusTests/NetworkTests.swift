@@ -245,6 +245,49 @@ import Wire
         await relay.end()
     }
 
+    /// A cache manager gives an uploader's jobs to another when it hears this.
+    @Test(.timeLimit(.minutes(1))) func heartbeatsTellAServerOfASilentPeer() async throws {
+        let relay = try FrozenRelay(to: network.port)
+        let gone = try goneBehind(relay)
+        #expect(gone < .seconds(5))
+        await relay.end()
+    }
+
+    /// - Returns: how long after the relay was frozen the server was told. All on one thread, which owns the sockets.
+    private func goneBehind(_ relay: FrozenRelay) throws -> Duration {
+        var options = Socket.Options()
+        options.heartbeatInterval = .milliseconds(100)
+        options.heartbeatTimeout = .milliseconds(400)
+        let loop = try EventLoop()
+        let server = try MessageSocket(
+            .server, context: BusContext(keys: network.keys(.cache)), instance: ServiceInstance(rawValue: 2),
+            logger: harness.logger, options: options)
+        defer { server.close() }
+        let identity = PeerIdentity(instance: ServiceInstance(rawValue: 3), ordinal: 1)
+        let client = try MessageSocket(
+            .client(identity), context: BusContext(keys: network.keys(.uploader)),
+            instance: ServiceInstance(rawValue: 3), logger: harness.logger, options: options)
+        defer { client.close() }
+        var received = 0
+        var gone: [PeerIdentity] = []
+        let message = IncomingMessage()
+        server.onPeerGone = { gone.append($0) }
+        try server.attach(to: loop) { server.drain(into: message) { _ in received += 1 } }
+        try client.attach(to: loop) { client.drain(into: message) { _ in } }
+        try server.bind(network.endpoint())
+        try client.connect(Endpoint(address: SocketAddress(host: "127.0.0.1", port: relay.port), of: .cache))
+        while client.send(.init(.io, requestID: 1), body: []) != .sent {
+            try loop.iterate(waitingAtMost: .milliseconds(5))
+        }
+        while received == 0 { try loop.iterate(waitingAtMost: .milliseconds(50)) }
+        #expect(gone.isEmpty)
+        relay.freeze()
+        let moment = MonotonicClock.now()
+        while gone.isEmpty { try loop.iterate(waitingAtMost: .milliseconds(50)) }
+        #expect(gone == [identity])
+        return MonotonicClock.now().duration(since: moment)
+    }
+
     @Test func keysHaveATextForm() throws {
         let secret = try CurveSecretKey.generate()
         #expect(secret.text.utf8.count == 40 && secret.publicKey.text.utf8.count == 40)
