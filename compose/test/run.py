@@ -11,6 +11,7 @@ import filecmp
 import os
 import pathlib
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -265,6 +266,9 @@ def main():
         parser.error("--binaries is needed")
     if os.geteuid() != 0:
         sys.exit("a docker daemon of its own needs root")
+    # Cleans up as at any other end.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     binaries = arguments.binaries.resolve()
     wanted = set(only or names) | {"up", "down"}
     with Daemon():
