@@ -11,7 +11,7 @@ s3=(python3-venv)
 s3_more=(python3-venv swift-proxy swift-account swift-container swift-object memcached
     ceph-mon ceph-mgr ceph-osd radosgw ceph-common)
 # A docker daemon and what makes its base image, for machines that reach no image registry.
-compose=(python3-venv docker.io iptables debootstrap iproute2 qemu-utils qemu-block-extra)
+compose=(python3-venv docker.io iptables debootstrap iproute2 qemu-utils qemu-block-extra prometheus)
 
 if ! command -v swift >/dev/null; then
     echo "setup: no Swift toolchain; install Swift 6.2 or newer from https://www.swift.org/install/linux" >&2
