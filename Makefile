@@ -39,7 +39,7 @@ SEEDS ?= 0..<10000
 KILLS ?= 200
 
 .PHONY: test
-test: setup-test tidy lint test-build unit integration crash-short sim-short ## Everything that CI runs
+test: setup-test tidy lint metrics-test test-build unit integration crash-short sim-short ## Everything that CI runs
 
 .PHONY: test-build
 test-build: setup-test
@@ -119,6 +119,61 @@ bench-snapshots: setup-test ## Measure how long snapshots hold up writes, releas
 	swift build --configuration release
 	Benchmarks/snapshots.py --binaries "$$(swift build --configuration release --show-bin-path)"
 
+.PHONY: metrics-test
+metrics-test: setup-test ## Check alert rules, their tests and the package's units; seconds
+	compose/test/check_rules.py
+	packaging/check.sh
+
+.PHONY: expressions-test
+expressions-test: test-build ## Ask a Prometheus that scrapes a gateway every expression of rules and dashboard
+	compose/test/check_expressions.py --binaries "$(TEST_BINARIES)"
+	packaging/check.sh "$(TEST_BINARIES)"
+
+# A Swift runtime in the binaries, so that they run where there is none.
+STATIC_BUILD = swift build --configuration release --static-swift-stdlib --scratch-path .build-static
+.PHONY: static
+static: setup ## Release binaries with the Swift runtime in them, as images and packages have them
+	$(STATIC_BUILD)
+
+.PHONY: compose-up
+compose-up: ## Build the image and start a gateway with docker compose
+	docker compose --file compose/compose.yaml up --build --wait
+
+.PHONY: compose-down
+compose-down: ## Stop the gateway of compose-up; its volumes stay
+	docker compose --file compose/compose.yaml down
+
+.PHONY: compose-test
+compose-test: static ## Deploy with docker compose, scale, kill, hang and cut off each service; needs root
+	@scripts/setup.sh compose
+	compose/test/run.py --binaries "$$($(STATIC_BUILD) --show-bin-path)" $(if $(ONLY),--only $(ONLY))
+
+.PHONY: install
+install: static ## Install for the whole machine, or into a package's tree (DESTDIR= PREFIX=/usr)
+	@$(MAKE) --no-print-directory install-files INSTALL_FROM="$$($(STATIC_BUILD) --show-bin-path)"
+
+# Without a build, for packagers: INSTALL_FROM is the directory of the binaries.
+PREFIX ?= /usr/local
+BINDIR = $(PREFIX)/bin
+UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
+SHARED = $(DESTDIR)$(PREFIX)/share
+.PHONY: install-files
+install-files:
+	install -d "$(DESTDIR)$(BINDIR)" "$(UNITS)/sluice.service.d" "$(UNITS)/sluice-.service.d" \
+		"$(DESTDIR)$(PREFIX)/lib/sysusers.d" "$(DESTDIR)$(PREFIX)/lib/tmpfiles.d" "$(DESTDIR)/etc/sluice" \
+		"$(SHARED)/sluice" "$(SHARED)/doc/sluice"
+	for name in sluice sluice-iscsi sluice-cache sluice-uploader sluice-snapshotter sluice-exporter; do \
+		install -s "$(INSTALL_FROM)/$$name" "$(DESTDIR)$(BINDIR)/"; done
+	for unit in packaging/systemd/sluice*; do \
+		sed 's|@bindir@|$(BINDIR)|' "$$unit" | install -m 644 /dev/stdin "$(UNITS)/$${unit##*/}"; done
+	for kind in sluice sluice-; do install -m 644 packaging/systemd/hardening.conf "$(UNITS)/$$kind.service.d/"; done
+	install -m 644 packaging/sysusers.d/sluice.conf "$(DESTDIR)$(PREFIX)/lib/sysusers.d/"
+	install -m 644 packaging/tmpfiles.d/sluice.conf "$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/"
+	[ -e "$(DESTDIR)/etc/sluice/gateway.yaml" ] || \
+		install -m 640 packaging/gateway.yaml "$(DESTDIR)/etc/sluice/gateway.yaml"
+	install -m 644 compose/prometheus/rules.yml compose/grafana/sluice.json "$(SHARED)/sluice/"
+	install -m 644 README.md CHANGELOG.md LICENSE docs/OPERATIONS.md "$(SHARED)/doc/sluice/"
+
 .PHONY: lint
 lint: ## Check the formatting
 	swift format lint --strict --parallel --recursive Package.swift Services Shared Tests
@@ -133,4 +188,4 @@ tidy: ## Check imports, sizes and banned spellings
 
 .PHONY: clean
 clean: ## Remove what was built and the S3 servers of the tests; ./run-data stays
-	rm -rf .build .build-test .tools
+	rm -rf .build .build-test .build-static .tools

@@ -64,7 +64,7 @@ package struct Negotiation {
         case "MaxConnections": return number(offer.value, in: 1...65535) == nil ? "Reject" : "1"
         case "DefaultTime2Wait":
             guard let value = number(offer.value, in: 0...3600) else { return "Reject" }
-            parameters.secondsToWait = UInt16(max(value, 2))
+            parameters.secondsToWait = UInt16(max(value, 1))
             return String(parameters.secondsToWait)
         case "DefaultTime2Retain":
             // Nothing outlives a connection at error recovery level 0.

@@ -24,7 +24,7 @@ struct NegotiationTests {
             ("FirstBurstLength", "262144", "262144"), ("FirstBurstLength", "16777215", "262144"),
             ("MaxOutstandingR2T", "1", "1"), ("MaxOutstandingR2T", "64", "8"), ("MaxOutstandingR2T", "0", "Reject"),
             ("MaxConnections", "4", "1"), ("MaxConnections", "65536", "Reject"),
-            ("DefaultTime2Wait", "0", "2"), ("DefaultTime2Wait", "5", "5"), ("DefaultTime2Wait", "3601", "Reject"),
+            ("DefaultTime2Wait", "0", "1"), ("DefaultTime2Wait", "5", "5"), ("DefaultTime2Wait", "3601", "Reject"),
             ("DefaultTime2Retain", "20", "0"), ("ErrorRecoveryLevel", "2", "0"), ("ErrorRecoveryLevel", "3", "Reject"),
             ("DataPDUInOrder", "No", "Yes"), ("DataSequenceInOrder", "Yes", "Yes"),
             ("IFMarker", "No", "No"), ("OFMarker", "Yes", "No"), ("IFMarkInt", "1~2048", "Irrelevant"),
