@@ -2,6 +2,7 @@
 import Foundation
 import Messages
 import ServiceKit
+import Wire
 
 /// The cache managers of a gateway, each of which has volumes of its own.
 extension GatewayClient {
@@ -47,7 +48,7 @@ extension GatewayClient {
     private func owners() async throws -> [Owner] {
         let running = try await running(.cache)
         guard running.count > 1 else {
-            return [Owner(entry: running[0], volumes: try await ask(running[0], VolumeListRequest()).volumes)]
+            return [Owner(entry: running[0], volumes: try await ask(running[0], VolumeListRequest(), timeout: Self.patience * 6).volumes)]
         }
         let answers = await withTaskGroup(of: (Int, Result<Owner, any Error>).self) { group in
             for (index, entry) in running.enumerated() {
