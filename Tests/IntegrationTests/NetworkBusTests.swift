@@ -96,6 +96,8 @@ import Testing
         defer { gateway.tearDown() }
         let before = try gateway.run(["status", "--service", "cache"], as: "cache")
         #expect(before.status == 69 && before.output.contains("not running"), "\(before)")
+        // A cache manager that knows no uploader is not ready.
+        try gateway.start("uploader")
         try gateway.start("cache")
         let after = try gateway.run(["status", "--service", "cache", "--wait", "20s"], as: "cache")
         #expect(after.status == 0 && after.output.contains("cache-0"), "\(after)")
@@ -142,6 +144,7 @@ import Testing
     @Test(.timeLimit(.minutes(2))) func aStrangersKeyGetsNothing() throws {
         let gateway = try NetworkGateway()
         defer { gateway.tearDown() }
+        try gateway.start("uploader")
         try gateway.start("cache")
         let ready = try gateway.run(["status", "--service", "cache", "--wait", "20s"], as: "cache")
         try #require(ready.status == 0)
