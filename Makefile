@@ -111,6 +111,10 @@ bench-snapshots: setup-test ## Measure how long snapshots hold up writes, releas
 	swift build --configuration release
 	Benchmarks/snapshots.py --binaries "$$(swift build --configuration release --show-bin-path)"
 
+.PHONY: metrics-document
+metrics-document: build ## Write docs/METRICS.md from the table of metrics
+	"$(BINARIES)/sluice" config metrics --markdown >docs/METRICS.md
+
 .PHONY: lint
 lint: ## Check the formatting
 	swift format lint --strict --parallel --recursive Package.swift Services Shared Tests

@@ -20,6 +20,7 @@ final class FrontendLoop: ConnectionOwner {
     let registry: SessionRegistry
     let counters = FrontendCounters()
     let busCounters = BusCounters()
+    let initiators = InitiatorTable()
     private(set) var link: CacheLink
     var writeBudget: WriteBudget
     var readBudget: ReadBudget
@@ -228,6 +229,7 @@ final class FrontendLoop: ConnectionOwner {
         counters.countClosed(reason)
         if let session = connection.session {
             registry.remove(session)
+            if let figures = session.figures { initiators.end(figures) }
             parts.logger.info(
                 "Session ended",
                 metadata: [
@@ -295,6 +297,10 @@ final class FrontendLoop: ConnectionOwner {
                 "initiator": "\(session.identity.initiatorName)",
                 "target": "\(session.identity.targetName ?? "discovery")", "peer": "\(connection.peer)",
             ])
+        if let target = session.target {
+            session.figures = initiators.begin(
+                session.identity.initiatorName, volume: target.volume, volumeName: target.volumeName)
+        }
         connection.admit(session)
     }
 
@@ -421,6 +427,7 @@ extension FrontendLoop: CacheLinkOwner {
         for target in change.removed {
             parts.logger.info("Target removed", metadata: ["target": "\(target.name)"])
             for session in registry.sessions(of: target) { connections[session.connection]?.close(.targetRemoved) }
+            initiators.forget(target.volume)
         }
         continueLogins { $0 <= askedAt }
         reportHealth()

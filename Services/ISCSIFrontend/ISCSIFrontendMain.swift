@@ -41,7 +41,7 @@ struct ISCSIFrontendMain: ServiceCommand {
                         service: Self.kind, instance: context.instance, softwareVersion: SoftwareVersion.current),
                     locateCache: try Self.cacheLocator(in: context.runDirectory),
                     controlEndpoint: try context.slot.endpoint(), listeners: listeners, context: try BusContext(),
-                    health: context.health, logger: context.logger))
+                    health: context.health, process: context.process, logger: context.logger))
         ]
     }
 

@@ -9,12 +9,17 @@ final class Target {
 
     let volume: VolumeID
     let name: String
+    /// What people and metrics call the volume.
+    let volumeName: String
+    /// From the receipt of commands to their answers.
+    var latencies = VolumeLatencies()
     var server: DeviceServer
     private(set) var status: VolumeStatus
 
     init(_ description: VolumeDescription) {
         volume = description.id
         name = description.targetName
+        volumeName = description.name
         status = description.status
         server = DeviceServer(unit: Self.unit(description))
     }

@@ -14,7 +14,7 @@ struct MetricsExporterMain: ServiceCommand {
 
     func makeServices(_ context: ServiceContext) async throws -> [any Service] {
         let (run, name, caller) = (context.runDirectory, context.slot.name, context.caller)
-        let scraper = Scraper(runDirectory: run, caller: caller, ownName: name, startedAt: context.startedAt)
+        let scraper = Scraper(runDirectory: run, caller: caller, ownName: name, process: context.process)
         return [
             MetricsServer(
                 address: context.configuration.exporterListen, scraper: scraper,

@@ -20,5 +20,8 @@ package struct ServiceContext: Sendable {
     package let startedAt: Timestamp
 
     package var kind: ServiceKind { slot.kind }
+    package var process: ProcessMetrics {
+        ProcessMetrics(startedAt: startedAt, restartCount: slot.restartCount)
+    }
     package var caller: BusCaller { BusCaller(bus) }
 }
