@@ -23,7 +23,7 @@ struct CLIMain: AsyncParsableCommand {
         subcommands: [
             Up.self, VolumeCommand.self, SnapshotCommand.self, CacheCommand.self, StatusCommand.self,
             ExportCommand.self,
-            ConfigCommand.self,
+            ConfigCommand.self, KeysCommand.self,
         ])
 
     static func main() async { await CommandLineProgram.run(CLIMain.self) }

@@ -23,7 +23,8 @@ struct CacheManagerMain: ServiceCommand {
         try context.configuration.checkMemory()
         let configuration = CacheManagerConfiguration(context.configuration)
         // The lock comes before anything is looked at: two cache managers never read the same state.
-        let state = try StateDirectory(path: configuration.statePath)
+        let state = try StateDirectory(
+            path: configuration.statePath, holder: "\(ProcessEnvironment.hostName) \(context.slot.name)")
         let gateway = try state.gatewayID { Randomness.nonzeroUInt64() }
         let executor = try DiskExecutor(threadCount: Self.diskThreadCount)
         let cacheExecutor = try DiskExecutor(name: "cache", threadCount: Self.cacheThreadCount)

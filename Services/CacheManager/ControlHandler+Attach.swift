@@ -101,12 +101,12 @@ extension ControlHandler {
     /// Replaces HEAD by one of this gateway. What lies here of the volume is set aside.
     func seize(_ stored: StoredHead, finish: @escaping Answer<VolumeDescription>) {
         let head = stored.head
-        reservedNames.insert(head.name)
-        shard.setAside(head.volume) { result in
-            self.reservedNames.remove(head.name)
-            switch result {
-            case .success(let places): self.takeOver(stored, keeping: places, finish: finish)
-            case .failure(let error): finish(.failure(self.notSetAside(head, error)))
+        claim(head, finish) { end in
+            self.shard.setAside(head.volume) { result in
+                switch result {
+                case .success(let places): self.takeOver(stored, keeping: places, finish: end)
+                case .failure(let error): end(.failure(self.notSetAside(head, error)))
+                }
             }
         }
     }

@@ -61,17 +61,12 @@ extension ControlHandler {
         _ request: VolumeCreateRequest, of snapshot: SnapshotID, within timeout: Duration,
         answer: @escaping Answer<VolumeDescription>
     ) throws(BusFault) {
-        reservedNames.insert(request.name)
         let finish = call(within: timeout, answer) {
             "volume \(request.name) is not made yet: \(self.shard.bucketProblem ?? "the bucket is slow"); "
                 + "`sluice volume list` shows whether it still comes"
         }
-        let end: Answer<VolumeDescription> = { result in
-            self.reservedNames.remove(request.name)
-            finish(result)
-        }
         shard.callBucket(.getObject(key: BucketLayout.snapshot(snapshot))) { object in
-            self.attempt(end) { () throws(BusFault) in
+            self.attempt(finish) { () throws(BusFault) in
                 let source = try self.source(snapshot, object)
                 let byteCount = request.byteCount ?? source.byteCount
                 try self.checkSize(byteCount, holds: source)
@@ -83,7 +78,11 @@ extension ControlHandler {
                     volume: head.volume, volumeName: head.name, gateway: self.shard.settings.gateway,
                     createdMilliseconds: self.shard.now.wallMilliseconds)
                 let chain = PinChain(pin: pin, heir: source.volume, first: snapshot)
-                self.pin(snapshot, chain) { pinned in self.openClone(head, pinned, finish: end) }
+                // Another may have come first while the snapshot was read.
+                try self.checkName(request.name)
+                self.claim(head, finish) { end in
+                    self.pin(snapshot, chain) { pinned in self.openClone(head, pinned, finish: end) }
+                }
             }
         }
     }
@@ -133,7 +132,7 @@ extension ControlHandler {
                 + "; it becomes available as soon as the bucket answers (`sluice volume list`), "
                 + "unless the cache manager is restarted before: then create it again"
         }
-        open(.create(head), head: head, errand: .creating, finish: finish)
+        claim(head, finish) { end in self.open(.create(head), head: head, errand: .creating, finish: end) }
     }
 
     /// Opens the volume and answers once it is known whether the bucket agreed.

@@ -5,15 +5,19 @@ package import Wire
 
 /// Standbys: volumes that this gateway takes over as soon as their owner's lease runs out, across its own restarts.
 extension ControlHandler {
-    /// Those of the last run, after the volumes are known.
+    /// Those of a slot, after its volumes are known.
     package func adopt(_ standbys: [Standby], volumes: Set<VolumeID>) {
-        for standby in standbys {
-            let taker = LeaseTaker(standby.volume)
+        for standby in standbys where takers[standby.volume]?.standby == nil {
+            let taker = takers[standby.volume] ?? LeaseTaker(standby.volume)
             taker.standby = standby
             // Taken over, and cut short before its file was removed.
-            if volumes.contains(standby.volume) { drop(taker) } else { takers[standby.volume] = taker }
+            guard !volumes.contains(standby.volume), shard.volumes[standby.volume] == nil else {
+                drop(taker)
+                continue
+            }
+            takers[standby.volume] = taker
+            look(taker)
         }
-        for taker in takers.values { look(taker) }
     }
 
     package var standbyCount: Int { visibleStandbys.count }
@@ -76,14 +80,13 @@ extension ControlHandler {
                     + "still serves: only volumes made with --ownership lease have standbys")
         }
         try checkPlace(for: head)
-        reservedNames.insert(head.name)
-        guard here != nil else { return save(stored, keeping: [], finish: finish) }
-        shard.setAside(head.volume) { result in
-            switch result {
-            case .success(let places): self.save(stored, keeping: places, finish: finish)
-            case .failure(let error):
-                self.reservedNames.remove(head.name)
-                finish(.failure(self.notSetAside(head, error)))
+        claim(head, finish) { end in
+            guard here != nil else { return self.save(stored, keeping: [], finish: end) }
+            self.shard.setAside(head.volume) { result in
+                switch result {
+                case .success(let places): self.save(stored, keeping: places, finish: end)
+                case .failure(let error): end(.failure(self.notSetAside(head, error)))
+                }
             }
         }
     }
@@ -94,7 +97,6 @@ extension ControlHandler {
         shard.disk.run {
             Result { try files.save(standby) }
         } then: { result in
-            self.reservedNames.remove(standby.head.name)
             switch result {
             case .success: self.saved(standby, stored, keeping: places, finish: finish)
             case .failure(let error):

@@ -36,11 +36,13 @@ package final class ControlHandler {
     /// What the gateway uses for other things than the read cache.
     let reservedDirectories: [String]
     let standbyFiles: StandbyFiles
+    let claims: NameClaims
 
     package init(
         shard: Shard, admission: VolumeAdmission, cacheSettingsPath: String, reservedDirectories: [String],
-        standbyFiles: StandbyFiles
+        standbyFiles: StandbyFiles, claims: NameClaims = .alone
     ) {
+        self.claims = claims
         self.shard = shard
         self.admission = admission
         self.cacheSettingsPath = cacheSettingsPath

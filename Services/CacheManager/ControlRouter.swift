@@ -28,7 +28,11 @@ final class ControlRouter {
 
     func receive(_ message: IncomingMessage, from peer: PeerIdentity) {
         switch message.envelope.kind {
-        case .hello: answer(HelloRequest.self, message, peer, hello)
+        case .hello:
+            answer(HelloRequest.self, message, peer) { request, peer throws(BusFault) in
+                guard message.isAllowed(as: request.service) else { throw message.impostorFault(request.service) }
+                return try self.hello(request, peer)
+            }
         case .health: answer(HealthRequest.self, message, peer) { _, _ in self.health() }
         case .metrics: answer(MetricsRequest.self, message, peer) { _, _ in self.metrics() }
         case .volumeList:

@@ -15,11 +15,10 @@ package protocol FiledRecord: Sendable {
     func fileBytes() throws(EngineError) -> [UInt8]
 }
 
-/// Records of one kind, of one slot, on disk: `<path>/<id>.json`. Only a path, so any thread may use it; every call
-/// blocks.
+/// Records of one kind on disk: `<folder of a slot>/<id>.json`. Only paths, so any thread may use it; every call blocks.
 package struct RecordFiles<Record: FiledRecord>: Sendable {
-    package let path: String
-    package init(path: String) { self.path = path }
+    private let folders: SlotFolders
+    package init(_ folders: SlotFolders) { self.folders = folders }
 
     package struct Contents: Sendable {
         package var records: [Record] = []
@@ -33,7 +32,8 @@ package struct RecordFiles<Record: FiledRecord>: Sendable {
         package var bytes: [UInt8]
     }
 
-    package func contents() throws(SystemError) -> Contents {
+    /// Of one slot.
+    package func contents(of path: String) throws(SystemError) -> Contents {
         var contents = Contents()
         for name in try Platform.FileSystem.list(path) where name.hasSuffix(".json") {
             var bytes: [UInt8] = []
@@ -59,10 +59,14 @@ package struct RecordFiles<Record: FiledRecord>: Sendable {
     }
 
     package func remove(_ id: Record.FileID) throws(SystemError) {
-        if try Platform.FileSystem.remove(file(id)) { try Platform.FileSystem.syncDirectory(path) }
+        let folder = folders.folder(of: Self.name(id))
+        if try Platform.FileSystem.remove("\(folder)/\(Self.name(id))") {
+            try Platform.FileSystem.syncDirectory(folder)
+        }
     }
 
-    private func file(_ id: Record.FileID) -> String { "\(path)/\(id).json" }
+    private func file(_ id: Record.FileID) -> String { "\(folders.folder(of: Self.name(id)))/\(Self.name(id))" }
+    private static func name(_ id: Record.FileID) -> String { "\(id).json" }
 }
 
 /// Snapshots from the promise until the bucket has their records.
@@ -77,9 +81,10 @@ package struct Promises: Sendable {
 }
 
 extension RecordFiles where Record == PendingSnapshot {
-    /// - Parameter volumes: those that are here. Where a promise cannot be read and is of none of them, nothing starts.
-    package func promises(of volumes: some Sequence<VolumeID>) throws -> Promises {
-        let (contents, volumes) = (try contents(), Set(volumes))
+    /// Those of one slot.
+    /// - Parameter volumes: its volumes. Where a promise cannot be read and is of none of them, nothing of it is used.
+    package func promises(in path: String, of volumes: some Sequence<VolumeID>) throws -> Promises {
+        let (contents, volumes) = (try contents(of: path), Set(volumes))
         var promises = Promises(snapshots: contents.records)
         for file in contents.unusable {
             let problem =

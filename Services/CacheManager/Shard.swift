@@ -19,7 +19,7 @@ package protocol ShardOutlet: AnyObject {
     func report(_ report: StandbyReport, of volume: VolumeID, name: String)
 }
 
-/// The volumes of one slot with their uploaders: takes requests, results and time, lets the engines decide, carries
+/// The volumes of one cache manager with their uploaders: takes requests, results and time, lets the engines decide, carries
 /// their effects out, until nothing moves any more. One thread; no I/O of its own but the journal's.
 package final class Shard {
     package struct Settings: Sendable {
@@ -96,8 +96,8 @@ package final class Shard {
         _ request: VolumeRequest, payload: UnsafeRawBufferPointer, to hosted: HostedVolume, at time: EngineTime
     ) {
         guard let engine = hosted.engine else {
-            // Only a volume whose journal could not be recovered: nothing is served before recovery.
-            outlet?.reply(to: request.origin, with: .writeError)
+            // Of a volume whose journal is being recovered nothing is answered: frontends ask again.
+            if hosted.problem != nil { outlet?.reply(to: request.origin, with: .writeError) }
             return
         }
         unsafe engine.submit(request, payload: payload, at: time)

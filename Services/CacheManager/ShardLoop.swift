@@ -50,6 +50,7 @@ final class ShardLoop {
     private let isStopRequested: () -> Bool
     private var stage = Stage.recovering
     private var volumesRecovering = 0
+    private var slotKeeper: SlotKeeper?
     private var timer: LoopTimer?
     private var healthTimer: LoopTimer?
     private var uploaders: [ServiceInstance: PeerIdentity] = [:]
@@ -72,8 +73,8 @@ final class ShardLoop {
         shard = Shard(
             settings: Shard.Settings(
                 gateway: parts.gateway, limits: configuration.limits, packCount: configuration.packCount),
-            registry: VolumeRegistry(path: parts.state.volumesPath),
-            snapshotFiles: PendingSnapshotFiles(path: parts.state.snapshotsPath),
+            registry: VolumeRegistry(parts.state.folders(\.volumesPath)),
+            snapshotFiles: PendingSnapshotFiles(parts.state.folders(\.snapshotsPath)),
             journals: configuration.journals,
             disk: journalDisk,
             cache: HostedCache(
@@ -87,14 +88,17 @@ final class ShardLoop {
             random: { Randomness.nonzeroUInt64() })
         dataPlane = DataPlaneServer(shard: shard)
         control = ControlHandler(
-            shard: shard, admission: configuration.admission, cacheSettingsPath: parts.state.cacheSettingsPath,
+            shard: shard, admission: configuration.admission, cacheSettingsPath: parts.state.slot.cacheSettingsPath,
             reservedDirectories: configuration.reservedDirectories,
-            standbyFiles: StandbyFiles(path: parts.state.standbysPath))
+            standbyFiles: StandbyFiles(parts.state.folders(\.standbysPath)), claims: NameClaims(parts.state))
         socket = try MessageSocket(
-            .server, context: BusContext(), instance: parts.instance, logger: parts.logger)
-        // Two names for one socket: requests of all kinds are welcome at both.
-        try socket.bind(try parts.context.slot.endpoint())
-        try socket.bind(try parts.context.slot.dataEndpoint())
+            .server, context: BusContext(keys: parts.context.keys, logger: parts.logger), instance: parts.instance,
+            logger: parts.logger)
+        // Several names for one socket: requests of all kinds are welcome at each.
+        for endpoint in try parts.context.endpoints() + parts.context.dataEndpoints() {
+            try socket.bind(endpoint)
+            parts.logger.info("bus endpoint open", metadata: ["endpoint": "\(endpoint)"])
+        }
         shard.outlet = self
         if let dropped = startingCache.dropped {
             parts.logger.notice(
@@ -122,30 +126,31 @@ final class ShardLoop {
     // MARK: Starting and stopping
 
     private func recover() throws {
-        let stored = try shard.registry.contents()
-        let strangers = try shard.journals.strangers(known: Set(stored.volumes + stored.beingRemoved))
-        for volume in strangers {
+        let contents = try SlotContents(of: parts.state.slot)
+        for volume in try shard.journals.strangers(known: parts.state.volumes()) {
             parts.logger.warning(
                 "Journal of a volume that this gateway does not have; left untouched",
                 metadata: ["volume": "\(volume)"])
         }
-        for volume in stored.beingRemoved { finishRemoval(of: volume) }
-        let states = try stored.volumes.map { volume in
-            do {
-                return try shard.registry.load(volume)
-            } catch {
-                throw ServiceFailure(
-                    .badData,
-                    "the local state of volume \(volume) in \(parts.configuration.statePath) cannot be used: \(error); "
-                        + "restore it, or move its directory away and attach the volume from the bucket again")
-            }
+        take(contents)
+        slotKeeper = SlotKeeper(parts.state, disk: shard.disk, loop: loop, logger: parts.logger) {
+            [unowned self] in take($0)
         }
+    }
+
+    /// Begins to serve what a slot holds.
+    private func take(_ contents: SlotContents) {
+        for volume in contents.beingRemoved { finishRemoval(of: volume) }
         // Before the volumes, whose journals are cut again where snapshots were promised.
-        let promises = try PendingSnapshotFiles(path: parts.state.snapshotsPath).promises(of: stored.volumes)
-        shard.snapshots.adopt(promises.snapshots, volumes: Set(stored.volumes))
-        try adoptStandbys(volumes: Set(stored.volumes))
-        volumesRecovering = states.count
-        for state in states {
+        shard.snapshots.adopt(contents.promises.snapshots, volumes: contents.volumes)
+        for file in contents.standbys.unusable {
+            parts.logger.error(
+                "A standby cannot be read: its volume is not watched; make it standby again",
+                metadata: ["file": "\(file.name)", "reason": "\(file.reason)"])
+        }
+        control.adopt(contents.standbys.records, volumes: contents.volumes)
+        volumesRecovering += contents.states.count
+        for state in contents.states {
             let finish = { [unowned self] (hosted: HostedVolume) in
                 if let problem = hosted.problem {
                     parts.logger.error(
@@ -154,23 +159,13 @@ final class ShardLoop {
                 volumesRecovering -= 1
                 serveIfRecovered()
             }
-            if let problem = promises.problems[state.volume] {
+            if let problem = contents.promises.problems[state.volume] {
                 finish(shard.list(unusable: state.head, problem: problem))
             } else {
                 shard.resume(state, then: finish)
             }
         }
         serveIfRecovered()
-    }
-
-    private func adoptStandbys(volumes: Set<VolumeID>) throws {
-        let stored = try StandbyFiles(path: parts.state.standbysPath).contents()
-        for file in stored.unusable {
-            parts.logger.error(
-                "A standby cannot be read: its volume is not watched; make it standby again",
-                metadata: ["file": "\(file.name)", "reason": "\(file.reason)"])
-        }
-        control.adopt(stored.records, volumes: volumes)
     }
 
     private func serveIfRecovered() {
@@ -201,6 +196,7 @@ final class ShardLoop {
     private func stop() {
         parts.logger.info("Stopping", metadata: ["volumes": "\(shard.volumes.count)"])
         stage = .stopping
+        slotKeeper?.stop()
         dataPlane.isServing = false
         reportHealth()
         let time = shard.dispatcher.uploaderCount > 0 ? Self.stopTime : Self.lonelyStopTime

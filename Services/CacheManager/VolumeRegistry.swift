@@ -4,11 +4,12 @@ import Glibc
 package import Platform
 package import Wire
 
-/// The volumes of one slot on disk: `<volumes>/<volume id>/state.json`. Only paths, so any thread may use it; every
-/// call blocks. A volume exists here from its first saved state until `beginRemoval`, which outlives a crash.
+/// The volumes of one cache manager on disk: `<volumes of a slot>/<volume id>/state.json`. Only paths, so any thread may
+/// use it; every call blocks. A volume exists here from its first saved state until `beginRemoval`, which outlives a
+/// crash.
 package struct VolumeRegistry: Sendable {
-    package let path: String
-    package init(path: String) { self.path = path }
+    private let folders: SlotFolders
+    package init(_ folders: SlotFolders) { self.folders = folders }
 
     package struct Contents: Sendable {
         package var volumes: [VolumeID] = []
@@ -16,10 +17,10 @@ package struct VolumeRegistry: Sendable {
         package var beingRemoved: [VolumeID] = []
     }
 
-    /// What is there. Directories without a state were never finished and are removed here.
-    package func contents() throws -> Contents {
+    /// What is in one slot. Directories without a state were never finished and are removed here.
+    package func contents(of folder: String) throws -> Contents {
         var contents = Contents()
-        for name in try Platform.FileSystem.list(path) {
+        for name in try Platform.FileSystem.list(folder) {
             guard let volume = VolumeID(name) else { continue }
             if Platform.FileSystem.exists(removalMark(volume)) {
                 contents.beingRemoved.append(volume)
@@ -52,9 +53,10 @@ package struct VolumeRegistry: Sendable {
 
     /// The volume is gone from here; its state lies beside, under another name.
     package func setAside(_ volume: VolumeID, moment: UInt64) throws(SystemError) {
-        guard Platform.FileSystem.exists(directory(volume)) else { return }
-        try Platform.FileSystem.rename(directory(volume), to: directory(volume) + ".set-aside-\(moment)")
-        try Platform.FileSystem.syncDirectory(path)
+        let folder = folders.folder(of: "\(volume)")
+        guard Platform.FileSystem.exists("\(folder)/\(volume)") else { return }
+        try Platform.FileSystem.rename("\(folder)/\(volume)", to: "\(folder)/\(volume).set-aside-\(moment)")
+        try Platform.FileSystem.syncDirectory(folder)
     }
 
     /// From here on the volume is gone, whatever happens; what is left of it is removed at the next start at latest.
@@ -71,11 +73,12 @@ package struct VolumeRegistry: Sendable {
         for file in [statePath(volume) + ".new", statePath(volume), removalMark(volume) + ".new", removalMark(volume)] {
             try Platform.FileSystem.remove(file)
         }
-        try Platform.FileSystem.removeDirectory(directory(volume))
-        try Platform.FileSystem.syncDirectory(path)
+        let folder = folders.folder(of: "\(volume)")
+        try Platform.FileSystem.removeDirectory("\(folder)/\(volume)")
+        try Platform.FileSystem.syncDirectory(folder)
     }
 
-    private func directory(_ volume: VolumeID) -> String { "\(path)/\(volume)" }
+    private func directory(_ volume: VolumeID) -> String { "\(folders.folder(of: "\(volume)"))/\(volume)" }
     private func statePath(_ volume: VolumeID) -> String { directory(volume) + "/state.json" }
     private func removalMark(_ volume: VolumeID) -> String { directory(volume) + "/removed" }
 }

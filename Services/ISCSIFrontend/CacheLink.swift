@@ -20,8 +20,8 @@ protocol CacheLinkOwner: AnyObject {
 /// Confined to the loop's thread.
 final class CacheLink {
     struct Settings {
-        /// Where the cache manager is now; it may come back under another name.
-        var locate: @Sendable () -> Endpoint
+        /// Where the cache manager is now, if anybody knows; it may come back under another name.
+        var locate: @Sendable () -> Endpoint?
         var identity: BusIdentity
         var commandHold: Duration
     }
@@ -51,7 +51,8 @@ final class CacheLink {
     private let logger: Logger
     private let context: BusContext
     private var socket: MessageSocket
-    private(set) var endpoint: Endpoint
+    /// nil until it was found for the first time.
+    private(set) var endpoint: Endpoint?
     private var work: () -> Void = {}
     private var locateAt = MonotonicInstant(nanoseconds: 0)
     private let handshake: ClientHandshake
@@ -70,6 +71,7 @@ final class CacheLink {
     private var poll: (requestID: UInt64, askedAt: MonotonicInstant)?
     private var isRevoked = false
     private var lastRefusal: BusFault?
+    private var keysRefusedAt: Endpoint?
     private lazy var timer = loop.makeTimer {}
 
     init(_ settings: Settings, loop: EventLoop, context: BusContext, counters: BusCounters, logger: Logger) throws {
@@ -85,7 +87,7 @@ final class CacheLink {
         socket = try Self.makeSocket(settings, context, counters, logger)
         let identifiers = MessageIdentifiers()
         handshake = ClientHandshake(identity: settings.identity) { identifiers.draw() }
-        try socket.connect(endpoint)
+        if let endpoint { try socket.connect(endpoint) }
     }
 
     private static func makeSocket(
@@ -178,8 +180,7 @@ final class CacheLink {
     private func locate(_ now: MonotonicInstant) {
         guard !isConnected, locateAt <= now else { return }
         locateAt = now.advanced(by: Self.locateInterval)
-        let found = settings.locate()
-        guard found != endpoint else { return }
+        guard let found = settings.locate(), found != endpoint else { return }
         do {
             let next = try Self.makeSocket(settings, context, counters, logger)
             try next.connect(found)
@@ -205,10 +206,20 @@ final class CacheLink {
     }
 
     private func connectionChanged(_ event: ConnectionEvent, _ now: MonotonicInstant) {
+        guard event != .refused else { return keysRefused() }
         handshake.connectionChanged(event, now: now)
         greetAt = nil
         guard event == .disconnected else { return }
         loseConnection("the connection ended")
+    }
+
+    /// Said once; ZeroMQ keeps trying.
+    private func keysRefused() {
+        guard let endpoint, keysRefusedAt != endpoint else { return }
+        keysRefusedAt = endpoint
+        logger.error(
+            "The cache manager refuses the connection: compare the keys of both sides",
+            metadata: ["endpoint": "\(endpoint)"])
     }
 
     private func loseConnection(_ reason: String) {
@@ -232,6 +243,7 @@ final class CacheLink {
     private func connect(_ reply: HelloRequest.Reply, _ now: MonotonicInstant) {
         clockOffset = Int64(clamping: reply.clockMilliseconds) - Int64(clamping: WallClock.millisecondsNow())
         lastRefusal = nil
+        keysRefusedAt = nil
         let isNew = incarnation != reply.instance
         logger.info(
             "Connected to the cache manager",

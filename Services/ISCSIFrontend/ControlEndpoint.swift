@@ -2,6 +2,7 @@
 import Bus
 import Glibc
 import ISCSI
+import Logging
 import Messages
 import Platform
 import ServiceKit
@@ -23,7 +24,10 @@ final class ControlEndpoint {
         socket = try MessageSocket(
             .server, context: parts.context, instance: parts.identity.instance, logger: parts.logger,
             counters: counters)
-        try socket.bind(parts.controlEndpoint)
+        for endpoint in parts.controlEndpoints {
+            try socket.bind(endpoint)
+            parts.logger.info("bus endpoint open", metadata: ["endpoint": "\(endpoint)"])
+        }
         try socket.attach(to: owner.loop) { [unowned self] in
             socket.drain(into: message) { message in receive(message) }
         }

@@ -168,7 +168,8 @@ final class FrontendLoop: ConnectionOwner {
         guard stage == .serving else { return (false, "stopping: asking initiators to log out") }
         let sessions = "\(registry.count.counted("session")) on \(targets.count.counted("target"))"
         guard link.isConnected else {
-            return (false, "no cache manager at \(link.endpoint): commands wait (\(sessions))")
+            let place = link.endpoint.map { "at \($0)" } ?? "in bus.services has an address"
+            return (false, "no cache manager \(place): commands wait (\(sessions))")
         }
         return (true, sessions)
     }

@@ -7,10 +7,10 @@ package import ServiceKit
 package struct FrontendParts: Sendable {
     package var configuration: FrontendConfiguration
     package var identity: BusIdentity
-    /// Says where the cache manager takes I/O now.
-    package var locateCache: @Sendable () -> Endpoint
+    /// Says where the cache manager takes I/O now; nil if nobody knows.
+    package var locateCache: @Sendable () -> Endpoint?
     /// Ours, for health, metrics and sessions.
-    package var controlEndpoint: Endpoint
+    package var controlEndpoints: [Endpoint]
     /// Listening sockets; the loop closes them.
     package var listeners: [Int32]
     package var context: BusContext
@@ -18,14 +18,14 @@ package struct FrontendParts: Sendable {
     package var process: ProcessMetrics
     package var logger: Logger
     package init(
-        configuration: FrontendConfiguration, identity: BusIdentity, locateCache: @escaping @Sendable () -> Endpoint,
-        controlEndpoint: Endpoint, listeners: [Int32], context: BusContext, health: ServiceHealth,
+        configuration: FrontendConfiguration, identity: BusIdentity, locateCache: @escaping @Sendable () -> Endpoint?,
+        controlEndpoints: [Endpoint], listeners: [Int32], context: BusContext, health: ServiceHealth,
         process: ProcessMetrics, logger: Logger
     ) {
         self.configuration = configuration
         self.identity = identity
         self.locateCache = locateCache
-        self.controlEndpoint = controlEndpoint
+        self.controlEndpoints = controlEndpoints
         self.listeners = listeners
         self.context = context
         self.health = health

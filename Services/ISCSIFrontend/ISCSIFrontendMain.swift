@@ -33,27 +33,18 @@ struct ISCSIFrontendMain: ServiceCommand {
             let address = SocketAddress.local(of: listener)?.description ?? "unknown"
             context.logger.info("listening", metadata: ["address": "\(address)"])
         }
+        let choice = try CacheManagerChoice(context.directory, context.runDirectory)
+        // So that the loop finds names looked up when it asks; it goes on asking without them.
+        _ = try? await context.directory.entries(of: .cache)
         return [
             try FrontendService(
                 FrontendParts(
                     configuration: configuration,
                     identity: BusIdentity(
                         service: Self.kind, instance: context.instance, softwareVersion: SoftwareVersion.current),
-                    locateCache: try Self.cacheLocator(in: context.runDirectory),
-                    controlEndpoint: try context.slot.endpoint(), listeners: listeners, context: try BusContext(),
-                    health: context.health, process: context.process, logger: context.logger))
+                    locateCache: { choice.endpoint }, controlEndpoints: try context.endpoints(), listeners: listeners,
+                    context: try BusContext(keys: context.keys, logger: context.logger), health: context.health,
+                    process: context.process, logger: context.logger))
         ]
-    }
-
-    /// The running cache manager, or where the last one was, or where the first one will be.
-    private static func cacheLocator(in directory: RunDirectory) throws -> @Sendable () -> Endpoint {
-        let first = try Endpoint(path: directory.path.appending("\(ServiceKind.cache.shortName)-0.data.sock"))
-        return {
-            guard let entries = try? directory.entries(of: .cache),
-                let entry = entries.first(where: \.isRunning) ?? entries.first,
-                let endpoint = try? entry.dataEndpoint()
-            else { return first }
-            return endpoint
-        }
     }
 }

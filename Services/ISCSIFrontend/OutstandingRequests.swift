@@ -2,13 +2,14 @@
 package import Messages
 package import Wire
 
-/// The requests of one frontend instance that its cache manager has not answered (STORAGE §4, "Requests that come
+/// The requests of one frontend instance that one cache manager has not answered (STORAGE §4, "Requests that come
 /// twice"). No socket and no clock: events and monotonic nanoseconds go in, batches to send and expired requests come
 /// out. `Owner` says whose request it is, `Payload` is the data that travels with it.
 ///
-/// A request keeps its number for life. Whenever the cache manager has started again, or may have lost something,
-/// everything open goes out again in the order of the numbers before anything new; the cache manager answers what it
-/// has done already from memory, so a repeat is never applied twice.
+/// A request keeps its number for life, also when its volume moves to another cache manager. Whenever the cache manager
+/// has started again, or may have lost something, everything open goes out again in the order of the numbers before
+/// anything new; the cache manager answers what it has done already from memory, so a repeat is never applied twice.
+/// Numbers are drawn elsewhere, for all cache managers together, so there are gaps between them.
 package struct OutstandingRequests<Owner: Equatable, Payload> {
     package struct Policy: Sendable {
         package var batchRequestCount = 64
@@ -24,6 +25,9 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
         package var payload: Payload?
     }
 
+    /// An open request on its way to another table.
+    package struct Moved { fileprivate var entry: Entry }
+
     /// A request that leaves the table.
     package struct Closed {
         package var request: IORequest
@@ -32,7 +36,7 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
         package var wasSent: Bool
     }
 
-    private struct Entry {
+    fileprivate struct Entry {
         var request: IORequest
         var payload: Payload?
         var owner: Owner
@@ -49,7 +53,7 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
     package private(set) var isConnected = false
 
     private let policy: Policy
-    /// Entry i has the number `firstNumber + i`; nil once closed. The first is always open.
+    /// Entry i has the number `firstNumber + i`; nil once closed, or not one of this table. The first is always open.
     private var entries: [Entry?] = []
     private var firstNumber: UInt64 = 1
     private var head = 0
@@ -67,8 +71,8 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
 
     package private(set) var openCount = 0
     private var nextNumber: UInt64 { firstNumber + UInt64(entries.count - head) }
-    /// All lower numbers are closed and never sent again.
-    package var lowestOpenNumber: UInt64 { firstNumber }
+    /// nil: none is open.
+    package var lowestOpenNumber: UInt64? { openCount > 0 ? firstNumber : nil }
     /// When `advance` has something to do; nil while nothing is due ever.
     package var nextDeadline: UInt64? { earliestDue == .max ? nil : earliestDue }
     /// Open requests that wait for a connection.
@@ -76,18 +80,62 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
     package var hasSomethingToSend: Bool { isConnected && (nextToSend < nextNumber || !repeats.isEmpty) }
 
     /// - Parameters:
-    ///   - request: without identity; number and lowest open number are filled in here.
+    ///   - request: without identity, which is filled in here.
+    ///   - number: higher than all before.
     ///   - deadline: when to give up.
-    package mutating func submit(_ request: IORequest, payload: Payload?, owner: Owner, deadline: UInt64) {
+    package mutating func submit(
+        _ request: IORequest, number: UInt64, payload: Payload?, owner: Owner, deadline: UInt64
+    ) {
+        precondition(number >= nextNumber, "numbers rise")
         var request = request
         request.frontend = frontend
-        request.number = nextNumber
-        entries.append(
+        request.number = number
+        enter(
             Entry(
                 request: request, payload: payload, owner: owner, deadline: deadline,
                 repeatInterval: policy.firstRepeat))
+    }
+
+    private mutating func enter(_ entry: Entry) {
+        let number = entry.request.number
+        if entries.isEmpty {
+            firstNumber = number
+            nextToSend = number
+        } else if number < firstNumber {
+            let gap = repeatElement(Entry?.none, count: Int(firstNumber - number))
+            entries.insert(contentsOf: gap, at: head)
+            firstNumber = number
+        }
+        while nextNumber <= number { entries.append(nil) }
+        entries[head + Int(number - firstNumber)] = entry
         openCount += 1
-        earliestDue = min(earliestDue, deadline)
+        earliestDue = min(earliestDue, entry.deadline)
+    }
+
+    // MARK: Another cache manager
+
+    /// The volume is elsewhere now: its requests leave this table, the oldest first.
+    package mutating func take(of volume: VolumeID) -> [Moved] {
+        var moved: [Moved] = []
+        for index in head..<entries.count {
+            guard let entry = entries[index], entry.request.volume == volume else { continue }
+            moved.append(Moved(entry: entry))
+            entries[index] = nil
+            openCount -= 1
+        }
+        trim()
+        return moved
+    }
+
+    /// Requests of a volume that has come here. They go out before anything new of it.
+    package mutating func add(_ moved: [Moved]) {
+        for one in moved {
+            var entry = one.entry
+            entry.nextRepeat = .max
+            enter(entry)
+            if isConnected, entry.request.number < nextToSend { repeats.append(entry.request.number) }
+        }
+        repeats.sort()
     }
 
     // MARK: The connection
@@ -109,18 +157,21 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
     // MARK: Sending
 
     /// What to send next in one message, repeats first, or nothing. Call `batchWasSent` if it was taken.
-    package mutating func prepareBatch(into batch: inout [Item]) {
+    /// - Parameter lowestOpenNumber: of this frontend instance; all lower ones are closed at every cache manager.
+    package mutating func prepareBatch(into batch: inout [Item], lowestOpenNumber: UInt64) {
         batch.removeAll(keepingCapacity: true)
         prepared.removeAll(keepingCapacity: true)
         guard isConnected else { return }
         var byteCount = 0
-        for number in repeats { guard add(number, to: &batch, &byteCount) else { return } }
+        for number in repeats { guard add(number, lowestOpenNumber, to: &batch, &byteCount) else { return } }
         var number = nextToSend
-        while number < nextNumber, add(number, to: &batch, &byteCount) { number += 1 }
+        while number < nextNumber, add(number, lowestOpenNumber, to: &batch, &byteCount) { number += 1 }
     }
 
     /// False when the batch is full.
-    private mutating func add(_ number: UInt64, to batch: inout [Item], _ byteCount: inout Int) -> Bool {
+    private mutating func add(
+        _ number: UInt64, _ lowestOpenNumber: UInt64, to batch: inout [Item], _ byteCount: inout Int
+    ) -> Bool {
         guard let index = index(of: number), let entry = entries[index] else {
             // Closed meanwhile: counts as sent, so that the cursor passes it.
             prepared.append(number)
@@ -131,7 +182,7 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
             batch.isEmpty || byteCount + payloadByteCount <= policy.batchByteCount
         else { return false }
         var request = entry.request
-        request.lowestOpenNumber = firstNumber
+        request.lowestOpenNumber = lowestOpenNumber
         byteCount += payloadByteCount
         batch.append(Item(request: request, payload: entry.payload))
         prepared.append(number)

@@ -2,7 +2,7 @@
 import Messages
 package import ServiceKit
 
-/// Is every service of this machine able to work? For load balancers and container health checks.
+/// Is every service of the gateway able to work? For load balancers and container health checks.
 package struct HealthReport: Equatable, Sendable {
     package struct Line: Equatable, Sendable {
         package var name: String
@@ -13,10 +13,9 @@ package struct HealthReport: Equatable, Sendable {
     package var isHealthy: Bool { lines.allSatisfy(\.isReady) }
 
     package static func collect(
-        from runDirectory: RunDirectory, except ownName: String, caller: any ServiceCaller,
-        timeout: Duration = .seconds(2)
+        from directory: ServiceDirectory, caller: any ServiceCaller, timeout: Duration = .seconds(2)
     ) async -> HealthReport {
-        let entries = ((try? runDirectory.entries()) ?? []).filter { $0.name != ownName }
+        let entries = ((try? await directory.entries()) ?? []).filter { !$0.isOwn }
         let lines = await withTaskGroup(of: Line.self) { group in
             for entry in entries { group.addTask { await line(for: entry, caller: caller, timeout: timeout) } }
             return await group.reduce(into: []) { $0.append($1) }
@@ -25,9 +24,9 @@ package struct HealthReport: Equatable, Sendable {
     }
 
     private static func line(
-        for entry: RunDirectory.Entry, caller: any ServiceCaller, timeout: Duration
+        for entry: ServiceEntry, caller: any ServiceCaller, timeout: Duration
     ) async -> Line {
-        guard entry.isRunning else { return Line(name: entry.name, isReady: false, detail: "not running") }
+        guard entry.isRunning else { return Line(name: entry.name, isReady: false, detail: entry.absence) }
         do {
             let reply = try await caller.call(HealthRequest(), at: entry, timeout: timeout)
             return Line(name: entry.name, isReady: reply.isReady, detail: reply.detail)
@@ -38,7 +37,7 @@ package struct HealthReport: Equatable, Sendable {
 
     /// One line a service: `cache-0 ready: 3 volumes`.
     package var text: String {
-        guard !lines.isEmpty else { return "no other service on this machine\n" }
+        guard !lines.isEmpty else { return "no other service\n" }
         return lines.map { "\($0.name) \($0.isReady ? "ready" : "NOT READY"): \($0.detail)\n" }.joined()
     }
 }

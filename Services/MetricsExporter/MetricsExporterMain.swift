@@ -4,7 +4,7 @@ import Messages
 import ServiceKit
 import ServiceLifecycle
 
-/// Collects the figures of all services of a machine when it is asked, and serves them to Prometheus.
+/// Collects the figures of all services of a gateway when it is asked, and serves them to Prometheus.
 @main
 struct MetricsExporterMain: ServiceCommand {
     static let kind = ServiceKind.exporter
@@ -13,12 +13,13 @@ struct MetricsExporterMain: ServiceCommand {
     @OptionGroup var options: ConfigurationOptions
 
     func makeServices(_ context: ServiceContext) async throws -> [any Service] {
-        let (run, name, caller) = (context.runDirectory, context.slot.name, context.caller)
-        let scraper = Scraper(runDirectory: run, caller: caller, ownName: name, process: context.process)
+        let (directory, caller) = (context.directory, context.caller)
+        let scraper = Scraper(
+            directory: directory, caller: caller, ownName: context.slot.name, process: context.process)
         return [
             MetricsServer(
                 address: context.configuration.exporterListen, scraper: scraper,
-                healthReport: { await HealthReport.collect(from: run, except: name, caller: caller) },
+                healthReport: { await HealthReport.collect(from: directory, caller: caller) },
                 health: context.health, logger: context.logger)
         ]
     }

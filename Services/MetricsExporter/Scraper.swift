@@ -2,21 +2,21 @@
 import Messages
 package import ServiceKit
 
-/// Asks every service of the run directory for its figures, all at once, and makes one page of the answers. A service
+/// Asks every service of the gateway for its figures, all at once, and makes one page of the answers. A service
 /// that is dead or stuck costs the page its figures, never its time: the deadline is well below Prometheus's.
 package struct Scraper: Sendable {
-    private let runDirectory: RunDirectory
+    private let directory: ServiceDirectory
     private let caller: any ServiceCaller
-    /// The exporter's own name; it does not ask itself.
+    /// The exporter's own name, where the directory does not show it; it does not ask itself.
     private let ownName: String
     private let process: ProcessMetrics
     private let timeout: Duration
 
     package init(
-        runDirectory: RunDirectory, caller: any ServiceCaller, ownName: String, process: ProcessMetrics,
+        directory: ServiceDirectory, caller: any ServiceCaller, ownName: String, process: ProcessMetrics,
         timeout: Duration = .seconds(2)
     ) {
-        self.runDirectory = runDirectory
+        self.directory = directory
         self.caller = caller
         self.ownName = ownName
         self.process = process
@@ -24,21 +24,21 @@ package struct Scraper: Sendable {
     }
 
     private struct Scrape: Sendable {
-        var entry: RunDirectory.Entry
+        var entry: ServiceEntry
         /// nil: the service did not answer.
         var families: [MetricFamily]?
     }
 
     package func page() async -> String {
-        let entries = (try? runDirectory.entries()) ?? []
+        let entries = (try? await directory.entries()) ?? []
         let scrapes = await withTaskGroup(of: Scrape.self) { group in
-            for entry in entries where entry.name != ownName { group.addTask { await scrape(entry) } }
+            for entry in entries where !entry.isOwn { group.addTask { await scrape(entry) } }
             return await group.reduce(into: []) { $0.append($1) }
         }
-        return render(scrapes)
+        return render(scrapes, ownName: entries.first(where: \.isOwn)?.name ?? ownName)
     }
 
-    private func scrape(_ entry: RunDirectory.Entry) async -> Scrape {
+    private func scrape(_ entry: ServiceEntry) async -> Scrape {
         guard entry.isRunning else { return Scrape(entry: entry, families: nil) }
         do {
             let reply = try await caller.call(MetricsRequest(), at: entry, timeout: timeout)
@@ -48,7 +48,7 @@ package struct Scraper: Sendable {
         }
     }
 
-    private func render(_ scrapes: [Scrape]) -> String {
+    private func render(_ scrapes: [Scrape], ownName: String) -> String {
         var text = PrometheusText()
         var leftOut = 0
         for scrape in scrapes {

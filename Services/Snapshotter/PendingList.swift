@@ -28,7 +28,7 @@ package struct PendingList: Sendable {
         var list = PendingList()
         let all: [any VolumeOwner]
         do throws(BusFault) {
-            all = try owners()
+            all = try await owners()
         } catch {
             list.isComplete = false
             return list

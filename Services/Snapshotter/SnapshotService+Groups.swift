@@ -73,7 +73,7 @@ extension SnapshotService {
     ) async throws(BusFault) -> [Part] {
         var parts: [Part] = []
         var missing = Array(zip(members, request.volumes))
-        for owner in try owners() {
+        for owner in try await owners() {
             let volumes = try await owner.ask(VolumeListRequest(), within: Self.listTimeout).volumes
                 .filter { $0.status != .standby }
             let here = missing.filter { _, reference in

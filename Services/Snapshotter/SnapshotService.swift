@@ -117,7 +117,7 @@ package struct SnapshotService: Sendable {
     }
 
     private func ourVolumes() async -> [VolumeDescription] {
-        guard let owners = try? owners() else { return [] }
+        guard let owners = try? await owners() else { return [] }
         var volumes: [VolumeDescription] = []
         for owner in owners {
             guard let reply = try? await owner.ask(VolumeListRequest(), within: Self.listTimeout) else { continue }
@@ -128,7 +128,7 @@ package struct SnapshotService: Sendable {
 
     private func cut(_ request: VolumeCutRequest) async throws(BusFault) -> VolumeCutRequest.Reply {
         var unknown: BusFault?
-        for owner in try owners() {
+        for owner in try await owners() {
             do throws(BusFault) {
                 return try await owner.ask(request, within: Self.cutTimeout)
             } catch {

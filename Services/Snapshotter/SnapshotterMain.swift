@@ -42,9 +42,9 @@ struct SnapshotterMain: ServiceCommand {
         let census = SnapshotCensus.Result()
 
         init(_ store: any ObjectStore, _ context: ServiceContext) {
-            let (runDirectory, caller) = (context.runDirectory, context.caller)
-            let owners: VolumeOwners = { () throws(BusFault) in
-                try CacheManager.all(in: runDirectory, caller: caller)
+            let (directory, caller) = (context.directory, context.caller)
+            let owners: VolumeOwners = { () async throws(BusFault) in
+                try await CacheManager.all(in: directory, caller: caller)
             }
             let policy = SnapshotCatalogue.standardPolicy
             let catalogue = SnapshotCatalogue(store, policy: policy)

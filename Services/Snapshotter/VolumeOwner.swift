@@ -8,11 +8,11 @@ package protocol VolumeOwner: Sendable {
 }
 
 /// Those that run now. Asked anew each time: nobody keeps a list of them.
-package typealias VolumeOwners = @Sendable () throws(BusFault) -> [any VolumeOwner]
+package typealias VolumeOwners = @Sendable () async throws(BusFault) -> [any VolumeOwner]
 
-/// A cache manager of the run directory.
+/// A cache manager of the gateway.
 struct CacheManager: VolumeOwner {
-    private let entry: RunDirectory.Entry
+    private let entry: ServiceEntry
     private let caller: any ServiceCaller
 
     func ask<Request: BusRequest>(
@@ -21,16 +21,18 @@ struct CacheManager: VolumeOwner {
         try await caller.call(request, at: entry, timeout: timeout)
     }
 
-    static func all(in runDirectory: RunDirectory, caller: any ServiceCaller) throws(BusFault) -> [any VolumeOwner] {
-        let entries: [RunDirectory.Entry]
+    static func all(
+        in directory: ServiceDirectory, caller: any ServiceCaller
+    ) async throws(BusFault) -> [any VolumeOwner] {
+        let entries: [ServiceEntry]
         do {
-            entries = try runDirectory.entries(of: .cache)
+            entries = try await directory.entries(of: .cache)
         } catch {
             throw BusFault(.internalError, "the run directory cannot be read: \(error)")
         }
         guard !entries.isEmpty else {
             throw BusFault(
-                .notReady, "no cache manager runs in \(runDirectory.path); start it (sluice-cache, or sluice up)")
+                .notReady, "no cache manager runs \(directory.description); start it (sluice-cache, or sluice up)")
         }
         return entries.map { CacheManager(entry: $0, caller: caller) }
     }

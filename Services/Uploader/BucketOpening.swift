@@ -34,11 +34,12 @@ package struct BucketOpening: Sendable {
         }
     }
 
-    /// Not repeated as a whole when the store fails in the middle: the next start does that.
+    /// Each call is repeated while the store fails; when that lasts, the next start begins anew.
     package func probe(run: UInt64) async throws(ObjectStoreError) {
         let start = wallMilliseconds - min(wallMilliseconds, Self.leftoverAgeMilliseconds)
-        try await ConsistencyProbe.removeLeftovers(in: store, before: start)
-        try await ConsistencyProbe(store, time: wallMilliseconds, run: run).check()
+        let probe = ConsistencyProbe(store, time: wallMilliseconds, run: run)
+        try await probe.removeLeftovers(before: start)
+        try await probe.check()
     }
 
     private static func judge(_ bytes: [UInt8]) -> ObjectStoreError.Refusal? {

@@ -6,13 +6,13 @@ import ServiceKit
 import ServiceLifecycle
 import Synchronization
 
-/// Keeps a link to every cache manager of the run directory, looks for new ones once a second, and at the end answers
-/// what it has begun before it lets go.
+/// Keeps a link to every cache manager of the gateway, looks for new ones once a second, and at the end answers what it
+/// has begun before it lets go.
 struct UploadService: Service, CustomStringConvertible {
     private static let interval = Duration.seconds(1)
 
     private let bus: BusThread
-    private let runDirectory: RunDirectory
+    private let directory: ServiceDirectory
     private let runner: JobRunner
     private let state: UploaderState
     private let health: ServiceHealth
@@ -20,7 +20,7 @@ struct UploadService: Service, CustomStringConvertible {
 
     init(_ context: ServiceContext, runner: JobRunner, state: UploaderState) {
         bus = context.bus
-        runDirectory = context.runDirectory
+        directory = context.directory
         health = context.health
         logger = context.logger
         self.runner = runner
@@ -66,14 +66,14 @@ struct UploadService: Service, CustomStringConvertible {
         }
     }
 
-    /// Opens links to cache managers that are new in the run directory, closes those to ones that have left it.
+    /// Opens links to cache managers that are new in the directory, closes those to ones that have left it.
     private func refresh(_ links: inout [Endpoint: CacheManagerLink], start: (CacheManagerLink) -> Void) async {
         let endpoints: Set<Endpoint>
         do {
-            endpoints = Set(try runDirectory.entries(of: .cache).map { try $0.endpoint() })
+            endpoints = Set(try await directory.entries(of: .cache).compactMap(\.endpoint))
         } catch {
             // Gone for a moment, perhaps: what is connected stays so.
-            return logger.warning("run directory cannot be read", metadata: ["error": "\(error)"])
+            return logger.warning("cache managers cannot be looked for", metadata: ["error": "\(error)"])
         }
         for (endpoint, link) in links where !endpoints.contains(endpoint) {
             link.close()

@@ -114,6 +114,7 @@ final class ChannelCore: ClientConnectionOwner, @unchecked Sendable {
 
     func connectionEstablished(_ reply: HelloRequest.Reply, now: MonotonicInstant) { yield(.connected(reply)) }
     func connectionLost(now: MonotonicInstant) { yield(.disconnected) }
+    func connectionKeysRefused() {}
     func connectionRefused(_ fault: BusFault, now: MonotonicInstant) { yield(.refused(fault)) }
 
     func connectionReceived(_ message: IncomingMessage, now: MonotonicInstant) {

@@ -15,21 +15,27 @@ final class BusClient: ClientConnectionOwner {
 
     /// Requests waiting at once; more is a caller that does not wait for answers.
     private static let openLimit = 4096
+    private static let idleTime = Duration.seconds(60)
 
     private let core: BusCore
     private var connection: ClientConnection?
     private var machine: RequestReply
+    private var lastUse = MonotonicClock.now()
     private var completions: [UInt64: (ticket: RequestTicket, call: Completion)] = [:]
 
     init(core: BusCore, endpoint: Endpoint) throws(BusError) {
         self.core = core
-        machine = RequestReply(peerName: endpoint.description)
+        machine = RequestReply(peerName: endpoint.description, isNetwork: endpoint.isNetwork)
         let connection = try ClientConnection(core: core, endpoint: endpoint, owner: self)
         self.connection = connection
         try connection.open()
     }
 
     var isEstablished: Bool { connection?.isEstablished ?? false }
+    /// Nothing is lost with it: nobody waits, and it could only be waiting for a service that has gone.
+    func isObsolete(now: MonotonicInstant) -> Bool {
+        !isEstablished && completions.isEmpty && now.duration(since: lastUse) > Self.idleTime
+    }
 
     func submit(_ request: RequestReply.Request, ticket: RequestTicket, completion: @escaping Completion) {
         if ticket.isCancelled.load(ordering: .sequentiallyConsistent) {
@@ -39,6 +45,7 @@ final class BusClient: ClientConnectionOwner {
         guard completions.count < Self.openLimit else {
             return completion(.fault(BusFault(.busy, "\(Self.openLimit) requests wait for an answer already")))
         }
+        lastUse = MonotonicClock.now()
         let number = core.drawNumber()
         completions[number] = (ticket, completion)
         machine.submit(request, number: number, now: MonotonicClock.now())
@@ -61,6 +68,8 @@ final class BusClient: ClientConnectionOwner {
 
     func connectionEstablished(_ reply: HelloRequest.Reply, now: MonotonicInstant) { machine.connected(now: now) }
     func connectionLost(now: MonotonicInstant) { machine.disconnected() }
+
+    func connectionKeysRefused() { machine.keysWereRefused() }
 
     func connectionRefused(_ fault: BusFault, now: MonotonicInstant) {
         machine.disconnected()

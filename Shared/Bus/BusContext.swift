@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CZeroMQ
 import Glibc
+package import Logging
 
 /// ZeroMQ's I/O thread and the sockets that it serves. One per service process; tests make several.
 ///
@@ -8,13 +9,27 @@ import Glibc
 /// file is gone. A ZeroMQ context may be used by all threads at once: that is the proof for `@unchecked Sendable`.
 @safe package final class BusContext: @unchecked Sendable {
     let handle: UnsafeMutableRawPointer
+    /// nil: Unix sockets only.
+    let keys: BusKeys?
 
-    package init(ioThreadCount: Int = 1) throws(BusError) {
+    /// - Parameters:
+    ///   - keys: for network sockets; without them none can be made.
+    ///   - logger: told of strangers.
+    package init(
+        keys: BusKeys? = nil, logger: Logger = Logger(label: "bus"), ioThreadCount: Int = 1
+    ) throws(BusError) {
         guard let handle = unsafe zmq_ctx_new() else { throw .lastZeroMQ("zmq_ctx_new") }
-        unsafe self.handle = handle
         // Both options exist and the values are allowed: neither call can fail.
         unsafe zmq_ctx_set(handle, ZMQ_IO_THREADS, Int32(ioThreadCount))
         unsafe zmq_ctx_set(handle, ZMQ_BLOCKY, 0)
+        do throws(BusError) {
+            if let keys { unsafe try Authenticator.start(in: handle, keys: keys, logger: logger) }
+        } catch {
+            unsafe zmq_ctx_term(handle)
+            throw error
+        }
+        unsafe self.handle = handle
+        self.keys = keys
     }
 
     deinit {

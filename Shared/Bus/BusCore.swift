@@ -27,7 +27,7 @@ final class BusCore: @unchecked Sendable {
     private(set) var isShutDown = false
 
     init(
-        identity: BusIdentity, logger: Logger, counters: BusCounters, options: Socket.Options
+        identity: BusIdentity, keys: BusKeys?, logger: Logger, counters: BusCounters, options: Socket.Options
     ) throws(BusError) {
         self.identity = identity
         self.logger = logger
@@ -38,7 +38,7 @@ final class BusCore: @unchecked Sendable {
         } catch {
             throw .system(error)
         }
-        context = try BusContext()
+        context = try BusContext(keys: keys, logger: logger)
         commands = Mailbox(loop: loop, capacity: Self.commandLimit) { [unowned self] in $0.run(self) }
     }
 
@@ -118,9 +118,19 @@ final class BusCore: @unchecked Sendable {
 
     private func client(for endpoint: Endpoint) throws(BusError) -> BusClient {
         if let client = clients[endpoint] { return client }
+        dropObsoleteClients()
         let client = try BusClient(core: self, endpoint: endpoint)
         clients[endpoint] = client
         return client
+    }
+
+    /// Services on a network come back under new addresses; connections to the old ones would be tried for ever.
+    private func dropObsoleteClients() {
+        let now = MonotonicClock.now()
+        for (endpoint, client) in clients where client.isObsolete(now: now) {
+            client.close(Self.shutDownFault)
+            clients[endpoint] = nil
+        }
     }
 
     func openChannel(_ endpoint: Endpoint, sink: ChannelSink) throws(BusError) -> ChannelCore {

@@ -36,10 +36,11 @@ package final class BusThread: Sendable {
     }
 
     package init(
-        identity: BusIdentity, logger: Logger, options: Socket.Options = Socket.Options()
+        identity: BusIdentity, keys: BusKeys? = nil, logger: Logger, options: Socket.Options = Socket.Options()
     ) throws(BusError) {
         self.identity = identity
-        let core = try BusCore(identity: identity, logger: logger, counters: counters, options: options)
+        let core = try BusCore(
+            identity: identity, keys: keys, logger: logger, counters: counters, options: options)
         self.core = core
         (jobs, jobSink) = AsyncStream.makeStream(of: BusJob.self)
         do throws(SystemError) {

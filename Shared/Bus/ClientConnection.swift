@@ -11,6 +11,8 @@ protocol ClientConnectionOwner: AnyObject {
     func connectionLost(now: MonotonicInstant)
     /// The peer cannot be spoken to as it is.
     func connectionRefused(_ fault: BusFault, now: MonotonicInstant)
+    /// The other side does not know our key, or has another than we expect. ZeroMQ keeps trying.
+    func connectionKeysRefused()
     func connectionReceived(_ message: IncomingMessage, now: MonotonicInstant)
     /// Sends what is due. Called in every iteration, before receiving.
     func connectionMaySend(now: MonotonicInstant)
@@ -26,6 +28,8 @@ final class ClientConnection {
     private let loop: EventLoop
     private let logger: Logger
     private let incoming = IncomingMessage()
+    /// Said once, not with each of ZeroMQ's attempts.
+    private var hasReportedKeys = false
     private unowned let owner: any ClientConnectionOwner
     private lazy var timer = loop.makeTimer {}
 
@@ -77,6 +81,7 @@ final class ClientConnection {
     }
 
     private func changed(_ event: ConnectionEvent, _ now: MonotonicInstant) {
+        guard event != .refused else { return keysRefused() }
         let wasEstablished = handshake.isEstablished
         handshake.connectionChanged(event, now: now)
         guard wasEstablished else { return }
@@ -86,10 +91,18 @@ final class ClientConnection {
         owner.connectionLost(now: now)
     }
 
+    private func keysRefused() {
+        owner.connectionKeysRefused()
+        guard !hasReportedKeys else { return }
+        hasReportedKeys = true
+        logger.error("bus connection refused: compare the keys of both sides", metadata: ["endpoint": "\(endpoint)"])
+    }
+
     private func received(_ message: IncomingMessage, _ now: MonotonicInstant) {
         switch handshake.handle(message, now: now) {
         case .nothing: break
         case .established(let reply):
+            hasReportedKeys = false
             logger.info(
                 "bus connection established",
                 metadata: [

@@ -44,10 +44,13 @@ package final class ClientHandshake {
     package var nextDeadline: MonotonicInstant? { nextHello }
 
     package func connectionChanged(_ event: ConnectionEvent, now: MonotonicInstant) {
-        helloID = nil
         switch event {
-        case .connected: greet(now)
+        case .refused: break
+        case .connected:
+            helloID = nil
+            greet(now)
         case .disconnected:
+            helloID = nil
             state = .disconnected
             nextHello = nil
         }

@@ -64,6 +64,12 @@ package import Platform
         return descriptor >= 0 ? descriptor : nil
     }
 
+    /// Whose key its connection has, as `Authenticator` named it; nil on a connection without keys.
+    var userID: String? {
+        guard let text = unsafe zmq_msg_gets(message, "User-Id") else { return nil }
+        return unsafe String(cString: text)
+    }
+
     /// Does another part of the same message follow the one received into this frame?
     var hasMore: Bool { unsafe zmq_msg_more(message) != 0 }
 }

@@ -48,6 +48,9 @@ package final class HelloResponder {
             guard hello.instance == message.envelope.sender else {
                 throw .invalidValue("hello: the instance is not the envelope's sender")
             }
+            guard message.isAllowed(as: hello.service) else {
+                return socket.refuse(message, .badIdentity, message.impostorFault(hello.service))
+            }
             let details = details()
             body = try MessageCoder.encode(
                 HelloRequest.Reply(

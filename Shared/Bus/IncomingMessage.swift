@@ -16,6 +16,17 @@ package final class IncomingMessage {
 
     package init() {}
 
+    /// May its sender be this kind of service? Whoever came with a key is what the key says.
+    package func isAllowed(as kind: ServiceKind) -> Bool { envelopeFrame.userID.map { $0 == kind.userID } ?? true }
+
+    /// Why a hello is refused that `isAllowed` does not allow.
+    package func impostorFault(_ kind: ServiceKind) -> BusFault {
+        BusFault(
+            .invalidArgument,
+            "hello says \(kind), but the key is that of \(envelopeFrame.userID ?? "nobody"): give each service the "
+                + "keys of its own kind")
+    }
+
     package var body: UnsafeRawBufferPointer { unsafe bodyFrame.bytes }
     package var bodyArray: [UInt8] { bodyFrame.array }
 

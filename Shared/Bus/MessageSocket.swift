@@ -25,6 +25,10 @@ package final class MessageSocket {
     private let monitor: SocketMonitor
     /// A server's: whose connection each descriptor is.
     private var connections = PeerConnections()
+    /// A client's: where it connects, attempts in a row that ended early, and when it tries again after a refusal.
+    private var endpoint: Endpoint?
+    private var earlyEnds = 0
+    private var reconnectTimer: LoopTimer?
     private let refusals: RefusalLog
     private let trace = MessageTrace.shared
     private var registrations: [EventLoop.Registration] = []
@@ -59,7 +63,33 @@ package final class MessageSocket {
     }
 
     package func bind(_ endpoint: Endpoint) throws(BusError) { try socket.bind(endpoint) }
-    package func connect(_ endpoint: Endpoint) throws(BusError) { try socket.connect(endpoint) }
+    package func connect(_ endpoint: Endpoint) throws(BusError) {
+        self.endpoint = endpoint
+        try socket.connect(endpoint)
+    }
+
+    private static let refusedInterval = Duration.seconds(1)
+
+    /// Is this about keys? Without them, and once or twice also with them, a connection that ends so early belonged to
+    /// a process that was ending.
+    private func isRefusal(_ news: SocketMonitor.News) -> Bool {
+        guard let endpoint, endpoint.isNetwork else { return false }
+        earlyEnds += 1
+        if news.isFinal {
+            // The keys on the other side may be put right without us.
+            let timer = reconnectTimer ?? loop?.makeTimer { [weak self] in self?.reconnect() }
+            reconnectTimer = timer
+            timer?.arm(at: MonotonicClock.now().advanced(by: Self.refusedInterval))
+        }
+        return news.isFinal || earlyEnds == 3
+    }
+
+    private func reconnect() {
+        guard let endpoint, !isClosed else { return }
+        // What worked once for this socket works again.
+        try? socket.reconnect(endpoint)
+        needsDrain = true
+    }
 
     // MARK: On a loop
 
@@ -117,7 +147,11 @@ package final class MessageSocket {
 
     /// A client has one connection, whose events the caller wants in order; a server's are told by peer, later.
     private func note(_ news: SocketMonitor.News, _ onConnection: (ConnectionEvent) -> Void) {
-        guard isServer else { return onConnection(news.event) }
+        guard isServer else {
+            if news.event == .connected { earlyEnds = 0 }
+            if news.event != .refused || isRefusal(news) { onConnection(news.event) }
+            return
+        }
         guard news.event == .disconnected else { return }
         connections.ended(news.descriptor)
         // The last messages of that connection, and then the listener, are due without other news.
@@ -135,6 +169,7 @@ package final class MessageSocket {
     package func close() {
         guard !isClosed else { return }
         isClosed = true
+        reconnectTimer?.cancel()
         for registration in registrations { loop?.deregister(registration) }
         registrations = []
         monitor.close()

@@ -55,11 +55,14 @@ package struct RequestReply {
     private var open: [UInt64: Open] = [:]
     private var isConnected = false
     private var hasEverConnected = false
+    private var areKeysRefused = false
+    private let isNetwork: Bool
     private var completed: [Action] = []
 
-    /// - Parameter peerName: for the text of faults.
-    package init(peerName: String, policy: Policy = Policy()) {
+    /// - Parameters: for the text of faults: `peerName`, and `isNetwork`, whether the peer is one of a network.
+    package init(peerName: String, isNetwork: Bool = false, policy: Policy = Policy()) {
         self.peerName = peerName
+        self.isNetwork = isNetwork
         self.policy = policy
     }
 
@@ -89,11 +92,15 @@ package struct RequestReply {
     package mutating func connected(now: MonotonicInstant) {
         isConnected = true
         hasEverConnected = true
+        areKeysRefused = false
         for number in open.keys {
             open[number]?.nextSend = now
             open[number]?.retry = policy.firstRetry
         }
     }
+
+    /// An attempt to connect ended because of a key; there may be better ones.
+    package mutating func keysWereRefused() { areKeysRefused = true }
 
     package mutating func disconnected() {
         isConnected = false
@@ -162,8 +169,12 @@ package struct RequestReply {
         let reason: String
         if let fault = entry.lastFault {
             reason = "it was busy: \(fault.message)"
+        } else if !isConnected && areKeysRefused {
+            reason = "the connection is refused: compare the keys of both sides (`sluice keys show`)"
         } else if !isConnected && !hasEverConnected {
-            reason = "there is no connection: check that the service runs and uses the same run directory"
+            reason =
+                "there is no connection: check that the service runs and "
+                + (isNetwork ? "listens there, and that the network lets it through" : "uses the same run directory")
         } else if !isConnected {
             reason = "the connection was lost: check whether the service stopped, and its log"
         } else if entry.timesSent == 0 {

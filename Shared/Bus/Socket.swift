@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CZeroMQ
 import Glibc
+import Platform
 
 /// A ZeroMQ socket that never blocks and never keeps anything back when it closes.
 ///
@@ -23,6 +24,10 @@ import Glibc
         package var handshakeTimeout: Duration = .seconds(3)
         package var firstReconnectDelay: Duration = .milliseconds(10)
         package var longestReconnectDelay: Duration = .milliseconds(200)
+        /// Over a network each attempt costs both sides a handshake, also of a peer that will always be refused.
+        package var firstNetworkReconnectDelay: Duration = .milliseconds(100)
+        package var longestNetworkReconnectDelay: Duration = .seconds(1)
+        package var connectTimeout: Duration = .seconds(2)
         package init() {}
     }
 
@@ -36,6 +41,7 @@ import Glibc
 
     private let context: BusContext
     private var handle: UnsafeMutableRawPointer?
+    private let options: Options
     private let owner = pthread_self()
     /// What is handed to ZeroMQ on sending; frames themselves stay whole and can be sent again.
     private let outgoing = Frame()
@@ -43,11 +49,11 @@ import Glibc
     package convenience init(_ role: Role, context: BusContext, options: Options = Options()) throws(BusError) {
         switch role {
         case .router:
-            try self.init(type: ZMQ_ROUTER, context: context)
+            try self.init(type: ZMQ_ROUTER, context: context, options: options)
             try set(ZMQ_ROUTER_MANDATORY, Int32(1))
             try set(ZMQ_ROUTER_HANDOVER, Int32(1))
         case .dealer(let identity):
-            try self.init(type: ZMQ_DEALER, context: context)
+            try self.init(type: ZMQ_DEALER, context: context, options: options)
             // Without a connection nothing is queued: the caller learns at once and decides.
             try set(ZMQ_IMMEDIATE, Int32(1))
             try set(ZMQ_ROUTING_ID, identity)
@@ -55,8 +61,9 @@ import Glibc
         try apply(options)
     }
 
-    init(type: Int32, context: BusContext) throws(BusError) {
+    init(type: Int32, context: BusContext, options: Options = Options()) throws(BusError) {
         self.context = context
+        self.options = options
         unsafe handle = zmq_socket(context.handle, type)
         guard unsafe handle != nil else { throw .lastZeroMQ("zmq_socket") }
         try set(ZMQ_LINGER, Int32(0))
@@ -74,6 +81,9 @@ import Glibc
         try set(ZMQ_MAXMSGSIZE, Int64(options.frameByteLimit))
         try set(ZMQ_HEARTBEAT_IVL, milliseconds(options.heartbeatInterval))
         try set(ZMQ_HEARTBEAT_TIMEOUT, milliseconds(options.heartbeatTimeout))
+        // What the peer is asked to expect of us: it notices our end as soon as we notice its own.
+        try set(ZMQ_HEARTBEAT_TTL, milliseconds(options.heartbeatTimeout))
+        try set(ZMQ_CONNECT_TIMEOUT, milliseconds(options.connectTimeout))
         try set(ZMQ_HANDSHAKE_IVL, milliseconds(options.handshakeTimeout))
         try set(ZMQ_RECONNECT_IVL, milliseconds(options.firstReconnectDelay))
         try set(ZMQ_RECONNECT_IVL_MAX, milliseconds(options.longestReconnectDelay))
@@ -81,20 +91,59 @@ import Glibc
 
     // MARK: Connecting
 
-    /// The socket file is open to this user only. Refuses an endpoint that a live process serves: ZeroMQ alone would
-    /// take it away from that process.
+    /// A socket file is open to this user only. Refuses an endpoint that a live process serves: ZeroMQ alone would take
+    /// a socket file away from that process.
     package func bind(_ endpoint: Endpoint) throws(BusError) {
         let socket = unsafe openHandle()
         guard !endpoint.isServed() else { throw .inUse(endpoint) }
-        guard unsafe zmq_bind(socket, endpoint.description) == 0 else { throw .lastZeroMQ("cannot bind \(endpoint)") }
-        _ = unsafe chmod(endpoint.path, 0o600)
+        try secure(endpoint, asServer: true)
+        guard unsafe zmq_bind(socket, endpoint.description) == 0 else {
+            switch zmq_errno() {
+            case EADDRINUSE: throw .inUse(endpoint)
+            case EADDRNOTAVAIL, EACCES, ENODEV:
+                throw unsafe .cannotListen(endpoint, reason: String(cString: zmq_strerror(zmq_errno())))
+            default: throw .lastZeroMQ("cannot bind \(endpoint)")
+            }
+        }
+        if let path = endpoint.path { _ = unsafe chmod(path, 0o600) }
     }
 
     /// Returns at once; ZeroMQ connects, and connects again, for as long as the socket is open.
     package func connect(_ endpoint: Endpoint) throws(BusError) {
         let socket = unsafe openHandle()
+        try secure(endpoint, asServer: false)
         guard unsafe zmq_connect(socket, endpoint.description) == 0 else {
             throw .lastZeroMQ("cannot connect to \(endpoint)")
+        }
+    }
+
+    /// For an endpoint that ZeroMQ has given up.
+    func reconnect(_ endpoint: Endpoint) throws(BusError) {
+        unsafe zmq_disconnect(openHandle(), endpoint.description)
+        try connect(endpoint)
+    }
+
+    /// What ZeroMQ is told before it binds or connects holds for that endpoint: one socket can serve a Unix socket,
+    /// which the file system guards, and a network, where nobody is admitted without a listed key.
+    private func secure(_ endpoint: Endpoint, asServer: Bool) throws(BusError) {
+        guard case .network(let address, let kind) = endpoint.place else {
+            try set(ZMQ_CURVE_SERVER, Int32(0))
+            return try set(ZMQ_ZAP_DOMAIN, "")
+        }
+        guard let keys = context.keys else { throw .noKey(endpoint) }
+        try set(ZMQ_IPV6, Int32(address.isIPv6 ? 1 : 0))
+        if asServer {
+            guard kind == keys.own else { throw .noKey(endpoint) }
+            try set(ZMQ_CURVE_SERVER, Int32(1))
+            try set(ZMQ_CURVE_SECRETKEY, keys.secretKey.text)
+            try set(ZMQ_ZAP_DOMAIN, Authenticator.domain)
+        } else {
+            guard let serverKey = keys.publicKey(of: kind) else { throw .noKey(endpoint) }
+            try set(ZMQ_RECONNECT_IVL, milliseconds(options.firstNetworkReconnectDelay))
+            try set(ZMQ_RECONNECT_IVL_MAX, milliseconds(options.longestNetworkReconnectDelay))
+            try set(ZMQ_CURVE_SERVERKEY, serverKey.text)
+            try set(ZMQ_CURVE_PUBLICKEY, keys.secretKey.publicKey.text)
+            try set(ZMQ_CURVE_SECRETKEY, keys.secretKey.text)
         }
     }
 
@@ -197,6 +246,16 @@ import Glibc
         let result = unsafe withUnsafeBytes(of: value) { bytes in
             unsafe zmq_setsockopt(socket, option, bytes.baseAddress, bytes.count)
         }
+        guard result == 0 else { throw .lastZeroMQ("zmq_setsockopt \(option)") }
+    }
+
+    private func set(_ option: Int32, _ text: String) throws(BusError) {
+        let socket = unsafe openHandle()
+        // ZeroMQ takes an empty text as no text only.
+        let result =
+            text.isEmpty
+            ? unsafe zmq_setsockopt(socket, option, nil, 0)
+            : unsafe zmq_setsockopt(socket, option, text, text.utf8.count)
         guard result == 0 else { throw .lastZeroMQ("zmq_setsockopt \(option)") }
     }
 

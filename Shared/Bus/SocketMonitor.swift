@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CZeroMQ
+import Glibc
 import Synchronization
 
 /// What happened to a socket's connections. Messages and events come on separate ways: an event may be seen a little
@@ -8,6 +9,8 @@ package enum ConnectionEvent: Equatable, Sendable {
     /// The two sides have agreed on ZeroMQ's protocol: messages flow.
     case connected
     case disconnected
+    /// The other side ended the connection before they had agreed: over a network, as a rule, because of a key.
+    case refused
 }
 
 /// ZeroMQ's own report of one socket's connections. Lives and dies on the socket's thread, before the socket.
@@ -19,8 +22,12 @@ package enum ConnectionEvent: Equatable, Sendable {
         var event: ConnectionEvent
         /// The connection's; the kernel may have given it to another since.
         var descriptor: Int32
+        /// ZeroMQ will not try this connection again.
+        var isFinal = false
     }
 
+    private static let failures =
+        ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
     private static let counter = Atomic<UInt64>(0)
     private let observed: Socket
     private let observer: Socket
@@ -29,7 +36,7 @@ package enum ConnectionEvent: Equatable, Sendable {
     /// Before the socket connects to anything.
     init(of socket: Socket, context: BusContext) throws(BusError) {
         let name = "inproc://monitor-\(Self.counter.add(1, ordering: .relaxed).newValue)"
-        let events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED
+        let events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | Self.failures
         observed = socket
         observer = try Socket(type: ZMQ_PAIR, context: context)
         try observer.set(ZMQ_RCVHWM, Int32(0))
@@ -58,6 +65,13 @@ package enum ConnectionEvent: Equatable, Sendable {
             while frame.hasMore, observer.receive(into: frame) {}
             if event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED { return News(event: .connected, descriptor: value) }
             if event == ZMQ_EVENT_DISCONNECTED { return News(event: .disconnected, descriptor: value) }
+            // The values of these are reasons, not descriptors.
+            if event == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL {
+                // Whoever cannot read our handshake closes; one that is silent is no answer.
+                guard value == EPIPE || value == ECONNRESET else { continue }
+                return News(event: .refused, descriptor: -1)
+            }
+            if event & Self.failures != 0 { return News(event: .refused, descriptor: -1, isFinal: true) }
         }
         return nil
     }

@@ -41,7 +41,7 @@ package struct ConsistencyProbe: Sendable {
     ///   - retry: for each call, while the store cannot serve it; longer than a call that hangs.
     package init(
         _ store: any ObjectStore, time: UInt64, run: UInt64, roundCount: Int = 20,
-        retry: RetryPolicy = RetryPolicy(maximumPause: .seconds(1), deadline: .seconds(30))
+        retry: RetryPolicy = RetryPolicy(maximumPause: .seconds(1), deadline: .seconds(60))
     ) {
         self.store = store
         self.name = Self.folder + hexadecimal(time, digits: 16) + "-" + hexadecimal(run, digits: 16)
@@ -50,14 +50,9 @@ package struct ConsistencyProbe: Sendable {
     }
 
     /// Takes away what runs that were killed before `time` have left.
-    package static func removeLeftovers(
-        in store: any ObjectStore, before time: UInt64
-    ) async throws(ObjectStoreError) {
-        let end = ObjectKey(folder + hexadecimal(time, digits: 16))
-        for try await key in store.keys(prefix: folder) {
-            guard key < end else { return }
-            try await store.delete(key)
-        }
+    package func removeLeftovers(before time: UInt64) async throws(ObjectStoreError) {
+        let end = ObjectKey(Self.folder + hexadecimal(time, digits: 16))
+        try await remove(try await keys(prefix: Self.folder).prefix { $0 < end })
     }
 
     /// Empty when every promise held.
@@ -91,9 +86,18 @@ package struct ConsistencyProbe: Sendable {
     func body(_ subject: String, _ number: Int) -> [UInt8] { Array("\(name) \(subject) \(number)".utf8) }
 
     /// A write that lands late leaves something for `removeLeftovers` of a later run.
-    private func removeAll() async throws(ObjectStoreError) {
-        for try await key in store.keys(prefix: name) {
-            try await patiently { () throws(ObjectStoreError) in try await store.delete(key) }
+    private func removeAll() async throws(ObjectStoreError) { try await remove(try await keys(prefix: name)[...]) }
+
+    private func remove(_ keys: ArraySlice<ObjectKey>) async throws(ObjectStoreError) {
+        for key in keys { try await patiently { () throws(ObjectStoreError) in try await store.delete(key) } }
+    }
+
+    /// All at once, so that a failure begins only the listing anew.
+    private func keys(prefix: String) async throws(ObjectStoreError) -> [ObjectKey] {
+        try await patiently { () throws(ObjectStoreError) in
+            var keys: [ObjectKey] = []
+            for try await key in store.keys(prefix: prefix) { keys.append(key) }
+            return keys
         }
     }
 }

@@ -13,6 +13,9 @@ final class S3Client: Sendable {
     /// What one attempt may take: this, and a part for its body on the slowest link, which four uploads share as a
     /// rule. The cache manager waits longer for a pack (`Shard.timeoutMilliseconds`).
     private static let attemptTime = TimeAmount.seconds(20)
+    /// The same for what is small: it has taken no part of a store's bandwidth, so it hangs when it takes so long, and
+    /// the sooner it is asked again the better (HEAD of a lease, frames, the probe).
+    private static let smallAttemptTime = TimeAmount.seconds(10)
     /// No part of a body went out for this long: the other end hangs. Silence after it is left to the deadline, since
     /// what is in the kernel's buffer may take a slow link long.
     private static let idleTime = TimeAmount.seconds(15)
@@ -106,7 +109,8 @@ final class S3Client: Sendable {
         }
         let byteCount = request.body.count + (request.expectedByteCount ?? 0)
         let bodyTime = TimeAmount.milliseconds(Int64(SlowestLink.milliseconds(byteCount: byteCount)))
-        let response = try await http.execute(message, deadline: .now() + Self.attemptTime + bodyTime)
+        let attemptTime = request.isSmall ? Self.smallAttemptTime : Self.attemptTime
+        let response = try await http.execute(message, deadline: .now() + attemptTime + bodyTime)
         return S3Response(
             status: response.status, headers: response.headers,
             body: try await Self.body(of: response, limit: request.answerByteLimit))

@@ -20,6 +20,13 @@ struct S3Request {
     /// The object that it is about, for errors; nil for a listing.
     let key: ObjectKey?
 
+    /// Nothing of size travels either way, as far as is known.
+    var isSmall: Bool {
+        let answerByteCount = expectedByteCount ?? (method == .GET ? .max : 0)
+        return body.count <= Self.smallByteCount && answerByteCount <= Self.smallByteCount
+    }
+    private static let smallByteCount = 64 << 10
+
     /// It changes something, so a lost answer leaves open what happened.
     var isWrite: Bool { method == .PUT || method == .DELETE }
 }

@@ -18,6 +18,12 @@ package enum ProcessEnvironment {
 
     package static var workingDirectory: String { FileSystem.realPath(".") ?? "/" }
 
+    /// Of a container its id, unless it was given a name.
+    package static var hostName: String {
+        let bytes = (try? FileSystem.readFile("/proc/sys/kernel/hostname", limit: 256)) ?? []
+        return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }
+
     /// The directory of the running program: its siblings are the other services.
     package static var programDirectory: String {
         DirectoryPath(FileSystem.realPath("/proc/self/exe") ?? "/").parent.path

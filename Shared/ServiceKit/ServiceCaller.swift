@@ -7,7 +7,7 @@ package protocol ServiceCaller: Sendable {
     /// Answers within `timeout`, whatever the peer does: with the reply, the peer's own fault, or
     /// `BusFault.Code.deadlineExceeded`.
     func call<Request: BusRequest>(
-        _ request: Request, at entry: RunDirectory.Entry, timeout: Duration
+        _ request: Request, at entry: ServiceEntry, timeout: Duration
     ) async throws(BusFault) -> Request.Reply
 }
 
@@ -17,10 +17,9 @@ package struct BusCaller: ServiceCaller {
     package init(_ bus: BusThread) { self.bus = bus }
 
     package func call<Request: BusRequest>(
-        _ request: Request, at entry: RunDirectory.Entry, timeout: Duration
+        _ request: Request, at entry: ServiceEntry, timeout: Duration
     ) async throws(BusFault) -> Request.Reply {
-        let endpoint: Endpoint
-        do { endpoint = try entry.endpoint() } catch { throw BusFault(.invalidArgument, error.description) }
+        guard let endpoint = entry.endpoint else { throw BusFault(.notReady, "\(entry.name): \(entry.absence)") }
         return try await bus.request(request, to: endpoint, deadline: timeout)
     }
 }

@@ -44,6 +44,8 @@ extension ServiceCommand {
         ProcessMemory.keepFreedBuffers()
         let configuration = try options.loader.load()
         try configuration.checkDirectories([.run] + Self.directories)
+        let keys = try configuration.busKeys(of: Self.kind)
+        let listenAddresses = try ServiceProcess.listenAddresses(configuration)
         let runDirectory = RunDirectory(configuration.runDirectory)
         let slot = try runDirectory.claim(Self.kind)
         let logger = ServiceLogging.bootstrap(label: slot.name, configuration)
@@ -51,8 +53,13 @@ extension ServiceCommand {
         let identity = BusIdentity(
             service: Self.kind, instance: instance, softwareVersion: SoftwareVersion.current)
         let context = ServiceContext(
-            configuration: configuration, runDirectory: runDirectory, slot: slot, instance: instance, logger: logger,
-            bus: try BusThread(identity: identity, logger: logger), health: ServiceHealth(), startedAt: .now())
+            configuration: configuration, runDirectory: runDirectory,
+            directory: ServiceDirectory(
+                configuration,
+                own: .init(slotName: slot.name, kind: Self.kind, port: configuration.busListen.address?.port)),
+            keys: keys, listenAddresses: listenAddresses, slot: slot, instance: instance, logger: logger,
+            bus: try BusThread(identity: identity, keys: keys, logger: logger), health: ServiceHealth(),
+            startedAt: .now())
         logger.info(
             "starting", metadata: ["version": "\(SoftwareVersion.current)", "instance": "\(instance)"])
         do {
@@ -72,6 +79,21 @@ private enum ServiceProcess {
     /// Less than the supervisor's patience, so that a service that cannot drain says so itself.
     static let drainTime = Duration.seconds(20)
 
+    /// Looked up once: a service listens on addresses of its own machine.
+    static func listenAddresses(_ configuration: GatewayConfiguration) throws -> [SocketAddress] {
+        guard let listen = configuration.busListen.address else { return [] }
+        do {
+            return try SocketAddress.resolve(host: listen.host, port: listen.port)
+        } catch {
+            let reason =
+                switch error {
+                case .unknownName(let reason), .temporary(let reason): reason
+                }
+            throw ServiceFailure(
+                .configuration, "bus.listen: \(listen) has no address: \(reason); set it to one of this machine")
+        }
+    }
+
     static func run(_ command: some ServiceCommand, _ context: ServiceContext) async throws {
         let (bus, health, process) = (context.bus, context.health, context.process)
         bus.provideHealth {
@@ -82,7 +104,9 @@ private enum ServiceProcess {
         let parts: [any Service]
         do {
             parts = try await command.makeServices(context)
-            if !type(of: command).bindsItsEndpoint { try await bus.bind(context.slot.endpoint()) }
+            if !type(of: command).bindsItsEndpoint {
+                for endpoint in try context.endpoints() { try await bus.bind(endpoint) }
+            }
         } catch {
             await bus.close()
             throw error

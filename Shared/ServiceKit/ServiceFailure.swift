@@ -50,8 +50,8 @@ package struct ServiceFailure: Error, Equatable, Sendable, CustomStringConvertib
 
     private static func exitCode(for error: BusError) -> ServiceExitCode {
         switch error {
-        case .malformedEndpoint, .pathTooLong: .configuration
-        case .inUse: .cannotCreate
+        case .malformedEndpoint, .pathTooLong, .noKey: .configuration
+        case .inUse, .cannotListen: .cannotCreate
         case .system(let error): exitCode(for: error)
         case .zeroMQ, .isShutDown: .operatingSystem
         }

@@ -22,8 +22,10 @@ final class BusHarness: Sendable {
             service: service, instance: ServiceInstance(rawValue: Randomness.nonzeroUInt64()), softwareVersion: "1.2.3")
     }
 
-    func bus(_ service: ServiceKind) throws -> BusThread {
-        try BusThread(identity: Self.identity(service), logger: logger)
+    func bus(
+        _ service: ServiceKind, keys: BusKeys? = nil, options: Socket.Options = Socket.Options()
+    ) throws -> BusThread {
+        try BusThread(identity: Self.identity(service), keys: keys, logger: logger, options: options)
     }
 
     /// A bus that runs its handlers while `body` runs, and is closed after it.

@@ -245,7 +245,8 @@ import Wire
         let endpoint = try harness.endpoint()
         try await harness.serving(server, at: endpoint) {
             var information = stat()
-            #expect(unsafe stat(endpoint.path, &information) == 0)
+            let path = try #require(endpoint.path)
+            #expect(unsafe stat(path, &information) == 0)
             #expect(information.st_mode & 0o777 == 0o600)
         }
     }

@@ -150,7 +150,9 @@ import Wire
                 defer { close(descriptor) }
                 var address = sockaddr_un()
                 address.sun_family = sa_family_t(AF_UNIX)
-                unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: endpoint.path.utf8) }
+                unsafe withUnsafeMutableBytes(of: &address.sun_path) {
+                    unsafe $0.copyBytes(from: (endpoint.path ?? "").utf8)
+                }
                 let result = unsafe withUnsafePointer(to: &address) { pointer in
                     unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                         unsafe connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))

@@ -119,12 +119,12 @@ struct ControlHandlerCacheTests {
 
     @Test func theConfigurationHoldsAgainOnceItIsChanged() throws {
         let gateway = try GatewayHarness()
-        let state = try StateDirectory(path: gateway.directory + "/state")
+        let state = try StateDirectory(path: gateway.directory + "/state", holder: "test")
         let configured = CacheSettings(configured: ["/a"], byteCount: 1 << 30)
         #expect(state.cacheSettings(configured: configured).settings == configured)
         var changed = configured
         changed.directories.append("/b")
-        try Platform.FileSystem.replaceFile(state.cacheSettingsPath, with: try CacheSettingsFormat.encode(changed))
+        try Platform.FileSystem.replaceFile(state.slot.cacheSettingsPath, with: try CacheSettingsFormat.encode(changed))
         #expect(state.cacheSettings(configured: configured).settings == changed)
         let other = CacheSettings(configured: ["/a"], byteCount: 2 << 30)
         let start = state.cacheSettings(configured: other)
@@ -132,7 +132,7 @@ struct ControlHandlerCacheTests {
         // Told once.
         let again = state.cacheSettings(configured: other)
         #expect(again.settings == other && again.dropped == nil && again.abandoned.isEmpty)
-        try Platform.FileSystem.replaceFile(state.cacheSettingsPath, with: [1, 2, 3])
+        try Platform.FileSystem.replaceFile(state.slot.cacheSettingsPath, with: [1, 2, 3])
         #expect(state.cacheSettings(configured: configured).settings == configured)
     }
 }

@@ -95,8 +95,8 @@ final class GatewayHarness: ShardOutlet {
         let settings = saved.flatMap { try? CacheSettingsFormat.decode($0) } ?? configured
         let shard = Shard(
             settings: Shard.Settings(gateway: gateway, limits: limits),
-            registry: VolumeRegistry(path: directory + "/volumes"),
-            snapshotFiles: PendingSnapshotFiles(path: directory + "/snapshots"),
+            registry: VolumeRegistry(SlotFolders(directory + "/volumes")),
+            snapshotFiles: PendingSnapshotFiles(SlotFolders(directory + "/snapshots")),
             journals: JournalDirectories([directory + "/journal-a", directory + "/journal-b"]), disk: disk,
             cache: HostedCache(
                 limits: cacheLimits, settings: settings, disk: SharedDisk(disk, threadCount: 8),
@@ -110,29 +110,27 @@ final class GatewayHarness: ShardOutlet {
             ControlHandler(
                 shard: shard, admission: admission, cacheSettingsPath: directory + "/cache.json",
                 reservedDirectories: ["/journal-a", "/journal-b", "/bucket"].map { directory + $0 },
-                standbyFiles: StandbyFiles(path: directory + "/standbys"))
+                standbyFiles: StandbyFiles(SlotFolders(directory + "/standbys")))
         )
     }
 
     private func start() throws {
         shard.outlet = self
-        let stored = try shard.registry.contents()
+        let stored = try SlotContents(
+            volumes: directory + "/volumes", snapshots: directory + "/snapshots", standbys: directory + "/standbys")
         for volume in stored.beingRemoved {
             try shard.journals.remove(volume)
             try shard.registry.finishRemoval(of: volume)
         }
-        let promises = try PendingSnapshotFiles(path: directory + "/snapshots").promises(of: stored.volumes)
-        shard.snapshots.adopt(promises.snapshots, volumes: Set(stored.volumes))
-        for volume in stored.volumes {
-            let state = try shard.registry.load(volume)
-            if let problem = promises.problems[volume] {
+        shard.snapshots.adopt(stored.promises.snapshots, volumes: stored.volumes)
+        for state in stored.states {
+            if let problem = stored.promises.problems[state.volume] {
                 _ = shard.list(unusable: state.head, problem: problem)
             } else {
                 shard.resume(state) { _ in }
             }
         }
-        control.adopt(
-            try StandbyFiles(path: directory + "/standbys").contents().records, volumes: Set(stored.volumes))
+        control.adopt(stored.standbys.records, volumes: stored.volumes)
         server.isServing = true
         #expect(server.hello(Self.frontend))
         shard.uploaderReady(UploaderReady(freeWriteSlots: 8, freeReadSlots: 8), from: Self.uploader)

@@ -9,6 +9,11 @@ import Wire
 /// Volumes that are owned by lease: who may take them, and when. Each gateway has a clock of its own; one that is not
 /// told that time passes stands still.
 struct LeaseTests {
+    private func standbys(of gateway: GatewayHarness) throws -> [Standby] {
+        let path = gateway.directory + "/standbys"
+        return try StandbyFiles(SlotFolders(path)).contents(of: path).records
+    }
+
     private static let lease: UInt64 = 10
 
     private func pattern(_ seed: UInt64) -> [UInt8] {
@@ -204,7 +209,7 @@ struct LeaseTests {
             second.standbyReports == [
                 .taking(owner: first.gateway, isHandedOver: false), .taken(generation: Generation(2)),
             ])
-        #expect(try StandbyFiles(path: second.directory + "/standbys").contents().records.isEmpty)
+        #expect(try standbys(of: second).isEmpty)
         try second.restart()
         #expect(second.control.list().volumes.map(\.status) == [.available])
     }
@@ -310,7 +315,7 @@ struct LeaseTests {
         #expect(try second.attach("db", force: true).status == .available)
         pass(2, at: second)
         #expect(second.control.list().volumes.map(\.status) == [.available])
-        #expect(try StandbyFiles(path: second.directory + "/standbys").contents().records.isEmpty)
+        #expect(try standbys(of: second).isEmpty)
     }
 
     @Test func aStandbyKeepsItsNameAndItsSpace() throws {

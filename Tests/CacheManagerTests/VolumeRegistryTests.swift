@@ -13,7 +13,7 @@ struct VolumeRegistryTests {
         init() throws {
             path = NSTemporaryDirectory() + "sluice-registry-test-" + String(Randomness.uint64(), radix: 16)
             try Platform.FileSystem.createDirectory(path)
-            registry = VolumeRegistry(path: path)
+            registry = VolumeRegistry(SlotFolders(path))
         }
         deinit { try? FileManager.default.removeItem(atPath: path) }
     }
@@ -34,7 +34,7 @@ struct VolumeRegistryTests {
         try place.registry.save(state(7, start: 1))
         try place.registry.save(state(7, start: 2))
         try place.registry.save(state(8))
-        #expect(try place.registry.contents().volumes == [VolumeID(rawValue: 7), VolumeID(rawValue: 8)])
+        #expect(try place.registry.contents(of: place.path).volumes == [VolumeID(rawValue: 7), VolumeID(rawValue: 8)])
         #expect(try place.registry.load(VolumeID(rawValue: 7)) == state(7, start: 2))
     }
 
@@ -43,7 +43,7 @@ struct VolumeRegistryTests {
         let unfinished = place.path + "/" + VolumeID(rawValue: 5).description
         try Platform.FileSystem.createDirectory(unfinished)
         try Platform.FileSystem.replaceFile(unfinished + "/state.json.new", with: [1])
-        let contents = try place.registry.contents()
+        let contents = try place.registry.contents(of: place.path)
         #expect(contents.volumes.isEmpty && contents.beingRemoved.isEmpty)
         #expect(!Platform.FileSystem.exists(unfinished))
     }
@@ -53,13 +53,13 @@ struct VolumeRegistryTests {
         let volume = VolumeID(rawValue: 7)
         try place.registry.save(state(7))
         try place.registry.beginRemoval(of: volume)
-        let contents = try place.registry.contents()
+        let contents = try place.registry.contents(of: place.path)
         #expect(contents.volumes.isEmpty)
         #expect(contents.beingRemoved == [volume])
         try place.registry.finishRemoval(of: volume)
         #expect(try FileManager.default.contentsOfDirectory(atPath: place.path).isEmpty)
         try place.registry.beginRemoval(of: volume)
-        #expect(try place.registry.contents().beingRemoved.isEmpty)
+        #expect(try place.registry.contents(of: place.path).beingRemoved.isEmpty)
     }
 
     @Test func aDamagedStateIsNotLoaded() throws {

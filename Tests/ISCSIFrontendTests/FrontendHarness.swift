@@ -37,7 +37,7 @@ final class FrontendHarness: Sendable {
                 identity: BusIdentity(
                     service: .iscsi, instance: ServiceInstance(rawValue: Randomness.nonzeroUInt64()),
                     softwareVersion: "test"),
-                locateCache: { [cacheEndpoint] in cacheEndpoint }, controlEndpoint: controlEndpoint,
+                locateCache: { [cacheEndpoint] in cacheEndpoint }, controlEndpoints: [controlEndpoint],
                 listeners: listeners,
                 context: try BusContext(), health: ServiceHealth(),
                 process: ProcessMetrics(startedAt: .now()), logger: Self.quietLogger))
@@ -75,7 +75,7 @@ final class FrontendHarness: Sendable {
     }
 
     private func removeFiles() {
-        for endpoint in [cacheEndpoint, controlEndpoint] { unsafe unlink(endpoint.path) }
+        for path in [cacheEndpoint, controlEndpoint].compactMap(\.path) { unsafe unlink(path) }
         unsafe rmdir(directory)
     }
 

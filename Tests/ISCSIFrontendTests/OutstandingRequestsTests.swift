@@ -7,18 +7,38 @@ import Wire
 
 struct OutstandingRequestsTests {
     private typealias Requests = OutstandingRequests<Int, String>
+    /// As all cache managers of a frontend share them.
+    private final class Numbers {
+        var next: UInt64 = 1
+        func draw() -> UInt64 {
+            defer { next += 1 }
+            return next
+        }
+    }
+
     private static let frontend = ServiceInstance(rawValue: 77)
+    private let numbers = Numbers()
     private let second: UInt64 = 1_000_000_000
 
-    private func request(_ operation: IORequest.Operation = .write, nexus: UInt64 = 1, payload: Int = 0) -> IORequest {
+    private func request(
+        _ operation: IORequest.Operation = .write, volume: UInt64 = 1, nexus: UInt64 = 1, payload: Int = 0
+    ) -> IORequest {
         IORequest(
-            volume: VolumeID(rawValue: 1), frontend: ServiceInstance(rawValue: 0), number: 0, lowestOpenNumber: 0,
+            volume: VolumeID(rawValue: volume), frontend: ServiceInstance(rawValue: 0), number: 0, lowestOpenNumber: 0,
             deadlineMilliseconds: 5, nexus: nexus, operation: operation, flags: [],
             sectors: SectorRange(start: 0, count: 1), payloadByteCount: UInt32(payload))
     }
 
-    private func submit(_ requests: inout Requests, owner: Int, deadline: UInt64 = .max, nexus: UInt64 = 1) {
-        requests.submit(request(nexus: nexus), payload: "data \(owner)", owner: owner, deadline: deadline)
+    private func submit(
+        _ requests: inout Requests, owner: Int, deadline: UInt64 = .max, volume: UInt64 = 1, nexus: UInt64 = 1
+    ) {
+        requests.submit(
+            request(volume: volume, nexus: nexus), number: numbers.draw(), payload: "data \(owner)", owner: owner,
+            deadline: deadline)
+    }
+
+    private func prepare(_ requests: inout Requests, _ batch: inout [Requests.Item]) {
+        requests.prepareBatch(into: &batch, lowestOpenNumber: requests.lowestOpenNumber ?? numbers.next)
     }
 
     /// Everything that may be sent now, as numbers; all of it is taken.
@@ -26,7 +46,7 @@ struct OutstandingRequestsTests {
         var numbers: [UInt64] = []
         var batch: [Requests.Item] = []
         while requests.hasSomethingToSend {
-            requests.prepareBatch(into: &batch)
+            prepare(&requests, &batch)
             numbers += batch.map(\.request.number)
             requests.batchWasSent(at: now)
         }
@@ -38,7 +58,7 @@ struct OutstandingRequestsTests {
         requests.connected()
         for owner in 0..<3 { submit(&requests, owner: owner) }
         var batch: [Requests.Item] = []
-        requests.prepareBatch(into: &batch)
+        prepare(&requests, &batch)
         #expect(batch.map(\.request.number) == [1, 2, 3])
         #expect(batch.allSatisfy { $0.request.lowestOpenNumber == 1 && $0.request.frontend == Self.frontend })
         #expect(batch.map(\.payload) == ["data 0", "data 1", "data 2"])
@@ -47,9 +67,11 @@ struct OutstandingRequestsTests {
         #expect(requests.lowestOpenNumber == 1)
         #expect(requests.complete(1)?.owner == 0)
         #expect(requests.lowestOpenNumber == 3)
+        #expect(requests.complete(3)?.owner == 2)
+        #expect(requests.lowestOpenNumber == nil)
         submit(&requests, owner: 9)
-        requests.prepareBatch(into: &batch)
-        #expect(batch.map(\.request.number) == [4] && batch[0].request.lowestOpenNumber == 3)
+        prepare(&requests, &batch)
+        #expect(batch.map(\.request.number) == [4] && batch[0].request.lowestOpenNumber == 4)
     }
 
     @Test func holdsEverythingWhileTheCacheManagerIsAway() {
@@ -77,14 +99,52 @@ struct OutstandingRequestsTests {
         #expect(requests.resentCount == 2)
     }
 
+    @Test func numbersOfOtherCacheManagersAreGaps() {
+        var requests = Requests(frontend: Self.frontend)
+        requests.connected()
+        for owner in 0..<3 {
+            numbers.next += 5
+            submit(&requests, owner: owner)
+        }
+        #expect(send(&requests) == [6, 12, 18])
+        #expect(requests.complete(7) == nil)
+        #expect(requests.complete(12)?.owner == 1 && requests.openCount == 2)
+        #expect(requests.complete(6)?.owner == 0 && requests.lowestOpenNumber == 18)
+    }
+
+    @Test(arguments: [true, false], [true, false])
+    func requestsMoveWithTheirVolumeAndKeepTheirNumbers(_ isConnected: Bool, _ hasOwn: Bool) {
+        var old = Requests(frontend: Self.frontend)
+        var new = Requests(frontend: Self.frontend)
+        old.connected()
+        if isConnected { new.connected() }
+        submit(&old, owner: 1, volume: 1)
+        submit(&old, owner: 2, deadline: 7, volume: 2)
+        if hasOwn { submit(&new, owner: 3, volume: 3) }
+        submit(&old, owner: 4, volume: 2)
+        #expect(send(&old) == [1, 2, hasOwn ? 4 : 3])
+        if isConnected { #expect(send(&new) == (hasOwn ? [3] : [])) }
+        old.disconnected()
+        new.add(old.take(of: VolumeID(rawValue: 2)))
+        #expect(old.openCount == 1 && new.openCount == (hasOwn ? 3 : 2))
+        submit(&new, owner: 5, volume: 2)
+        if !isConnected { new.connected() }
+        #expect(send(&new) == (hasOwn ? (isConnected ? [2, 4, 5] : [2, 3, 4, 5]) : [2, 3, 4]))
+        #expect(new.resentCount == 2, "it cannot be told whether they have been applied")
+        old.connected()
+        #expect(send(&old) == [1])
+        #expect(new.complete(2)?.owner == 2)
+        #expect(new.nextDeadline != nil)
+    }
+
     @Test func aBatchThatWasNotTakenIsOfferedAgain() {
         var requests = Requests(frontend: Self.frontend)
         requests.connected()
         for owner in 0..<3 { submit(&requests, owner: owner) }
         var batch: [Requests.Item] = []
-        requests.prepareBatch(into: &batch)
+        prepare(&requests, &batch)
         _ = requests.drop { $0 == 1 }
-        requests.prepareBatch(into: &batch)
+        prepare(&requests, &batch)
         #expect(batch.map(\.request.number) == [1, 3])
         #expect(requests.complete(1) == nil, "nobody can have answered what was not sent")
     }
@@ -175,7 +235,7 @@ struct OutstandingRequestsTests {
         var batches: [[UInt64]] = []
         var batch: [Requests.Item] = []
         while requests.hasSomethingToSend {
-            requests.prepareBatch(into: &batch)
+            prepare(&requests, &batch)
             batches.append(batch.map(\.request.number))
             requests.batchWasSent(at: 0)
         }
@@ -206,7 +266,7 @@ struct OutstandingRequestsTests {
                     owner.highestOfConnection = 0
                 }
                 var batch: [Requests.Item] = []
-                requests.prepareBatch(into: &batch)
+                prepare(&requests, &batch)
                 if !batch.isEmpty, isCalm || !random.oneIn(8) {
                     requests.batchWasSent(at: now)
                     let isLost = !isCalm && random.oneIn(8)

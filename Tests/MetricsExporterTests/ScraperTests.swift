@@ -14,7 +14,7 @@ private struct FakeCaller: ServiceCaller {
     var ready: [String: Bool] = [:]
 
     func call<Request: BusRequest>(
-        _ request: Request, at entry: RunDirectory.Entry, timeout: Duration
+        _ request: Request, at entry: ServiceEntry, timeout: Duration
     ) async throws(BusFault) -> Request.Reply {
         var reply: (any Sendable)?
         if request is MetricsRequest { reply = families[entry.name].map { MetricsRequest.Reply(families: $0) } }
@@ -38,12 +38,13 @@ struct ScraperTests {
     @Test func deadAndSilentServicesCostOnlyTheirFigures() async throws {
         let directory = try TemporaryDirectory()
         let run = RunDirectory(DirectoryPath(directory.path))
+        let services = ServiceDirectory(run, own: .init(slotName: "exporter-0", kind: .exporter, port: nil))
         let slots = try [run.claim(.cache), run.claim(.iscsi), run.claim(.exporter)]
         // A process that was killed leaves its lock and pid files behind.
         try FileSystem.replace(directory.path + "/uploader-0.lock", with: "")
         try FileSystem.replace(directory.path + "/uploader-0.pid", with: "1\n")
         let scraper = Scraper(
-            runDirectory: run, caller: FakeCaller(families: ["cache-0": [family("sluice_x")]]), ownName: "exporter-0",
+            directory: services, caller: FakeCaller(families: ["cache-0": [family("sluice_x")]]), ownName: "exporter-0",
             process: ProcessMetrics(startedAt: .now()))
         let page = await scraper.page()
         #expect(page.contains("sluice_service_up{process=\"cache-0\",service=\"cache\"} 1\n"))
@@ -58,13 +59,14 @@ struct ScraperTests {
     @Test func healthIsBadWhenAnyServiceIs() async throws {
         let directory = try TemporaryDirectory()
         let run = RunDirectory(DirectoryPath(directory.path))
+        let services = ServiceDirectory(run, own: .init(slotName: "exporter-0", kind: .exporter, port: nil))
         let slots = try [run.claim(.cache), run.claim(.uploader)]
         let good = await HealthReport.collect(
-            from: run, except: "exporter-0", caller: FakeCaller(ready: ["cache-0": true, "uploader-0": true]))
+            from: services, caller: FakeCaller(ready: ["cache-0": true, "uploader-0": true]))
         #expect(good.isHealthy)
         #expect(good.text == "cache-0 ready: detail of cache-0\nuploader-0 ready: detail of uploader-0\n")
         let bad = await HealthReport.collect(
-            from: run, except: "exporter-0", caller: FakeCaller(ready: ["cache-0": true]))
+            from: services, caller: FakeCaller(ready: ["cache-0": true]))
         #expect(!bad.isHealthy)
         #expect(bad.text.contains("uploader-0 NOT READY: no answer"))
         withExtendedLifetime(slots) {}

@@ -113,7 +113,10 @@ struct ConsistencyProbeTests {
         for time in ["0000000000000063", "0000000000000064", "0000000000000065"] {
             _ = try await store.put(ObjectKey("probes/\(time)-0000000000000001.create"), [1], .absent)
         }
-        try await ConsistencyProbe.removeLeftovers(in: store, before: 0x65)
+        var rates = FaultyObjectStore.Rates()
+        rates.unavailable = 0.5
+        let faulty = FaultyObjectStore(store, seed: 1, rates: rates)
+        try await ConsistencyProbe(faulty, time: 1, run: 2).removeLeftovers(before: 0x65)
         let left = try await store.list(prefix: "", after: nil, limit: 10).keys
         #expect(left == [ObjectKey("probes/0000000000000065-0000000000000001.create")])
     }

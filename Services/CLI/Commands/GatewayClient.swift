@@ -9,45 +9,49 @@ import Wire
 /// Asks the services of the gateway that the options name.
 struct GatewayClient {
     let configuration: GatewayConfiguration
-    let runDirectory: RunDirectory
+    let directory: ServiceDirectory
     private let caller: any ServiceCaller
 
     /// `--directory`, as messages repeat it.
     private let hint: String
 
-    init(_ options: GatewayOptions) throws {
+    /// - Parameter isLocal: only the services of this machine, over their Unix sockets, so that no keys are needed.
+    init(_ options: GatewayOptions, isLocal: Bool = false) throws {
         configuration = try options.loadExisting()
-        runDirectory = RunDirectory(configuration.runDirectory)
+        let runDirectory = RunDirectory(configuration.runDirectory)
+        directory = isLocal ? ServiceDirectory(runDirectory) : ServiceDirectory(configuration)
+        let isNetwork = directory.isNetwork
         // People see errors as messages, not as log lines.
         let logger = Logger(label: "sluice") { _ in SwiftLogNoOpLogHandler() }
         let identity = BusIdentity(
             service: .cli, instance: ServiceInstance(rawValue: .random(in: 1 ... .max)),
             softwareVersion: SoftwareVersion.current)
-        caller = BusCaller(try BusThread(identity: identity, logger: logger))
+        let keys = isNetwork ? try configuration.busKeys(of: .cli) : nil
+        caller = BusCaller(try BusThread(identity: identity, keys: keys, logger: logger))
         hint = options.directory.map { "sluice up --directory \($0)" } ?? "sluice up"
     }
 
     /// The processes of the gateway. A missing run directory means that it never ran here.
-    func entries() throws -> [RunDirectory.Entry] {
-        guard FileSystem.exists(runDirectory.path.path) else { return [] }
-        return try runDirectory.entries()
+    func entries() async throws -> [ServiceEntry] {
+        guard directory.isNetwork || FileSystem.exists(configuration.runDirectory.path) else { return [] }
+        return try await directory.entries()
     }
 
     /// Asks the first running service of a kind.
     func ask<Request: BusRequest>(
         _ kind: ServiceKind, _ request: Request, timeout: Duration = .seconds(30)
     ) async throws -> Request.Reply {
-        guard let entry = try entries().first(where: { $0.kind == kind && $0.isRunning }) else {
+        guard let entry = try await entries().first(where: { $0.kind == kind && $0.isRunning }) else {
             throw ServiceFailure(
                 .unavailable,
-                "no \(kind.executableName) runs in \(runDirectory.path); start the gateway with `\(hint)`, or name "
+                "no \(kind.executableName) runs \(directory.description); start the gateway with `\(hint)`, or name "
                     + "the one you mean with --directory or --config")
         }
         return try await ask(entry, request, timeout: timeout)
     }
 
     func ask<Request: BusRequest>(
-        _ entry: RunDirectory.Entry, _ request: Request, timeout: Duration
+        _ entry: ServiceEntry, _ request: Request, timeout: Duration
     ) async throws -> Request.Reply {
         do throws(BusFault) {
             return try await caller.call(request, at: entry, timeout: timeout)

@@ -15,7 +15,10 @@ struct StatusCommand: AsyncParsableCommand {
             Examples:
               sluice status --directory data
               sluice status --wait 30s                   return as soon as the gateway is ready
+              sluice status --service cache --wait 2s    health check of what runs on this machine or in this container
             """)
+    @Option(name: .long, help: "Only the services of this kind on this machine; needs no keys.")
+    var service: ServiceKind?
     @Option(name: .long, help: "Ask again until everything is ready, for at most this long.")
     var wait: DurationArgument?
     @OptionGroup var gateway: GatewayOptions
@@ -28,13 +31,17 @@ struct StatusCommand: AsyncParsableCommand {
         while clock.now < end, try gateway.loader.fileToRead().map(FileSystem.exists) == false {
             try await Task.sleep(for: .milliseconds(100))
         }
-        let client = try GatewayClient(gateway)
-        var status = await GatewayStatus.collect(from: client)
+        let client = try GatewayClient(gateway, isLocal: service != nil)
+        var status = await GatewayStatus.collect(from: client, only: service)
         while !status.isReady && clock.now < end {
             try await Task.sleep(for: .milliseconds(100))
-            status = await GatewayStatus.collect(from: client)
+            status = await GatewayStatus.collect(from: client, only: service)
         }
         try output.show(status.record(client), or: status.text())
         if !status.isReady { throw ExitCode(ServiceExitCode.unavailable.rawValue) }
     }
+}
+
+extension ServiceKind: ExpressibleByArgument {
+    package init?(argument: String) { self.init(shortName: argument) }
 }

@@ -29,6 +29,12 @@ struct Up: ParsableCommand {
                     + "to run everything in one directory, or name a file with --config")
         }
         let configuration = try loader.load()
+        guard configuration.busListen.address == nil else {
+            throw ServiceFailure(
+                .configuration,
+                "bus.listen: `sluice up` runs all services on this machine, where they use Unix sockets and could not "
+                    + "share one port; remove the key, or start each service by itself")
+        }
         try configuration.checkDirectories(DirectoryUse.allCases)
         try configuration.checkMemory()
         let lock = try holdRunDirectory(RunDirectory(configuration.runDirectory))

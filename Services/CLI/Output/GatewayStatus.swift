@@ -22,27 +22,36 @@ struct GatewayStatus: Sendable {
     /// nil: no frontend answers.
     var sessions: [SessionListRequest.Session]?
 
+    /// The kind that was asked for; nil: all.
+    var only: ServiceKind?
+
     /// Every service can do its work and no volume is still being opened.
     var isReady: Bool {
+        if only != nil { return services.allSatisfy(\.isReady) }
         guard let volumes, services.allSatisfy(\.isReady) else { return false }
         return volumes.allSatisfy { $0.status != .creating && $0.status != .opening }
     }
 
     private static let timeout = Duration.seconds(2)
 
-    static func collect(from client: GatewayClient) async -> GatewayStatus {
-        let entries = (try? client.entries()) ?? []
-        var status = GatewayStatus()
+    /// - Parameter only: services of one kind, without what they serve.
+    static func collect(from client: GatewayClient, only: ServiceKind? = nil) async -> GatewayStatus {
+        let entries = ((try? await client.entries()) ?? []).filter { only == nil || $0.kind == only }
+        var status = GatewayStatus(only: only)
         status.services = await withTaskGroup(of: ServiceLine.self) { group in
             for entry in entries where entry.kind != .cli { group.addTask { await line(for: entry, client) } }
             return await group.reduce(into: []) { $0.append($1) }
         }
         // A kind without any process is as bad as a dead one, and worth a line.
-        for kind in ServiceKind.supervised where !status.services.contains(where: { $0.kind == kind }) {
+        for kind in only.map({ [$0] }) ?? ServiceKind.supervised
+        where !status.services.contains(where: { $0.kind == kind }) {
             status.services.append(
-                ServiceLine(name: kind.shortName, kind: kind, processID: nil, isReady: false, detail: "not running"))
+                ServiceLine(
+                    name: kind.shortName, kind: kind, processID: nil, isReady: false,
+                    detail: client.directory.absence(of: kind)))
         }
         status.services.sort { ($0.kind.rawValue, $0.name) < ($1.kind.rawValue, $1.name) }
+        guard only == nil else { return status }
         for entry in entries where entry.isRunning {
             if entry.kind == .cache, let reply = try? await client.ask(entry, VolumeListRequest(), timeout: timeout) {
                 status.volumes = (status.volumes ?? []) + reply.volumes
@@ -54,9 +63,9 @@ struct GatewayStatus: Sendable {
         return status
     }
 
-    private static func line(for entry: RunDirectory.Entry, _ client: GatewayClient) async -> ServiceLine {
+    private static func line(for entry: ServiceEntry, _ client: GatewayClient) async -> ServiceLine {
         var line = ServiceLine(
-            name: entry.name, kind: entry.kind, processID: entry.processID, isReady: false, detail: "not running")
+            name: entry.name, kind: entry.kind, processID: entry.processID, isReady: false, detail: entry.absence)
         guard entry.isRunning else { return line }
         do {
             let health = try await client.ask(entry, HealthRequest(), timeout: timeout)
@@ -65,7 +74,9 @@ struct GatewayStatus: Sendable {
             line.uptimeSeconds = health.uptimeSeconds
             line.softwareVersion = health.softwareVersion
         } catch {
-            line.detail = "runs, but does not answer: \(ServiceFailure(describing: error).message)"
+            // On a network nobody knows whether it runs.
+            let state = client.directory.isNetwork ? "does not answer" : "runs, but does not answer"
+            line.detail = "\(state): \(ServiceFailure(describing: error).message)"
         }
         return line
     }
@@ -81,7 +92,7 @@ extension GatewayStatus {
                 service.uptimeSeconds.map(HumanText.age) ?? "", service.softwareVersion ?? "", service.detail,
             ])
         }
-        return table.render() + "\n" + dirtyText() + sessionText()
+        return table.render() + (only == nil ? "\n" + dirtyText() + sessionText() : "")
     }
 
     private func dirtyText() -> String {

@@ -61,12 +61,15 @@ package struct ConfigurationKey: Sendable {
     }
 
     static func list<Value: ConfigurationValue & Hashable>(
-        _ name: String, _ path: any WritableKeyPath<GatewayConfiguration, [Value]> & Sendable, _ help: String
+        _ name: String, _ path: any WritableKeyPath<GatewayConfiguration, [Value]> & Sendable,
+        mayBeEmpty: Bool = false, _ help: String
     ) -> ConfigurationKey {
         ConfigurationKey(
-            name: name, kindName: Value.kindName, isList: true, rangeText: "at least one", help: help,
+            name: name, kindName: Value.kindName, isList: true, rangeText: mayBeEmpty ? "" : "at least one", help: help,
             store: { (configuration, texts, base) throws(ValueRefusal) in
-                guard !texts.isEmpty else { throw ValueRefusal("the list is empty; it needs at least one entry") }
+                guard mayBeEmpty || !texts.isEmpty else {
+                    throw ValueRefusal("the list is empty; it needs at least one entry")
+                }
                 var values: [Value] = []
                 for text in texts {
                     let value = try Value.parse(text, relativeTo: base)

@@ -19,6 +19,9 @@ package struct ConfigurationLoader: Sendable {
         self.workingDirectory = workingDirectory
     }
 
+    /// The bus's own, for people who look for a fault; no setting.
+    private static let traceVariable = "SLUICE_BUS_TRACE"
+
     /// One setting as found, before it is known whether it means anything.
     private struct Entry {
         var place: String
@@ -216,7 +219,8 @@ extension ConfigurationLoader {
             }
             let parts = variable.dropFirst("SLUICE_".count).split(separator: "_", maxSplits: 1).map(String.init)
             // Kubernetes sets SLUICE_CACHE_SERVICE_HOST, SLUICE_CACHE_PORT… for a service of that name.
-            guard parts.count == 2, sections.contains(parts[0]), !parts[1].hasPrefix("SERVICE_"),
+            guard parts.count == 2, sections.contains(parts[0]), variable != Self.traceVariable,
+                !parts[1].hasPrefix("SERVICE_"),
                 !parts[1].hasPrefix("PORT")
             else { continue }
             let name = parts.joined(separator: ".").lowercased()

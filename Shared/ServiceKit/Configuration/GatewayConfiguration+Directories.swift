@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Bus
+package import Messages
 import ObjectStorage
 import Platform
 
 /// What a service does with a directory; it checks those that it uses before it does anything else.
 package enum DirectoryUse: CaseIterable, Sendable {
     case state, run, journal, cache, bucket
+    /// All keys, for checks; a service looks at those that it needs (`busKeys`).
+    case keys
 }
 
 extension GatewayConfiguration {
@@ -26,6 +30,7 @@ extension GatewayConfiguration {
             } else {
                 []
             }
+        case .keys: []
         }
     }
 
@@ -65,7 +70,20 @@ extension GatewayConfiguration {
             }
             others.append(place.asOther)
         }
+        if uses.contains(.keys), usesNetwork {
+            let keys = BusKeyDirectory(busKeysDirectory)
+            problems += BusKeyDirectory.error(keys.problems).problems
+        }
         guard problems.isEmpty else { throw ConfigurationError(problems) }
+    }
+
+    /// Do services speak to each other over a network?
+    package var usesNetwork: Bool { busListen.address != nil || !busServices.isEmpty }
+
+    /// The keys of a process of this kind; nil if it does not need any.
+    package func busKeys(of kind: ServiceKind) throws(ConfigurationError) -> BusKeys? {
+        guard usesNetwork else { return nil }
+        return try BusKeyDirectory(busKeysDirectory).keys(of: kind, reaching: Set(busServices.map(\.kind)))
     }
 
     private func makeRunDirectory() {

@@ -36,6 +36,10 @@ package struct GatewayConfiguration: Equatable, Sendable {
     package var uploaderWriteSlots = 4
     package var uploaderReadSlots = 16
     package var exporterListen = ListenAddress(host: "127.0.0.1", port: 9404)
+    package var busListen = BusListenAddress()
+    /// Empty: the run directory shows the services.
+    package var busServices: [ServicePlace] = []
+    package var busKeysDirectory = DirectoryPath("/etc/sluice/keys")
     package var logLevel = Logger.Level.info
     package var logFormat = LogFormat.text
 
@@ -120,6 +124,17 @@ package struct GatewayConfiguration: Equatable, Sendable {
         .value("uploader.write_slots", \.uploaderWriteSlots, in: 1...64, "Uploads that one uploader runs at once."),
         .value("uploader.read_slots", \.uploaderReadSlots, in: 1...64, "Downloads that one uploader runs at once."),
         .value("exporter.listen", \.exporterListen, "Where /metrics and /health are served over HTTP."),
+        .value(
+            "bus.listen", \.busListen,
+            "Where this service listens for services of other machines or containers, encrypted, by keys; a cache "
+                + "manager also takes the next port. Without it only the Unix sockets in run.directory."),
+        .list(
+            "bus.services", \.busServices, mayBeEmpty: true,
+            "Where the gateway's services are when they are not all on one machine: cache=cache:7401, all addresses "
+                + "of the name, looked up again and again. Without it those of run.directory."),
+        .value(
+            "bus.keys_directory", \.busKeysDirectory,
+            "This service's secret key and the public keys of all kinds; `sluice keys create` makes them."),
         .value("log.level", \.logLevel, "The least important events that are logged."),
         .value("log.format", \.logFormat, "Log lines for people or for programs, on standard error."),
     ]

@@ -17,7 +17,7 @@ package struct RunDirectory: Sendable {
     private static let getLock: Int32 = 36
     private static let setLock: Int32 = 37
 
-    /// One process as the directory shows it.
+    /// One process as the directory shows it; `ServiceDirectory` is for those who want to ask it.
     package struct Entry: Hashable, Sendable {
         package var kind: ServiceKind
         package var number: Int
