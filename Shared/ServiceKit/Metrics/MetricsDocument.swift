@@ -53,8 +53,8 @@ package enum MetricsDocument {
         and `process` (`cache-0`, the process's name in logs and `sluice status`). Those of volumes have `volume` (the
         id) and `name`.
 
-        Those named `sluice_gateway_` are of all volumes of one cache manager; where a gateway has several, add them up, or
-        take the largest.
+        Those named `sluice_gateway_` are of all volumes of one cache manager; where a gateway has several, add them up,
+        or take the largest.
 
         Counters start at 0 with their process, those of a volume when it is opened; `rate()` and `increase()` know
         that. Histograms have the buckets
