@@ -174,6 +174,10 @@ install-files:
 	install -m 644 compose/prometheus/rules.yml compose/grafana/sluice.json "$(SHARED)/sluice/"
 	install -m 644 README.md CHANGELOG.md LICENSE docs/OPERATIONS.md "$(SHARED)/doc/sluice/"
 
+.PHONY: metrics-document
+metrics-document: build ## Write docs/METRICS.md from the table of metrics
+	"$(BINARIES)/sluice" config metrics --markdown >docs/METRICS.md
+
 .PHONY: lint
 lint: ## Check the formatting
 	swift format lint --strict --parallel --recursive Package.swift Services Shared Tests

@@ -678,7 +678,7 @@ class Bench:
                 initiator.read(leaves[chosen[0]][3])  # The nodes above the leaves.
                 for name, position, goal in [("map cold", 0, 2), ("map warm", 7, 1)]:
                     before, waited = gateway.settled_requests(), gateway.metric(
-                        "sluice_object_store_request_seconds_total")
+                        "sluice_object_store_request_seconds_sum")
                     times, plain = [], []
                     for leaf in chosen[1:]:
                         begun = time.perf_counter()
@@ -686,7 +686,7 @@ class Bench:
                         times.append((time.perf_counter() - begun) * 1000)
                         plain.append(get(16 << 10))
                     asked = difference(gateway.requests(), before).get("range", 0)
-                    waited = gateway.metric("sluice_object_store_request_seconds_total") - waited
+                    waited = gateway.metric("sluice_object_store_request_seconds_sum") - waited
                     own, gets = waited * 1000 / max(asked, 1), asked / len(times)
                     self.report(
                         f"cold 4 KiB read, {name}", f"GETs: {goal}, < 1 ms beyond their own time",

@@ -117,13 +117,15 @@ final class ControlRouter {
             shard.sortedVolumes.map { VolumeMetrics.Figures($0, at: now, bucketProblem: shard.bucketProblem) }
             + owner.control.standbys.map(VolumeMetrics.Figures.init(standby:))
         let reserved = owner.control.reservations(except: nil).reduce(UInt64(0)) { $0 + $1.uploadBufferByteCount }
+        let cache = shard.cache.cache.statistics
         let own = ShardMetrics.families(
             dispatcher: shard.dispatcher, counters: owner.dataPlane.counters,
             frontendCount: owner.dataPlane.frontendCount,
-            journalByteCount: owner.parts.configuration.admission.journalByteCount, reservedByteCount: reserved)
+            journalByteCount: owner.parts.configuration.admission.journalByteCount, reservedByteCount: reserved,
+            diskWaits: owner.diskWaits)
         return MetricsRequest.Reply(
-            families: VolumeMetrics(at: now).families(of: figures)
-                + CacheMetrics.families(of: shard.cache.cache.statistics)
+            families: VolumeMetrics(at: now, cacheByteCount: cache.byteCount).families(of: figures)
+                + CacheMetrics.families(of: cache)
                 + SnapshotMetrics.families(of: shard.snapshots) + own + owner.busMetrics)
     }
 

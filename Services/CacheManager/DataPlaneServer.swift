@@ -41,6 +41,7 @@ package final class DataPlaneServer<Peer: Equatable> {
     /// fenced off by that barrier.
     private var nexusOwners: [UInt64: ServiceInstance] = [:]
     package private(set) var counters = IOCounters()
+    private var clock = RequestClock()
     /// False while stopping: frontends keep their commands and send them to the next run.
     package var isServing = false
 
@@ -93,6 +94,9 @@ package final class DataPlaneServer<Peer: Equatable> {
         guard let hosted = shard.volumes[request.volume] else { return answer(request, .unknownVolume, to: peer) }
         let origin = RequestOrigin(frontend: request.frontend, number: request.number)
         frontends.route(origin, lowestOpenNumber: request.lowestOpenNumber, to: peer)
+        if let operation = VolumeOperation(request.operation) {
+            clock.start(origin, .init(volume: request.volume, operation: operation, at: time.nanoseconds))
+        }
         let intake = unsafe request.intake(payload: payload, commandByteCount: hosted.limits.commandByteCount)
         switch intake {
         case .volume(let request): unsafe shard.submit(request, payload: payload, to: hosted, at: time)
@@ -101,6 +105,7 @@ package final class DataPlaneServer<Peer: Equatable> {
             shard.barrier(origin, nexus: request.nexus, former: former, on: hosted)
         case .malformed:
             counters.malformed += 1
+            _ = clock.stop(origin)
             answer(request, .refused, to: peer)
         }
     }
@@ -122,6 +127,11 @@ package final class DataPlaneServer<Peer: Equatable> {
 
     /// The engine's answer; dropped if the frontend is gone, for it will ask again if it comes back.
     package func reply(to origin: RequestOrigin, with reply: VolumeReply) {
+        if let arrival = clock.stop(origin) {
+            let now = shard.now.nanoseconds
+            shard.volumes[arrival.volume]?.latencies.record(
+                arrival.operation, nanoseconds: now - min(now, arrival.at))
+        }
         guard let peer = frontends.takeRoute(origin) else { return }
         let (status, information) = reply.status
         var answer = Answer(

@@ -16,6 +16,8 @@ package final class HostedVolume {
     /// Why there is no engine, for people.
     package internal(set) var problem: String?
     package internal(set) var errand = Errand.none
+    /// From the arrival of requests to their answers.
+    package internal(set) var latencies = VolumeLatencies()
     /// HEAD as of the last look; what describes a volume that has no engine.
     private var lastHead: Head
 

@@ -6,12 +6,27 @@ import Platform
 final class LoopDisk: DiskWork {
     private let port: DiskPort
     private var waiting: [() -> Bool] = []
+    /// Jobs that were asked for and are not completed, and since when there are any.
+    private var openCount = 0
+    private var openSince: UInt64 = 0
+    private var endedNanoseconds: UInt64 = 0
+
+    /// How long somebody waited for these disks, whether for one answer or for many.
+    var waitedNanoseconds: UInt64 {
+        endedNanoseconds + (openCount > 0 ? MonotonicClock.now().nanoseconds - openSince : 0)
+    }
 
     init(port: DiskPort) { self.port = port }
 
     func run<Value: Sendable>(_ work: @escaping @Sendable () -> Value, then completion: @escaping (Value) -> Void) {
+        if openCount == 0 { openSince = MonotonicClock.now().nanoseconds }
+        openCount += 1
         let start: () -> Bool = { [port] in
             port.submit(work) { value in
+                self.openCount -= 1
+                if self.openCount == 0 {
+                    self.endedNanoseconds += MonotonicClock.now().nanoseconds - self.openSince
+                }
                 completion(value)
                 self.startWaiting()
             }

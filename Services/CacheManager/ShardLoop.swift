@@ -42,6 +42,8 @@ final class ShardLoop {
     let shard: Shard
     let dataPlane: DataPlaneServer<PeerIdentity>
     let control: ControlHandler
+    private let journalDisk: LoopDisk
+    private let cacheDisk: LoopDisk
     private let socket: MessageSocket
     private let message = IncomingMessage()
     private var peers = PeerTable()
@@ -65,6 +67,8 @@ final class ShardLoop {
         self.loop = loop
         self.isStopRequested = isStopRequested
         let configuration = parts.configuration
+        journalDisk = LoopDisk(port: DiskPort(executor: parts.executor, loop: loop))
+        cacheDisk = LoopDisk(port: DiskPort(executor: parts.cacheExecutor, loop: loop))
         let startingCache = parts.state.cacheSettings(configured: configuration.cacheSettings)
         shard = Shard(
             settings: Shard.Settings(
@@ -72,12 +76,10 @@ final class ShardLoop {
             registry: VolumeRegistry(parts.state.folders(\.volumesPath)),
             snapshotFiles: PendingSnapshotFiles(parts.state.folders(\.snapshotsPath)),
             journals: configuration.journals,
-            disk: LoopDisk(port: DiskPort(executor: parts.executor, loop: loop)),
+            disk: journalDisk,
             cache: HostedCache(
                 limits: configuration.cacheLimits, settings: startingCache.settings,
-                disk: SharedDisk(
-                    LoopDisk(port: DiskPort(executor: parts.cacheExecutor, loop: loop)),
-                    threadCount: parts.cacheThreadCount),
+                disk: SharedDisk(cacheDisk, threadCount: parts.cacheThreadCount),
                 at: MonotonicClock.now().nanoseconds),
             clock: {
                 EngineTime(
@@ -423,7 +425,11 @@ final class ShardLoop {
     func refuse(_ message: IncomingMessage, _ fault: BusFault) { socket.refuse(message, .unexpected, fault) }
 
     var busMetrics: [MetricFamily] {
-        socket.counters.metricFamilies() + ProcessMetrics.families(startedAt: parts.context.startedAt)
+        socket.counters.metricFamilies() + parts.context.process.families
+    }
+    var diskWaits: ShardMetrics.DiskWaits {
+        ShardMetrics.DiskWaits(
+            journalNanoseconds: journalDisk.waitedNanoseconds, cacheNanoseconds: cacheDisk.waitedNanoseconds)
     }
     var uptimeSeconds: Double { Double(Timestamp.now().milliseconds - parts.context.startedAt.milliseconds) / 1000 }
     var isServing: Bool { stage == .serving }

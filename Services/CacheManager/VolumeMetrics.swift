@@ -11,7 +11,9 @@ package struct VolumeMetrics {
         package var id: VolumeID
         package var name: String
         package var status: VolumeStatus
+        package var byteCount: UInt64
         package var statistics: VolumeStatistics?
+        package var latencies = VolumeLatencies()
         package var uploadBufferByteCount: UInt64
         package var recoveryPointMilliseconds: UInt64
         package var oldestDirtySeconds: Double
@@ -20,7 +22,9 @@ package struct VolumeMetrics {
             id = hosted.id
             name = hosted.name
             status = hosted.status(bucketProblem: bucketProblem).0
+            byteCount = hosted.head.byteCount
             statistics = hosted.engine?.statistics
+            latencies = hosted.latencies
             uploadBufferByteCount = hosted.usableBufferByteCount
             recoveryPointMilliseconds = hosted.head.cutMilliseconds
             oldestDirtySeconds = hosted.oldestDirtySeconds(at: wallMilliseconds)
@@ -31,159 +35,126 @@ package struct VolumeMetrics {
             id = standby.id
             name = standby.name
             status = standby.status
+            byteCount = standby.byteCount
             uploadBufferByteCount = 0
             recoveryPointMilliseconds = standby.recoveryPointMilliseconds
             oldestDirtySeconds = 0
         }
     }
 
+    /// How one of the table's metrics comes out of a volume's figures.
     private struct Definition {
-        var name: String
-        var help: String
-        var type: MetricFamily.MetricType
-        /// nil: of single volumes only.
-        var total: Total?
+        var metric: Metric
         var value: (Figures) -> Double
-        enum Total { case sum, largest }
     }
 
     private let wallMilliseconds: UInt64
-    package init(at wallMilliseconds: UInt64) { self.wallMilliseconds = wallMilliseconds }
+    private let cacheByteCount: UInt64
+
+    /// - Parameter cacheByteCount: what the gateway's read cache may use.
+    package init(at wallMilliseconds: UInt64, cacheByteCount: UInt64) {
+        self.wallMilliseconds = wallMilliseconds
+        self.cacheByteCount = cacheByteCount
+    }
 
     package func families(of volumes: [Figures]) -> [MetricFamily] {
-        let definitions = counters + gauges
+        let definitions = Self.counters + gauges
         var families = definitions.map { definition in
             MetricFamily(
-                name: "sluice_" + definition.name, help: definition.help, type: definition.type,
-                samples: volumes.map { .init(labels: Self.labels($0), value: definition.value($0)) })
+                definition.metric,
+                volumes.map { .init(labels: Self.labels($0), value: definition.value($0)) })
         }
         families += definitions.compactMap { gatewayFamily($0, volumes) }
-        families += percentUsed(volumes)
-        families += percentHit(volumes)
+        families += share(.uploadBufferPercentUsed, volumes, ifNothing: 0) {
+            ($0.statistics?.bufferUsedByteCount ?? 0, $0.uploadBufferByteCount)
+        }
+        families += share(.cacheHitPercent, volumes, ifNothing: 100) {
+            ($0.statistics?.localReadCount ?? 0, $0.statistics?.answeredReadCount ?? 0)
+        }
+        families.append(latencyFamily(volumes))
         families.append(statusFamily(volumes))
         return families
     }
 
-    private var counters: [Definition] {
-        func counter(_ name: String, _ help: String, _ value: @escaping (VolumeStatistics) -> UInt64) -> Definition {
-            Definition(name: name, help: help, type: .counter, total: .sum) { Double($0.statistics.map(value) ?? 0) }
+    private static var counters: [Definition] {
+        func counter(_ metric: Metric, _ value: @escaping (VolumeStatistics) -> UInt64) -> Definition {
+            Definition(metric: metric) { Double($0.statistics.map(value) ?? 0) }
         }
         return [
-            counter("volume_read_bytes_total", "Bytes read by initiators.") { $0.readByteCount },
-            counter("volume_write_bytes_total", "Bytes written by initiators.") { $0.writtenByteCount },
-            counter("volume_read_operations_total", "Reads by initiators.") { $0.readCount },
-            counter("volume_write_operations_total", "Writes by initiators.") { $0.writeCount },
-            counter("volume_flush_operations_total", "Cache flushes by initiators.") { $0.flushCount },
-            counter("volume_repeated_requests_total", "Requests that came again and were answered from memory.") {
-                $0.repeatCount
-            },
-            counter("cloud_bytes_uploaded_total", "Compressed bytes uploaded to the bucket.") { $0.uploadedByteCount },
-            counter("cloud_bytes_downloaded_total", "Compressed bytes downloaded from the bucket.") {
-                $0.downloadedByteCount
-            },
-            counter("volume_local_read_operations_total", "Reads that needed nothing from the bucket.") {
-                $0.localReadCount
-            },
-            counter("volume_read_journal_bytes_total", "Bytes of reads that the journal had.") {
-                $0.sources.journalByteCount
-            },
-            counter("volume_read_memory_bytes_total", "Bytes of reads that were in memory.") {
-                $0.sources.memoryByteCount
-            },
-            counter("volume_read_cache_bytes_total", "Bytes of reads that the read cache had.") {
-                $0.sources.cacheByteCount
-            },
-            counter("volume_read_bucket_bytes_total", "Bytes of reads that had to be fetched from the bucket.") {
-                $0.sources.bucketByteCount
-            },
-            counter("volume_prefetched_bytes_total", "Bytes fetched before they were read.") {
-                $0.prefetchedByteCount
-            },
-            counter("volume_commits_total", "Recovery points made.") { $0.commitCount },
-            counter("volume_lease_lapses_total", "How often the lease on a volume ran out while it served.") {
-                $0.lease?.lapseCount ?? 0
-            },
+            counter(.volumeReadBytes) { $0.readByteCount },
+            counter(.volumeWriteBytes) { $0.writtenByteCount },
+            counter(.volumeReads) { $0.readCount },
+            counter(.volumeWrites) { $0.writeCount },
+            counter(.volumeFlushes) { $0.flushCount },
+            counter(.volumeRepeats) { $0.repeatCount },
+            counter(.volumeHeldWrites) { $0.heldCount },
+            Definition(metric: .volumeHeldSeconds) { Double($0.statistics?.heldNanoseconds ?? 0) / 1e9 },
+            counter(.cloudBytesUploaded) { $0.uploadedByteCount },
+            counter(.cloudBytesDownloaded) { $0.downloadedByteCount },
+            counter(.volumePackedSourceBytes) { $0.packedSourceByteCount },
+            counter(.volumePackedBytes) { $0.packedByteCount },
+            counter(.volumeLocalReads) { $0.localReadCount },
+            counter(.volumeReadJournalBytes) { $0.sources.journalByteCount },
+            counter(.volumeReadMemoryBytes) { $0.sources.memoryByteCount },
+            counter(.volumeReadCacheBytes) { $0.sources.cacheByteCount },
+            counter(.volumeReadBucketBytes) { $0.sources.bucketByteCount },
+            counter(.volumePrefetchedBytes) { $0.prefetchedByteCount },
+            counter(.volumeCommits) { $0.commitCount },
+            counter(.volumeLeaseLapses) { $0.lease?.lapseCount ?? 0 },
         ]
     }
 
     private var gauges: [Definition] {
-        func gauge(
-            _ name: String, _ help: String, _ total: Definition.Total?, _ value: @escaping (Figures) -> Double
-        ) -> Definition { Definition(name: name, help: help, type: .gauge, total: total, value: value) }
-        return [
-            gauge("queued_writes_bytes", "Bytes waiting to be written to the bucket (dirty data).", .sum) {
-                Double($0.statistics?.dirtyByteCount ?? 0)
+        [
+            Definition(metric: .queuedWritesBytes) { Double($0.statistics?.dirtyByteCount ?? 0) },
+            Definition(metric: .cachePercentDirty) {
+                Self.percent($0.statistics?.dirtyByteCount ?? 0, of: cacheByteCount, ifNothing: 0)
             },
-            gauge("upload_buffer_used_bytes", "Bytes used in the upload buffer.", .sum) {
-                Double($0.statistics?.bufferUsedByteCount ?? 0)
-            },
-            gauge("volume_map_memory_bytes", "Memory of the map of what is in the bucket.", .sum) {
-                Double($0.statistics?.mapByteCount ?? 0)
-            },
-            gauge("upload_buffer_free_bytes", "Unused bytes in the upload buffer.", .sum, Self.freeByteCount),
-            gauge("time_since_last_recovery_point_seconds", "Age of the newest recovery point.", .largest) {
-                self.seconds(since: $0.recoveryPointMilliseconds)
-            },
-            gauge("oldest_dirty_age_seconds", "Age of the oldest byte that the bucket lacks; 0 when clean.", .largest) {
-                $0.oldestDirtySeconds
-            },
-            gauge("volume_write_delay_seconds", "Delay that back-pressure gives a write now.", .largest) {
-                Double($0.statistics?.writeDelayNanoseconds ?? 0) / 1e9
-            },
-            gauge("volume_lease_lapsed", "1 while a volume answers nothing because its lease has run out.", .sum) {
-                $0.statistics?.lease?.isHeld == false ? 1 : 0
-            },
+            Definition(metric: .uploadBufferUsed) { Double($0.statistics?.bufferUsedByteCount ?? 0) },
+            Definition(metric: .uploadBufferFree, value: Self.freeByteCount),
+            Definition(metric: .volumeMapMemory) { Double($0.statistics?.mapByteCount ?? 0) },
+            Definition(metric: .volumeSize) { Double($0.byteCount) },
+            Definition(metric: .timeSinceRecoveryPoint) { seconds(since: $0.recoveryPointMilliseconds) },
+            Definition(metric: .oldestDirtyAge) { $0.oldestDirtySeconds },
+            Definition(metric: .volumeWriteDelay) { Double($0.statistics?.writeDelayNanoseconds ?? 0) / 1e9 },
+            Definition(metric: .volumeLeaseLapsed) { $0.statistics?.lease?.isHeld == false ? 1 : 0 },
         ]
     }
 
     private func gatewayFamily(_ definition: Definition, _ volumes: [Figures]) -> MetricFamily? {
-        guard let total = definition.total else { return nil }
+        guard let metric = definition.metric.ofGateway else { return nil }
         let values = volumes.map(definition.value)
-        let value = total == .sum ? values.reduce(0, +) : values.max() ?? 0
-        let name = definition.name.hasPrefix("volume_") ? String(definition.name.dropFirst(7)) : definition.name
         return MetricFamily(
-            name: "sluice_gateway_" + name,
-            help: definition.help + (total == .sum ? " All volumes." : " The largest of all volumes."),
-            type: definition.type, samples: [.init(value: value)])
+            metric, definition.metric.total == .largest ? values.max() ?? 0 : values.reduce(0, +))
     }
 
-    /// Of all volumes it is the part of their buffers together, which neither a sum nor the largest would be.
-    private func percentUsed(_ volumes: [Figures]) -> [MetricFamily] {
-        let samples = volumes.map { volume in
+    /// A percentage; that of all volumes is of their parts and wholes together, which neither a sum nor the largest
+    /// would be.
+    private func share(
+        _ metric: Metric, _ volumes: [Figures], ifNothing: Double,
+        _ figures: (Figures) -> (part: UInt64, whole: UInt64)
+    ) -> [MetricFamily] {
+        let pairs = volumes.map(figures)
+        let samples = zip(volumes, pairs).map { volume, pair in
             MetricFamily.Sample(
-                labels: Self.labels(volume),
-                value: Self.percent(volume.statistics?.bufferUsedByteCount ?? 0, of: volume.uploadBufferByteCount))
+                labels: Self.labels(volume), value: Self.percent(pair.part, of: pair.whole, ifNothing: ifNothing))
         }
-        let used = volumes.reduce(UInt64(0)) { $0 + ($1.statistics?.bufferUsedByteCount ?? 0) }
-        let whole = volumes.reduce(UInt64(0)) { $0 + $1.uploadBufferByteCount }
-        return [
-            MetricFamily(
-                name: "sluice_upload_buffer_percent_used", help: "Percent use of the upload buffer.", type: .gauge,
-                samples: samples),
-            MetricFamily(
-                name: "sluice_gateway_upload_buffer_percent_used",
-                help: "Percent use of the upload buffer. All volumes together.", type: .gauge,
-                samples: [.init(value: Self.percent(used, of: whole))]),
-        ]
+        let (part, whole) = pairs.reduce((UInt64(0), UInt64(0))) { ($0.0 + $1.part, $0.1 + $1.whole) }
+        let ofAll = metric.ofGateway.map {
+            MetricFamily($0, Self.percent(part, of: whole, ifNothing: ifNothing))
+        }
+        return [MetricFamily(metric, samples)] + (ofAll.map { [$0] } ?? [])
     }
 
-    /// AWS's CacheHitPercent: of the reads since the volume was opened; for another span of time, the counters.
-    private func percentHit(_ volumes: [Figures]) -> [MetricFamily] {
-        let samples = volumes.map { volume in
-            MetricFamily.Sample(
-                labels: Self.labels(volume),
-                value: Self.percent(
-                    volume.statistics?.localReadCount ?? 0, of: volume.statistics?.answeredReadCount ?? 0))
+    private func latencyFamily(_ volumes: [Figures]) -> MetricFamily {
+        let samples = volumes.flatMap { volume in
+            VolumeOperation.allCases.map { operation in
+                var labels = Self.labels(volume)
+                labels["operation"] = operation.rawValue
+                return MetricFamily.Sample(labels: labels, volume.latencies[operation])
+            }
         }
-        let local = volumes.reduce(UInt64(0)) { $0 + ($1.statistics?.localReadCount ?? 0) }
-        let all = volumes.reduce(UInt64(0)) { $0 + ($1.statistics?.answeredReadCount ?? 0) }
-        let help = "Percent of reads that needed nothing from the bucket, since the volume was opened."
-        return [
-            MetricFamily(name: "sluice_cache_hit_percent", help: help, type: .gauge, samples: samples),
-            MetricFamily(
-                name: "sluice_gateway_cache_hit_percent", help: help + " All volumes together.", type: .gauge,
-                samples: [.init(value: Self.percent(local, of: all))]),
-        ]
+        return MetricFamily(.volumeRequestSeconds, samples)
     }
 
     /// One sample per volume and status, 1 for the one that holds, so that alerts can name a status.
@@ -195,9 +166,7 @@ package struct VolumeMetrics {
                 return MetricFamily.Sample(labels: labels, value: status == volume.status ? 1 : 0)
             }
         }
-        return MetricFamily(
-            name: "sluice_volume_status", help: "1 for the status that the volume has.", type: .gauge,
-            samples: samples)
+        return MetricFamily(.volumeStatus, samples)
     }
 
     private static let statusNames: [(VolumeStatus, String)] = [
@@ -215,8 +184,8 @@ package struct VolumeMetrics {
         return Double(volume.uploadBufferByteCount > used ? volume.uploadBufferByteCount - used : 0)
     }
 
-    private static func percent(_ part: UInt64, of whole: UInt64) -> Double {
-        whole == 0 ? 0 : 100 * Double(part) / Double(whole)
+    private static func percent(_ part: UInt64, of whole: UInt64, ifNothing: Double) -> Double {
+        whole == 0 ? ifNothing : 100 * Double(part) / Double(whole)
     }
 
     /// 0 for a volume that has no recovery point yet: it has nothing to lose either.

@@ -34,6 +34,9 @@ final class CacheLink {
     /// Requests expire here a little after the cache manager refuses them, so that none is applied behind a BUSY.
     private static let deadlineGrace = Duration.milliseconds(100)
 
+    /// How I/O travels, as a metric's label; a ring would be another one.
+    static let lane = "zeromq"
+
     weak var owner: (any CacheLinkOwner)?
     private(set) var outstanding: OutstandingRequests<RequestOwner, IOBuffer>
     let counters: BusCounters

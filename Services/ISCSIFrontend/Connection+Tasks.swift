@@ -43,6 +43,7 @@ extension Connection {
         guard let command = machine?.command(of: task), let session, let target = session.target else {
             return close(.protocolError)
         }
+        slots[task].receivedAt = MonotonicClock.now().nanoseconds
         let expected = Int(command.expectedDataTransferLength)
         let disposition = target.server.begin(
             command.cdb, lun: command.logicalUnit, expectedDataOutByteCount: command.isWrite ? expected : 0,
@@ -207,8 +208,28 @@ extension Connection {
 
     /// - Parameter payload: what a read returns.
     func volumeAnswered(_ task: Int, _ outcome: MediumOutcome, payload: FrameSlice?) {
+        let (measured, receivedAt) = (slots[task].measured, slots[task].receivedAt)
+        let isGood = outcome == .good && machine?.isAborted(task) == false
         complete(task, outcome, payload)
+        if let measured {
+            count(measured, isGood: isGood, since: receivedAt)
+        }
         carryOutActions()
+    }
+
+    /// The answer is queued.
+    private func count(
+        _ measured: (operation: VolumeOperation, readByteCount: Int, writtenByteCount: Int), isGood: Bool,
+        since receivedAt: UInt64
+    ) {
+        guard let session else { return }
+        let now = MonotonicClock.now().nanoseconds
+        session.target?.latencies.record(measured.operation, nanoseconds: now - min(now, receivedAt))
+        guard let figures = session.figures else { return }
+        figures.count(measured.operation)
+        guard isGood else { return }
+        figures.readByteCount += UInt64(measured.readByteCount)
+        figures.writtenByteCount += UInt64(measured.writtenByteCount)
     }
 
     private func complete(_ task: Int, _ outcome: MediumOutcome, _ payload: FrameSlice?) {

@@ -85,32 +85,6 @@ final class ControlEndpoint {
     }
 
     private func metrics() -> [MetricFamily] {
-        func gauge(_ name: String, _ help: String, _ value: Int) -> MetricFamily {
-            MetricFamily(name: name, help: help, type: .gauge, samples: [.init(value: Double(value))])
-        }
-        func counter(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {
-            MetricFamily(name: name, help: help, type: .counter, samples: [.init(value: Double(value))])
-        }
-        let own = [
-            gauge("sluice_iscsi_sessions", "Sessions, discovery included.", owner.registry.count),
-            gauge("sluice_iscsi_connections", "TCP connections.", owner.connections.count),
-            gauge("sluice_iscsi_targets", "Targets that initiators may log in to.", owner.targets.count),
-            gauge("sluice_iscsi_commands_open", "Requests the cache manager has not answered.", owner.links.openCount),
-            gauge(
-                "sluice_iscsi_commands_held", "Requests that wait for a cache manager that is away.",
-                owner.links.heldCount),
-            counter("sluice_iscsi_commands_resent_total", "Requests sent again.", owner.resentCount),
-            counter(
-                "sluice_iscsi_commands_expired_total", "Requests given up because no answer came in time.",
-                owner.expiredCount),
-            gauge(
-                "sluice_iscsi_write_buffer_used_bytes", "Memory that data of writes takes.",
-                owner.writeBudget.usedByteCount),
-            gauge(
-                "sluice_iscsi_read_bytes_in_flight", "Data of reads asked for and not sent yet.",
-                owner.readBudget.usedByteCount),
-        ]
-        return own + owner.counters.families() + owner.busCounters.metricFamilies()
-            + ProcessMetrics.families(startedAt: owner.startedAt)
+        FrontendMetrics.families(of: owner) + owner.busCounters.metricFamilies() + owner.parts.process.families
     }
 }

@@ -20,6 +20,7 @@ final class FrontendLoop: ConnectionOwner {
     let registry: SessionRegistry
     let counters = FrontendCounters()
     let busCounters = BusCounters()
+    let initiators = InitiatorTable()
     private(set) lazy var links = makeLinks(parts.identity.instance)
     var writeBudget: WriteBudget
     var readBudget: ReadBudget
@@ -227,6 +228,7 @@ final class FrontendLoop: ConnectionOwner {
         counters.countClosed(reason)
         if let session = connection.session {
             registry.remove(session)
+            if let figures = session.figures { initiators.end(figures) }
             parts.logger.info(
                 "Session ended",
                 metadata: [
@@ -297,6 +299,10 @@ final class FrontendLoop: ConnectionOwner {
                 "initiator": "\(session.identity.initiatorName)",
                 "target": "\(session.identity.targetName ?? "discovery")", "peer": "\(connection.peer)",
             ])
+        if let target = session.target {
+            session.figures = initiators.begin(
+                session.identity.initiatorName, volume: target.volume, volumeName: target.volumeName)
+        }
         connection.admit(session)
     }
 
@@ -428,6 +434,7 @@ extension FrontendLoop: CacheLinkOwner {
         for target in change.removed {
             parts.logger.info("Target removed", metadata: ["target": "\(target.name)"])
             for session in registry.sessions(of: target) { connections[session.connection]?.close(.targetRemoved) }
+            initiators.forget(target.volume)
         }
         if let listedAt = links.listedAt { continueLogins { $0 <= listedAt } }
         reportHealth()

@@ -15,10 +15,12 @@ package struct FrontendParts: Sendable {
     package var listeners: [Int32]
     package var context: BusContext
     package var health: ServiceHealth
+    package var process: ProcessMetrics
     package var logger: Logger
     package init(
         configuration: FrontendConfiguration, identity: BusIdentity, locateCaches: @escaping @Sendable () -> [Endpoint],
-        controlEndpoints: [Endpoint], listeners: [Int32], context: BusContext, health: ServiceHealth, logger: Logger
+        controlEndpoints: [Endpoint], listeners: [Int32], context: BusContext, health: ServiceHealth,
+        process: ProcessMetrics, logger: Logger
     ) {
         self.configuration = configuration
         self.identity = identity
@@ -27,6 +29,7 @@ package struct FrontendParts: Sendable {
         self.listeners = listeners
         self.context = context
         self.health = health
+        self.process = process
         self.logger = logger
     }
 }

@@ -44,7 +44,7 @@ struct ISCSIFrontendMain: ServiceCommand {
                         service: Self.kind, instance: context.instance, softwareVersion: SoftwareVersion.current),
                     locateCaches: { places.endpoints }, controlEndpoints: try context.endpoints(), listeners: listeners,
                     context: try BusContext(keys: context.keys, logger: context.logger), health: context.health,
-                    logger: context.logger))
+                    process: context.process, logger: context.logger))
         ]
     }
 }

@@ -11,6 +11,8 @@ final class Session {
     let nexus: UInt64
     var attentions: UnitAttentionQueue
     var pendingAborts = PendingAborts()
+    /// What its commands are counted into; nil of a discovery session.
+    var figures: InitiatorFigures?
     let connection: ConnectionID
     let connectionID: UInt16
 

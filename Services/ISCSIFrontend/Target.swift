@@ -15,6 +15,10 @@ final class Target {
     private(set) var incarnation: ServiceInstance?
     /// Since when it is missing there without having been removed: it may come up at another cache manager.
     var missingSince: MonotonicInstant?
+    /// What people and metrics call the volume.
+    let volumeName: String
+    /// From the receipt of commands to their answers.
+    var latencies = VolumeLatencies()
     var server: DeviceServer
     private(set) var status: VolumeStatus
 
@@ -23,6 +27,7 @@ final class Target {
         incarnation = link.incarnation
         volume = description.id
         name = description.targetName
+        volumeName = description.name
         status = description.status
         server = DeviceServer(unit: Self.unit(description))
     }

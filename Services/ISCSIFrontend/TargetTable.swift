@@ -21,6 +21,7 @@ final class TargetTable {
 
     var count: Int { targets.count }
     subscript(name: String) -> Target? { targets[name] }
+    var all: [Target] { targets.values.sorted { $0.name < $1.name } }
     var names: [String] { targets.keys.sorted() }
 
     func isUsed(_ link: CacheLink) -> Bool { targets.values.contains { $0.link === link } }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Platform
 import SCSI
+import Wire
 
 /// What the frontend does for one task of a session, beside the transport's view of it.
 struct TaskSlot {
@@ -16,6 +17,8 @@ struct TaskSlot {
     }
 
     var work = Work.idle
+    /// When the command was received, monotonic nanoseconds.
+    var receivedAt: UInt64 = 0
     var buffer: IOBuffer?
     /// What the buffer takes of the write budget.
     var reservedByteCount = 0
@@ -27,4 +30,20 @@ struct TaskSlot {
     var isWaitingToRead = false
     /// Aborted, and its request was on its way then.
     var isUnderBarrier = false
+
+    /// What metrics call the work that a volume does for the command, and the data of initiators that moves with it;
+    /// nil: the volume has nothing to do with it.
+    var measured: (operation: VolumeOperation, readByteCount: Int, writtenByteCount: Int)? {
+        switch work {
+        case .medium(let operation, let transfer):
+            switch operation.kind {
+            case .read: (.read, transfer.byteCount, 0)
+            case .write: (.write, 0, transfer.byteCount)
+            case .flush: (.flush, 0, 0)
+            case .writeSame, .compareAndWrite: (.other, 0, 0)
+            }
+        case .unmap: (.other, 0, 0)
+        case .idle, .result, .parameterData, .mergeTail: nil
+        }
+    }
 }

@@ -15,7 +15,7 @@ struct MetricsExporterMain: ServiceCommand {
     func makeServices(_ context: ServiceContext) async throws -> [any Service] {
         let (directory, caller) = (context.directory, context.caller)
         let scraper = Scraper(
-            directory: directory, caller: caller, ownName: context.slot.name, startedAt: context.startedAt)
+            directory: directory, caller: caller, ownName: context.slot.name, process: context.process)
         return [
             MetricsServer(
                 address: context.configuration.exporterListen, scraper: scraper,

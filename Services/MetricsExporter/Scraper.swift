@@ -9,17 +9,17 @@ package struct Scraper: Sendable {
     private let caller: any ServiceCaller
     /// The exporter's own name, where the directory does not show it; it does not ask itself.
     private let ownName: String
-    private let startedAt: Timestamp
+    private let process: ProcessMetrics
     private let timeout: Duration
 
     package init(
-        directory: ServiceDirectory, caller: any ServiceCaller, ownName: String, startedAt: Timestamp,
+        directory: ServiceDirectory, caller: any ServiceCaller, ownName: String, process: ProcessMetrics,
         timeout: Duration = .seconds(2)
     ) {
         self.directory = directory
         self.caller = caller
         self.ownName = ownName
-        self.startedAt = startedAt
+        self.process = process
         self.timeout = timeout
     }
 
@@ -57,19 +57,13 @@ package struct Scraper: Sendable {
             leftOut += text.add(scrape.families ?? [], labels: labels)
         }
         let own = Self.labels(kind: .exporter, name: ownName)
-        leftOut += text.add([Self.up(true)] + ProcessMetrics.families(startedAt: startedAt), labels: own)
-        let dropped = MetricFamily(
-            name: "sluice_exporter_samples_left_out",
-            help: "Samples of this page that broke the format's rules and were left out.", type: .gauge,
-            samples: [.init(value: Double(leftOut))])
-        _ = text.add([dropped], labels: own)
+        leftOut += text.add([Self.up(true)] + process.families + MachineMetrics.families, labels: own)
+        _ = text.add([MetricFamily(.samplesLeftOut, leftOut)], labels: own)
         return text.render()
     }
 
     private static func up(_ isUp: Bool) -> MetricFamily {
-        MetricFamily(
-            name: "sluice_service_up", help: "1 if the service answered this scrape.", type: .gauge,
-            samples: [.init(value: isUp ? 1 : 0)])
+        MetricFamily(.serviceUp, isUp ? 1 : 0)
     }
 
     private static func labels(kind: ServiceKind, name: String) -> [String: String] {

@@ -48,8 +48,7 @@ package struct SnapshotCensus: Service, CustomStringConvertible {
             ]
             return [
                 MetricFamily(
-                    name: "sluice_snapshots", help: "Snapshots in the bucket by state.", type: .gauge,
-                    samples: states.map { .init(labels: ["state": $1], value: Double(counts[$0] ?? 0)) })
+                    .snapshots, states.map { .init(labels: ["state": $1], value: Double(counts[$0] ?? 0)) })
             ]
         }
     }

@@ -88,12 +88,10 @@ package final class UploaderState: Sendable {
     package var metricFamilies: [MetricFamily] {
         let values = values.withLock { $0 }
         return [
+            MetricFamily(.uploaderJobsRunning, values.jobCount),
             MetricFamily(
-                name: "sluice_uploader_jobs_running", help: "Jobs of cache managers in work or waiting for a slot.",
-                type: .gauge, samples: [.init(value: Double(values.jobCount))]),
-            MetricFamily(
-                name: "sluice_uploader_jobs_total", help: "Jobs answered, by how they ended.", type: .counter,
-                samples: values.outcomes.sorted { $0.key < $1.key }.map { label, count in
+                .uploaderJobs,
+                values.outcomes.sorted { $0.key < $1.key }.map { label, count in
                     .init(labels: ["outcome": label], value: Double(count))
                 }),
         ]

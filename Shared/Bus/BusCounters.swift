@@ -39,21 +39,17 @@ package final class BusCounters: Sendable {
 
     /// For a service's metrics provider.
     package func metricFamilies() -> [MetricFamily] {
-        func family(_ name: String, _ help: String, _ counter: Counter) -> MetricFamily {
-            MetricFamily(
-                name: name, help: help, type: .counter,
-                samples: [.init(value: Double(counter.value.load(ordering: .relaxed)))])
+        func family(_ metric: Metric, _ counter: Counter) -> MetricFamily {
+            MetricFamily(metric, counter.value.load(ordering: .relaxed))
         }
         return [
-            family("sluice_bus_messages_received_total", "Messages accepted from other services.", received),
-            family("sluice_bus_messages_sent_total", "Messages sent to other services.", sent),
-            family("sluice_bus_received_bytes_total", "Bytes of messages accepted from other services.", receivedBytes),
-            family("sluice_bus_sent_bytes_total", "Bytes of messages sent to other services.", sentBytes),
+            family(.busMessagesReceived, received),
+            family(.busMessagesSent, sent),
+            family(.busReceivedBytes, receivedBytes),
+            family(.busSentBytes, sentBytes),
             MetricFamily(
-                name: "sluice_bus_refused_total", help: "Messages refused or not sent, by reason.", type: .counter,
-                samples: Refusal.allCases.map { reason in
-                    .init(labels: ["reason": reason.label], value: Double(refused(reason)))
-                }),
+                .busRefused,
+                Refusal.allCases.map { .init(labels: ["reason": $0.label], value: Double(refused($0))) }),
         ]
     }
 }

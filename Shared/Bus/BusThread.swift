@@ -226,10 +226,7 @@ package final class BusThread: Sendable {
             core.peerStates.map { .init(labels: ["endpoint": "\($0.endpoint)"], value: $0.isConnected ? 1 : 0) }
         }
         if case .success(let samples) = states, !samples.isEmpty {
-            families.append(
-                MetricFamily(
-                    name: "sluice_bus_peer_connected", help: "1 while the service at this endpoint answers.",
-                    type: .gauge, samples: samples))
+            families.append(MetricFamily(.busPeerConnected, samples))
         }
         for provider in metricProviders.withLock({ $0 }) { families += await provider() }
         return MetricsRequest.Reply(families: families)

@@ -188,6 +188,7 @@ extension Volume {
             isHeldForRoom = first.admission <= time.nanoseconds && !hasRoom(for: first.request.command)
             if first.admission <= time.nanoseconds, !isHeldForRoom {
                 held.removeFirst()
+                countHeld(first, until: time)
                 if isLocked(first.request.command) {
                     blocked.append(first)
                 } else {
@@ -195,11 +196,17 @@ extension Volume {
                 }
             } else if time.nanoseconds >= first.submittedAt + limits.holdNanoseconds {
                 held.removeFirst()
+                countHeld(first, until: time)
                 finish(first.request.origin, .busy)
             } else {
                 return
             }
         }
+    }
+
+    private func countHeld(_ held: HeldRequest, until time: EngineTime) {
+        statisticsCounters.heldCount += 1
+        statisticsCounters.heldNanoseconds += time.nanoseconds - min(time.nanoseconds, held.submittedAt)
     }
 
     /// Puts an admitted command into the journal.

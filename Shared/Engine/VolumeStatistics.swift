@@ -32,6 +32,10 @@ package struct VolumeStatistics: Equatable, Sendable {
     package var flushCount: UInt64 = 0
     package var uploadedByteCount: UInt64 = 0
     package var downloadedByteCount: UInt64 = 0
+    /// Blocks that were stored in data packs, and these packs as the bucket has them: their ratio is what compression
+    /// saves.
+    package var packedSourceByteCount: UInt64 = 0
+    package var packedByteCount: UInt64 = 0
     package var commitCount: UInt64 = 0
     /// Reads that nothing had to be fetched from the bucket for.
     package var localReadCount: UInt64 = 0
@@ -43,6 +47,9 @@ package struct VolumeStatistics: Equatable, Sendable {
     package var warming: WarmingProgress?
     /// Requests that were answered from the request table because they came again.
     package var repeatCount: UInt64 = 0
+    /// Commands that waited for room, for back-pressure or for a cut, and how long they did, together.
+    package var heldCount: UInt64 = 0
+    package var heldNanoseconds: UInt64 = 0
     /// The delay that back-pressure gives a write now.
     package var writeDelayNanoseconds: UInt64 = 0
     /// nil: the volume is owned exclusively.

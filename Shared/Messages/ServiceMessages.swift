@@ -92,26 +92,3 @@ package struct MetricsRequest: BusRequest {
         package init(families: [MetricFamily]) { self.families = families }
     }
 }
-
-/// One metric with all its label sets, in Prometheus's terms.
-package struct MetricFamily: Codable, Sendable, Equatable {
-    package enum MetricType: UInt8, Codable, Sendable { case counter = 1, gauge = 2 }
-    package struct Sample: Codable, Sendable, Equatable {
-        package var labels: [String: String]
-        package var value: Double
-        package init(labels: [String: String] = [:], value: Double) {
-            self.labels = labels
-            self.value = value
-        }
-    }
-    package var name: String
-    package var help: String
-    package var type: MetricType
-    package var samples: [Sample]
-    package init(name: String, help: String, type: MetricType, samples: [Sample]) {
-        self.name = name
-        self.help = help
-        self.type = type
-        self.samples = samples
-    }
-}

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Platform
 import Synchronization
 package import Wire
 
@@ -13,8 +14,8 @@ package final class RequestMeter: Sendable {
 
     package struct Totals: Sendable {
         package fileprivate(set) var requests: [Operation: [Outcome: UInt64]] = [:]
-        /// Time that requests of this kind took, all together.
-        package fileprivate(set) var durations: [Operation: Duration] = [:]
+        /// Time that requests of this kind took.
+        package fileprivate(set) var latencies: [Operation: LatencyHistogram] = [:]
         package fileprivate(set) var uploadedByteCount: UInt64 = 0
         package fileprivate(set) var downloadedByteCount: UInt64 = 0
     }
@@ -28,7 +29,8 @@ package final class RequestMeter: Sendable {
     ) {
         state.withLock { totals in
             totals.requests[operation, default: [:]][outcome, default: 0] += 1
-            totals.durations[operation, default: .zero] += duration
+            totals.latencies[operation, default: LatencyHistogram()].record(
+                nanoseconds: UInt64(max(0, duration.wholeNanoseconds)))
             totals.uploadedByteCount += UInt64(uploaded)
             totals.downloadedByteCount += UInt64(downloaded)
         }

@@ -95,12 +95,12 @@ private enum ServiceProcess {
     }
 
     static func run(_ command: some ServiceCommand, _ context: ServiceContext) async throws {
-        let (bus, health, startedAt) = (context.bus, context.health, context.startedAt)
+        let (bus, health, process) = (context.bus, context.health, context.process)
         bus.provideHealth {
             let state = health.current
             return BusThread.HealthState(isReady: state.isReady, detail: state.detail)
         }
-        bus.provideMetrics { ProcessMetrics.families(startedAt: startedAt) }
+        bus.provideMetrics { process.families }
         let parts: [any Service]
         do {
             parts = try await command.makeServices(context)

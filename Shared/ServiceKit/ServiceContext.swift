@@ -27,6 +27,9 @@ package struct ServiceContext: Sendable {
     package let startedAt: Timestamp
 
     package var kind: ServiceKind { slot.kind }
+    package var process: ProcessMetrics {
+        ProcessMetrics(startedAt: startedAt, restartCount: slot.restartCount)
+    }
     /// Where the service answers requests: its socket in the run directory, and on the network if it listens there.
     package func endpoints() throws(BusError) -> [Endpoint] { try [slot.endpoint()] + network(portOffset: 0) }
     /// Where it takes I/O messages, for services that do.

@@ -9,7 +9,7 @@ struct VolumeMetricsTests {
     private func families(_ gateway: GatewayHarness) -> [String: MetricFamily] {
         let now = gateway.shard.now.wallMilliseconds
         let figures = gateway.shard.sortedVolumes.map { VolumeMetrics.Figures($0, at: now, bucketProblem: nil) }
-        let families = VolumeMetrics(at: now).families(of: figures)
+        let families = VolumeMetrics(at: now, cacheByteCount: 256 << 20).families(of: figures)
         return Dictionary(uniqueKeysWithValues: families.map { ($0.name, $0) })
     }
 
@@ -48,12 +48,57 @@ struct VolumeMetricsTests {
         #expect(families["sluice_volume_commits_total"]?.value(labels) == 1)
     }
 
+    @Test func latenciesGoFromTheArrivalOfARequestToItsAnswer() throws {
+        let gateway = try GatewayHarness()
+        let volume = try gateway.create("one").id
+        // Two that come again before they are answered count once, from their first arrival.
+        let number = gateway.submit(.flush, volume)
+        _ = gateway.submit(.flush, volume, number: number)
+        gateway.pass(1)
+        try gateway.write([UInt8](repeating: 1, count: 4096), to: volume, sector: 0)
+        let samples = families(gateway)["sluice_volume_request_seconds"]?.samples ?? []
+        #expect(samples.map { $0.labels["operation"] } == ["read", "write", "flush", "other"])
+        #expect(samples.map { $0.bucketCounts?.reduce(0, +) } == [0, 1, 1, 0])
+        #expect(samples.map(\.value) == [0, 0, 1, 0])
+    }
+
+    @Test func whatWasNeverAnsweredGivesItsPlaceToOthers() {
+        var clock = RequestClock()
+        func origin(_ number: UInt64) -> RequestOrigin {
+            RequestOrigin(frontend: GatewayHarness.frontend, number: number)
+        }
+        func arrival(_ time: UInt64) -> RequestClock.Arrival {
+            .init(volume: VolumeID(rawValue: 1), operation: .read, at: time)
+        }
+        for number in UInt64(1)...100_000 { clock.start(origin(number), arrival(number)) }
+        #expect(clock.stop(origin(1)) == nil)
+        #expect(clock.stop(origin(100_000))?.at == 100_000)
+        #expect(clock.stop(origin(100_000)) == nil)
+    }
+
+    @Test func compressionAndDirtyDataAreSharesOfWhatTheyShouldBe() throws {
+        let gateway = try GatewayHarness()
+        let labels = ["volume": try gateway.create("one").id.description, "name": "one"]
+        try gateway.write([UInt8](repeating: 1, count: 64 << 10), to: gateway.shard.sortedVolumes[0].id, sector: 0)
+        var families = families(gateway)
+        #expect(families["sluice_cache_percent_dirty"]?.value(labels) == 100 * 64.0 / Double(256 << 10))
+        #expect(families["sluice_gateway_cache_percent_dirty"]?.value([:]) == 100 * 64.0 / Double(256 << 10))
+        #expect(families["sluice_cache_hit_percent"]?.value(labels) == 100, "as AWS has it without reads")
+        _ = try gateway.sync("one")
+        families = self.families(gateway)
+        let source = families["sluice_volume_packed_source_bytes_total"]?.value(labels) ?? 0
+        let packed = families["sluice_volume_packed_bytes_total"]?.value(labels) ?? 0
+        #expect(source == 65_536 && packed > 0 && packed < source / 2, "\(source) \(packed)")
+        #expect(families["sluice_cache_percent_dirty"]?.value(labels) == 0)
+    }
+
     @Test func namesAndHelpAreWhatPrometheusAccepts() throws {
         let gateway = try GatewayHarness()
         try gateway.create()
         for family in families(gateway).values {
             #expect(family.name.wholeMatch(of: /sluice_[a-z0-9_]+/) != nil)
             #expect(!family.help.isEmpty)
+            #expect(Metric.all.contains { $0.name == family.name && $0.help == family.help }, "\(family.name)")
             #expect((family.type == .counter) == family.name.hasSuffix("_total"), "\(family.name)")
         }
     }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import Bus
+import Dispatch
 import Glibc
 import ISCSIFrontend
 import Logging
 import Messages
 import Platform
 import ServiceKit
+import Synchronization
 import TestInitiator
 import Wire
 
@@ -37,7 +39,8 @@ final class FrontendHarness: Sendable {
                     softwareVersion: "test"),
                 locateCaches: { [cacheEndpoint] in [cacheEndpoint] }, controlEndpoints: [controlEndpoint],
                 listeners: listeners,
-                context: try BusContext(), health: ServiceHealth(), logger: Self.quietLogger))
+                context: try BusContext(), health: ServiceHealth(),
+                process: ProcessMetrics(startedAt: .now()), logger: Self.quietLogger))
     }
 
     static var quietLogger: Logger {
@@ -78,6 +81,42 @@ final class FrontendHarness: Sendable {
 
     func cacheManager(_ manner: MemoryCacheManager.Manner = .init()) throws -> MemoryCacheManager {
         try MemoryCacheManager(volume, at: cacheEndpoint, manner)
+    }
+
+    /// What the frontend tells the exporter, by name.
+    func metrics() throws -> [String: MetricFamily] {
+        let bus = try BusThread(
+            identity: BusIdentity(
+                service: .exporter, instance: ServiceInstance(rawValue: Randomness.nonzeroUInt64()),
+                softwareVersion: "test"), logger: Self.quietLogger)
+        let answer = Answer()
+        let endpoint = controlEndpoint
+        Task {
+            do {
+                let reply = try await bus.request(MetricsRequest(), to: endpoint, deadline: .seconds(10))
+                answer.give(.success(reply.families))
+            } catch {
+                answer.give(.failure(error))
+            }
+            await bus.close()
+        }
+        return Dictionary(uniqueKeysWithValues: try answer.wait().map { ($0.name, $0) })
+    }
+
+    /// What an asynchronous call returns, for a thread that may wait.
+    private final class Answer: Sendable {
+        private let value = Mutex<Result<[MetricFamily], any Error>?>(nil)
+        private let isThere = DispatchSemaphore(value: 0)
+
+        func give(_ result: Result<[MetricFamily], any Error>) {
+            value.withLock { $0 = result }
+            isThere.signal()
+        }
+
+        func wait() throws -> [MetricFamily] {
+            isThere.wait()
+            return try value.withLock { $0 }?.get() ?? []
+        }
     }
 
     func initiator(_ number: Int = 1, isid: UInt64? = nil) -> Initiator {

@@ -31,7 +31,21 @@ import Wire
             MetricFamily(
                 name: "m", help: "h", type: .gauge,
                 samples: [.init(labels: ["volume": "vol-x", "a": "1"], value: 1.5)]))
+        var histogram = LatencyHistogram()
+        for nanoseconds: UInt64 in [10_000, 30_000_000_000, 30_000_000_000] {
+            histogram.record(nanoseconds: nanoseconds)
+        }
+        try expectGolden(
+            "metric-histogram",
+            MetricFamily(name: "m", help: "h", type: .histogram, samples: [.init(histogram)]))
         try expectGolden("fault", BusFault(.helloRequired, "hi"))
+    }
+
+    @Test func metricsOfAServiceWithoutHistogramsAreReadAsBefore() throws {
+        let family = try MessageCoder.decode(
+            MetricFamily.self, from: try Golden.bytes("messages/v1/metric-family-1"))
+        #expect(family.samples == [.init(labels: ["volume": "vol-x", "a": "1"], value: 1.5)])
+        #expect(family.upperBounds == nil)
     }
 
     @Test func aRequestWithoutALeaseIsReadAsBefore() throws {

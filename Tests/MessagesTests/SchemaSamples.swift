@@ -184,6 +184,9 @@ struct SchemaSamples {
         return MetricsRequest.Reply(families: [
             MetricFamily(name: text(), help: text(), type: .counter, samples: samples),
             MetricFamily(name: text(), help: text(), type: .gauge, samples: []),
+            MetricFamily(
+                name: text(), help: text(), type: .histogram,
+                samples: [.init(labels: [text(): text()], LatencyHistogram())]),
         ])
     }
 

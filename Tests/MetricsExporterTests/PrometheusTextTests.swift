@@ -2,6 +2,7 @@
 import Messages
 import MetricsExporter
 import Testing
+import Wire
 
 struct PrometheusTextTests {
     private func gauge(_ name: String, _ samples: [MetricFamily.Sample], help: String = "Help.") -> MetricFamily {
@@ -55,6 +56,47 @@ struct PrometheusTextTests {
         let other = MetricFamily(name: "good", help: "", type: .counter, samples: [.init(value: 3)])
         #expect(text.add([other]) == 1, "one name, two types")
         #expect(text.render() == "# HELP good Help.\n# TYPE good gauge\ngood 1\n")
+    }
+
+    private func histogram(_ nanoseconds: [UInt64], labels: [String: String] = [:]) -> MetricFamily {
+        var histogram = LatencyHistogram()
+        for value in nanoseconds { histogram.record(nanoseconds: value) }
+        return MetricFamily(name: "h", help: "H.", type: .histogram, samples: [.init(labels: labels, histogram)])
+    }
+
+    @Test func countsOfAHistogramAddUp() {
+        var text = PrometheusText()
+        #expect(text.add([histogram([1, 75_000, 90_000, 60_000_000_000])], labels: ["l": "x"]) == 0)
+        let lines = text.render().split(separator: "\n")
+        #expect(lines.count == 2 + LatencyHistogram.boundCount + 3)
+        #expect(lines[1] == "# TYPE h histogram")
+        #expect(lines[2] == "h_bucket{l=\"x\",le=\"5e-05\"} 1")
+        #expect(lines[3] == "h_bucket{l=\"x\",le=\"0.0001\"} 3")
+        #expect(lines[lines.count - 4].hasSuffix("} 3"))
+        #expect(lines[lines.count - 3] == "h_bucket{l=\"x\",le=\"+Inf\"} 4")
+        #expect(lines[lines.count - 2] == "h_sum{l=\"x\"} 60.000165001")
+        #expect(lines[lines.count - 1] == "h_count{l=\"x\"} 4")
+        var bare = PrometheusText()
+        _ = bare.add([histogram([])])
+        #expect(bare.render().contains("h_bucket{le=\"+Inf\"} 0\nh_sum 0\nh_count 0\n"))
+    }
+
+    @Test func leavesOutHistogramsThatNobodyCouldRead() {
+        var text = PrometheusText()
+        #expect(text.add([histogram([1])]) == 0)
+        var fewer = histogram([1], labels: ["l": "1"])
+        fewer.samples[0].bucketCounts?.removeLast()
+        var otherBounds = histogram([1], labels: ["l": "2"])
+        otherBounds.upperBounds?[0] = 1e-9
+        var unordered = histogram([1], labels: ["l": "3"])
+        unordered.name = "u"
+        unordered.upperBounds?.swapAt(0, 1)
+        var plain = histogram([1], labels: ["l": "4"])
+        plain.samples[0].bucketCounts = nil
+        var counting = gauge("g", [.init(value: 1)])
+        counting.samples[0].bucketCounts = [1]
+        for family in [fewer, otherBounds, unordered, plain, counting] { #expect(text.add([family]) == 1) }
+        #expect(text.render().split(separator: "\n").count == 2 + LatencyHistogram.boundCount + 3)
     }
 
     @Test func writesNumbersThatPrometheusReads() {

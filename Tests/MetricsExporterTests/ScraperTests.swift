@@ -45,7 +45,7 @@ struct ScraperTests {
         try FileSystem.replace(directory.path + "/uploader-0.pid", with: "1\n")
         let scraper = Scraper(
             directory: services, caller: FakeCaller(families: ["cache-0": [family("sluice_x")]]), ownName: "exporter-0",
-            startedAt: .now())
+            process: ProcessMetrics(startedAt: .now()))
         let page = await scraper.page()
         #expect(page.contains("sluice_service_up{process=\"cache-0\",service=\"cache\"} 1\n"))
         #expect(page.contains("sluice_service_up{process=\"iscsi-0\",service=\"iscsi\"} 0\n"))

@@ -30,6 +30,6 @@ struct MeteredObjectStoreTests {
         // A refused upload moved nothing into the bucket.
         #expect(totals.uploadedByteCount == 100)
         #expect(totals.downloadedByteCount == 107)
-        #expect(totals.durations[.put].map { $0 > .zero } == true)
+        #expect(totals.latencies[.put]?.count == 3)
     }
 }

@@ -22,8 +22,9 @@ struct ObjectStoreMetricsTests {
             ])
         #expect(families["sluice_object_store_uploaded_bytes_total"]?.samples.map(\.value) == [3])
         #expect(families["sluice_object_store_downloaded_bytes_total"]?.samples.map(\.value) == [0])
-        let seconds = families["sluice_object_store_request_seconds_total"]?.samples ?? []
+        let seconds = families["sluice_object_store_request_seconds"]?.samples ?? []
         #expect(seconds.count == RequestMeter.Operation.allCases.count)
-        #expect(seconds.first { $0.labels == ["operation": "put"] }.map { $0.value > 0 } == true)
+        let puts = seconds.first { $0.labels == ["operation": "put"] }
+        #expect(puts.map { $0.value > 0 && $0.bucketCounts?.reduce(0, +) == 1 } == true)
     }
 }

@@ -38,6 +38,19 @@ struct RunDirectoryTests {
         #expect(try run.entries(of: .uploader) == [])
     }
 
+    @Test func countsComingsBackButNotThoseThatWereAskedFor() throws {
+        let directory = try TemporaryDirectory()
+        let run = RunDirectory(DirectoryPath(directory.path))
+        for expected in UInt64(0)..<3 {
+            // Given back without `release`, as by a death.
+            #expect(try run.claim(.cache).restartCount == expected)
+        }
+        try run.claim(.cache).release()
+        #expect(try run.claim(.cache).restartCount == 0)
+        _ = try directory.file("cache-0.starts", "no number")
+        #expect(try run.claim(.cache).restartCount == 0, "a damaged file is no reason not to start")
+    }
+
     @Test func sayingWhyADirectoryCannotBeUsed() {
         let run = RunDirectory(DirectoryPath("/nonexistent/run"))
         #expect(throws: (any Error).self) { try run.claim(.cache) }

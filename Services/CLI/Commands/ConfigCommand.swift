@@ -4,8 +4,8 @@ import ServiceKit
 
 struct ConfigCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "config", abstract: "Check the configuration; list what can be configured.",
-        subcommands: [ConfigCheck.self, ConfigKeys.self])
+        commandName: "config", abstract: "Check the configuration; list what can be configured and watched.",
+        subcommands: [ConfigCheck.self, ConfigKeys.self, ConfigMetrics.self])
 }
 
 struct ConfigCheck: ParsableCommand {

@@ -181,6 +181,8 @@ extension Volume {
             postpone(build, by: backoff(build.failures), at: time)
         case .success(let stored):
             statisticsCounters.uploadedByteCount += stored.reference.byteCount
+            statisticsCounters.packedByteCount += stored.reference.byteCount
+            statisticsCounters.packedSourceByteCount += UInt64(build.blocks.count * Geometry.blockByteCount)
             build.buffer = nil
             releasePack()
             commit?.builds[build.index] = nil
