@@ -118,8 +118,10 @@ class Daemon:
             run("umount", "--lazy", mount, check=False)
         run("ip", "netns", "del", self.namespace, check=False)
         for group in set(pathlib.Path("/sys/fs/cgroup").glob("*/docker")) - self.groups:
-            with contextlib.suppress(OSError):
-                group.rmdir()
+            # Those of containers whose shim was killed are still inside.
+            for inner in sorted(group.rglob("*/"), reverse=True) + [group]:
+                with contextlib.suppress(OSError):
+                    inner.rmdir()
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
