@@ -15,7 +15,8 @@ package protocol FiledRecord: Sendable {
     func fileBytes() throws(EngineError) -> [UInt8]
 }
 
-/// Records of one kind on disk: `<folder of a slot>/<id>.json`. Only paths, so any thread may use it; every call blocks.
+/// Records of one kind on disk: `<folder of a slot>/<id>.json`. Only paths, so any thread may use it; every call
+/// blocks.
 package struct RecordFiles<Record: FiledRecord>: Sendable {
     private let folders: SlotFolders
     package init(_ folders: SlotFolders) { self.folders = folders }

@@ -19,8 +19,8 @@ package protocol ShardOutlet: AnyObject {
     func report(_ report: StandbyReport, of volume: VolumeID, name: String)
 }
 
-/// The volumes of one cache manager with their uploaders: takes requests, results and time, lets the engines decide, carries
-/// their effects out, until nothing moves any more. One thread; no I/O of its own but the journal's.
+/// The volumes of one cache manager with their uploaders: takes requests, results and time, lets the engines decide,
+/// carries their effects out, until nothing moves any more. One thread; no I/O of its own but the journal's.
 package final class Shard {
     package struct Settings: Sendable {
         package var gateway: GatewayID

@@ -6,8 +6,8 @@ import ServiceKit
 import Synchronization
 package import Wire
 
-/// The state directory of a gateway: `gateway.json`, and numbered slots, each with the volumes of one cache manager at a
-/// time. A cache manager takes the lowest free slot when it starts, and adopts others that nobody holds any more.
+/// The state directory of a gateway: `gateway.json`, and numbered slots, each with the volumes of one cache manager at
+/// a time. A cache manager takes a slot when it starts, and adopts others that nobody holds any more.
 package final class StateDirectory: Sendable {
     /// More cache managers of one gateway than this are a mistake.
     private static let slotLimit = 64
@@ -17,8 +17,8 @@ package final class StateDirectory: Sendable {
     package let slot: StateSlot
     private let adopted = Mutex<[StateSlot]>([])
 
-    /// Takes a slot: the one that `holder` had before; else, if nobody else is there, the first one with volumes; else one
-    /// that holds nothing. What others had is left to them for a while, and adopted if they do not come back.
+    /// Takes a slot: the one that `holder` had before; else, if nobody else is there, the first one with volumes; else
+    /// one that holds nothing. What others had is left to them for a while, and adopted if they do not come back.
     /// - Parameter holder: of the process, the same after a restart.
     /// - Throws: `temporaryFailure` if all slots are held.
     package init(path: String, holder: String) throws {
@@ -106,7 +106,7 @@ package final class StateDirectory: Sendable {
         return volumes
     }
 
-    /// Held for moments, while something is decided that concerns all slots. A file of its own each time: threads of one
+    /// Held for moments, while something is decided that concerns all slots. Opened anew each time: threads of one
     /// process keep each other out, too.
     private func lockRegistry() throws(SystemError) -> BlockFile {
         let file = try BlockFile(path: path + "/registry.lock", access: .readWrite, creation: .ifMissing)
@@ -131,7 +131,9 @@ package final class StateDirectory: Sendable {
         for number in try otherSlotNumbers() {
             if let conflict = try conflict(name, volume, with: number) { return conflict }
         }
-        for claim in [name, "\(volume)"] { try Platform.FileSystem.replaceFile("\(slot.claimsPath)/\(claim)", with: []) }
+        for claim in [name, "\(volume)"] {
+            try Platform.FileSystem.replaceFile("\(slot.claimsPath)/\(claim)", with: [])
+        }
         return nil
     }
 
@@ -160,7 +162,7 @@ package final class StateDirectory: Sendable {
 
     // MARK: What all slots share
 
-    /// The gateway's id: read, or drawn and written at the first start. Cache managers that start together agree on one.
+    /// The gateway's id: read, or drawn and written at the first start. Cache managers that start together agree.
     package func gatewayID(drawing random: () -> UInt64) throws -> GatewayID {
         let file = path + "/gateway.json"
         let lock = try lockRegistry()

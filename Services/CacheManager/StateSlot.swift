@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-package import Platform
-package import Wire
+import Platform
+import Wire
 
-/// One numbered slot of the state directory: the volumes, promised snapshots and standbys of one cache manager, and what
-/// it has set of its read cache. Having the value means holding the slot's lock, which the kernel drops when the process
-/// dies.
+/// One numbered slot of the state directory: the volumes, promised snapshots and standbys of one cache manager, and
+/// what it has set of its read cache. Having the value means holding the slot's lock, which the kernel drops when the
+/// process dies.
 package final class StateSlot: Sendable {
     package let number: Int
     package let path: String

@@ -4,9 +4,9 @@ import Glibc
 package import Platform
 package import Wire
 
-/// The volumes of one cache manager on disk: `<volumes of a slot>/<volume id>/state.json`. Only paths, so any thread may
-/// use it; every call blocks. A volume exists here from its first saved state until `beginRemoval`, which outlives a
-/// crash.
+/// The volumes of one cache manager on disk: `<volumes of a slot>/<volume id>/state.json`. Only paths, so any thread
+/// may use it; every call blocks. A volume exists here from its first saved state until `beginRemoval`, which outlives
+/// a crash.
 package struct VolumeRegistry: Sendable {
     private let folders: SlotFolders
     package init(_ folders: SlotFolders) { self.folders = folders }

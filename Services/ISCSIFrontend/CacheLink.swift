@@ -19,7 +19,18 @@ protocol CacheLinkOwner: AnyObject {
 /// The way to one cache manager: hello, I/O in batches, the list of volumes. Commands wait here while it is away.
 /// Confined to the loop's thread.
 final class CacheLink {
+    /// Never used again for another one.
+    struct ID: Hashable, Sendable { var rawValue: Int }
+
+    /// Which cache manager this is now.
+    struct State: Sendable {
+        var id: ID
+        /// Of the cache manager that answered hello last.
+        var incarnation: ServiceInstance?
+    }
+
     struct Settings {
+        var id: ID
         var identity: BusIdentity
         var commandHold: Duration
     }
@@ -56,8 +67,7 @@ final class CacheLink {
     private var nextMessageID: UInt64 = 1
     /// The cache manager's clock minus ours, milliseconds.
     private var clockOffset: Int64 = 0
-    /// Of the cache manager that answered hello last.
-    private(set) var incarnation: ServiceInstance?
+    private var incarnation: ServiceInstance?
     private var greetAt: MonotonicInstant?
     private var sendAgainAt: MonotonicInstant?
     private var pollAt = MonotonicInstant(nanoseconds: 0)
@@ -98,6 +108,8 @@ final class CacheLink {
     func close() { socket.close() }
 
     var isConnected: Bool { outstanding.isConnected }
+    var id: ID { settings.id }
+    var state: State { State(id: id, incarnation: incarnation) }
 
     // MARK: Requests
 

@@ -12,13 +12,14 @@ final class CacheLinks {
     private static let interval = Duration.milliseconds(500)
 
     private(set) var all: [CacheLink] = []
+    private var lastID = 0
     private let parts: FrontendParts
     private let loop: EventLoop
     private let busCounters: BusCounters
     private let numbers = RequestNumbers()
     private let identity: BusIdentity
     private unowned let owner: any CacheLinkOwner
-    private let isUsed: (CacheLink) -> Bool
+    private let isUsed: (CacheLink.ID) -> Bool
     private let work: () -> Void
     private var timer: LoopTimer?
     private var lastProblem = ""
@@ -30,7 +31,7 @@ final class CacheLinks {
     ///   - work: a round of the loop's owner, which calls `turn`.
     init(
         _ parts: FrontendParts, instance: ServiceInstance, loop: EventLoop, counters: BusCounters,
-        owner: any CacheLinkOwner, isUsed: @escaping (CacheLink) -> Bool, work: @escaping () -> Void
+        owner: any CacheLinkOwner, isUsed: @escaping (CacheLink.ID) -> Bool, work: @escaping () -> Void
     ) {
         self.parts = parts
         self.loop = loop
@@ -53,7 +54,7 @@ final class CacheLinks {
         let endpoints = parts.locateCaches()
         for endpoint in endpoints where !all.contains(where: { $0.endpoint == endpoint }) { connect(endpoint) }
         for link in all where !endpoints.contains(link.endpoint) {
-            guard !link.isConnected, link.outstanding.openCount == 0, !isUsed(link) else { continue }
+            guard !link.isConnected, link.outstanding.openCount == 0, !isUsed(link.id) else { continue }
             remove(link)
         }
         timer?.arm(after: Self.interval)
@@ -62,8 +63,12 @@ final class CacheLinks {
     private func connect(_ endpoint: Endpoint) {
         do {
             let link = try CacheLink(
-                CacheLink.Settings(identity: identity, commandHold: parts.configuration.commandHold), to: endpoint,
-                numbers: numbers, loop: loop, context: parts.context, counters: busCounters, logger: parts.logger)
+                CacheLink.Settings(
+                    id: CacheLink.ID(rawValue: lastID + 1), identity: identity,
+                    commandHold: parts.configuration.commandHold),
+                to: endpoint, numbers: numbers, loop: loop, context: parts.context, counters: busCounters,
+                logger: parts.logger)
+            lastID += 1
             link.owner = owner
             try link.start(work: work)
             all.append(link)
@@ -93,6 +98,9 @@ final class CacheLinks {
         timer?.cancel()
         for link in all { link.close() }
     }
+
+    /// nil: let go of, because no target needs it.
+    subscript(id: CacheLink.ID) -> CacheLink? { all.first { $0.id == id } }
 
     // MARK: What they do together
 

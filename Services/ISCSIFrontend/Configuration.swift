@@ -5,12 +5,15 @@ package import ServiceKit
 /// What the iSCSI frontend takes from the gateway's configuration, and the limits that are not configured.
 package struct FrontendConfiguration: Sendable {
     package var listen: [ListenAddress]
+    /// What discovery names, if initiators reach something else than what is listened on.
+    package var advertise: [ListenAddress]
     package var commandHold: Duration
     package var negotiation = NegotiationLimits()
     package var limits = FrontendLimits()
 
     package init(_ gateway: GatewayConfiguration) {
         listen = gateway.iscsiListen
+        advertise = gateway.iscsiAdvertise
         commandHold = gateway.iscsiCommandHold
         limits.writeBufferByteCount = Int(gateway.iscsiWriteMemory.byteCount)
         limits.readByteCount = Int(gateway.iscsiReadMemory.byteCount)

@@ -156,8 +156,8 @@ extension Connection {
     }
 
     private var router: TaskRouter? {
-        guard let session, let target = session.target else { return nil }
-        return TaskRouter(link: target.link, volume: target.volume, nexus: session.nexus)
+        guard let session, let target = session.target, let link = owner.links[target.manager.id] else { return nil }
+        return TaskRouter(link: link, volume: target.volume, nexus: session.nexus)
     }
 
     private func start(_ task: Int, _ operation: MediumOperation, _ transfer: MediumTransfer) {

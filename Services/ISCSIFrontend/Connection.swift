@@ -3,6 +3,7 @@ import Bus
 import ISCSI
 import Platform
 import SCSI
+import ServiceKit
 import Wire
 
 /// What a connection needs of the loop that owns it.
@@ -205,7 +206,10 @@ final class Connection {
         // A discovery session is measured from its last request.
         if session?.identity.isDiscovery == true { phaseStartedAt = owner.now }
         let before = machine?.rejectedCount ?? 0
-        let directory = ConnectionDirectory(table: owner.targets, address: localAddress)
+        let advertised = owner.configuration.advertise
+        let directory = ConnectionDirectory(
+            table: owner.targets,
+            addresses: advertised.isEmpty ? [localAddress] : advertised.map(\.configurationText))
         unsafe machine?.receive(
             pdu, storage: framer.storage.span.bytes, directory: directory, output: &output.writer, actions: &actions)
         owner.counters.rejectedPDUs += (machine?.rejectedCount ?? 0) - before

@@ -166,7 +166,7 @@ final class FrontendLoop: ConnectionOwner {
             let reason = places.isEmpty ? "has an address" : "answers at \(places)"
             return (false, "no cache manager \(reason): commands wait (\(sessions))")
         }
-        if let away = links.all.first(where: { !$0.isConnected && targets.isUsed($0) }) {
+        if let away = links.all.first(where: { !$0.isConnected && targets.isUsed($0.id) }) {
             return (false, "no cache manager answers at \(away.endpoint): commands for its volumes wait (\(sessions))")
         }
         return (true, sessions)
@@ -355,7 +355,7 @@ final class FrontendLoop: ConnectionOwner {
                 session.pendingAborts.settle(through: abortCount)
                 connections[session.connection]?.releaseAborted()
                 // The barrier took everything of the nexus with it that waited; what was not aborted is sent again.
-                target.link.repeatNow(nexus: session.nexus)
+                links[target.manager.id]?.repeatNow(nexus: session.nexus)
                 open -= 1
                 if open == 0 { done() }
             }
@@ -368,7 +368,7 @@ final class FrontendLoop: ConnectionOwner {
         lastBarrier += 1
         let id = lastBarrier
         barriers[id] = Barrier(connection: connection, done: done)
-        target.link.submitBarrier(volume: target.volume, nexus: nexus, owner: .barrier(id))
+        links[target.manager.id]?.submitBarrier(volume: target.volume, nexus: nexus, owner: .barrier(id))
         loop.requestIteration()
     }
 
@@ -421,12 +421,13 @@ extension FrontendLoop: CacheLinkOwner {
     }
 
     func link(_ link: CacheLink, listed volumes: [VolumeDescription]) {
-        let change = targets.update(volumes, from: link, now: loop.now)
+        let change = targets.update(
+            volumes, from: link.state, isConnected: { [links] in links[$0]?.isConnected ?? false }, now: loop.now)
         for (target, old) in change.moved {
             parts.logger.notice(
                 "A volume has moved to another cache manager",
-                metadata: ["target": "\(target.name)", "from": "\(old.endpoint)", "to": "\(link.endpoint)"])
-            old.move(target.volume, to: link)
+                metadata: ["target": "\(target.name)", "to": "\(link.endpoint)"])
+            links[old]?.move(target.volume, to: link)
         }
         for (target, attention) in change.attentions {
             for session in registry.sessions(of: target) { session.attentions.post(attention) }

@@ -7,8 +7,8 @@ import Platform
 import ServiceKit
 import ServiceLifecycle
 
-/// `sluice-iscsi`: serves the volumes of the cache managers to iSCSI initiators, one target per volume. Its loop's thread
-/// answers at the service's endpoint itself, because only that thread knows the sessions.
+/// `sluice-iscsi`: serves the volumes of the cache managers to iSCSI initiators, one target per volume. Its loop's
+/// thread answers at the service's endpoint itself, because only that thread knows the sessions.
 @main
 struct ISCSIFrontendMain: ServiceCommand {
     static let kind = ServiceKind.iscsi

@@ -10,9 +10,8 @@ final class Target {
 
     let volume: VolumeID
     let name: String
-    /// To the cache manager that has the volume, and which of its incarnations listed it last.
-    private(set) var link: CacheLink
-    private(set) var incarnation: ServiceInstance?
+    /// The cache manager that has the volume, as it was when it listed it last.
+    private(set) var manager: CacheLink.State
     /// Since when it is missing there without having been removed: it may come up at another cache manager.
     var missingSince: MonotonicInstant?
     /// What people and metrics call the volume.
@@ -22,9 +21,8 @@ final class Target {
     var server: DeviceServer
     private(set) var status: VolumeStatus
 
-    init(_ description: VolumeDescription, at link: CacheLink) {
-        self.link = link
-        incarnation = link.incarnation
+    init(_ description: VolumeDescription, at manager: CacheLink.State) {
+        self.manager = manager
         volume = description.id
         name = description.targetName
         volumeName = description.name
@@ -39,9 +37,8 @@ final class Target {
     }
 
     /// - Returns: the unit attention that tells initiators of the change, if it is one for them.
-    func update(_ description: VolumeDescription, at link: CacheLink) -> UnitAttention? {
-        self.link = link
-        incarnation = link.incarnation
+    func update(_ description: VolumeDescription, at manager: CacheLink.State) -> UnitAttention? {
+        self.manager = manager
         missingSince = nil
         status = description.status
         let unit = Self.unit(description)

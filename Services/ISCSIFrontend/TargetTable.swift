@@ -9,7 +9,7 @@ final class TargetTable {
     struct Change {
         var removed: [Target] = []
         /// Volumes that another cache manager has now, and which had them before.
-        var moved: [(Target, from: CacheLink)] = []
+        var moved: [(Target, from: CacheLink.ID)] = []
         var attentions: [(Target, UnitAttention)] = []
     }
 
@@ -24,59 +24,68 @@ final class TargetTable {
     var all: [Target] { targets.values.sorted { $0.name < $1.name } }
     var names: [String] { targets.keys.sorted() }
 
-    func isUsed(_ link: CacheLink) -> Bool { targets.values.contains { $0.link === link } }
+    func isUsed(_ manager: CacheLink.ID) -> Bool { targets.values.contains { $0.manager.id == manager } }
 
-    /// - Parameter volumes: all that this cache manager has.
-    func update(_ volumes: [VolumeDescription], from link: CacheLink, now: MonotonicInstant) -> Change {
+    /// - Parameters:
+    ///   - volumes: all that this cache manager has.
+    ///   - isConnected: of other cache managers.
+    func update(
+        _ volumes: [VolumeDescription], from manager: CacheLink.State, isConnected: (CacheLink.ID) -> Bool,
+        now: MonotonicInstant
+    ) -> Change {
         var change = Change()
         var names: Set<String> = []
         for volume in volumes where Target.isVisible(volume) {
             guard let name = TextValue.name(volume.targetName) else { continue }
             names.insert(name)
             guard let known = targets[name] else {
-                targets[name] = Target(volume, at: link)
+                targets[name] = Target(volume, at: manager)
                 continue
             }
-            guard Self.mayServe(known, volume, at: link) else { continue }
+            guard Self.mayServe(known, volume, at: manager, isConnected) else { continue }
             if known.volume != volume.id {
                 change.removed.append(known)
-                targets[name] = Target(volume, at: link)
+                targets[name] = Target(volume, at: manager)
                 continue
             }
-            if known.link !== link { change.moved.append((known, from: known.link)) }
-            if let attention = known.update(volume, at: link) { change.attentions.append((known, attention)) }
+            if known.manager.id != manager.id { change.moved.append((known, from: known.manager.id)) }
+            if let attention = known.update(volume, at: manager) { change.attentions.append((known, attention)) }
         }
-        for (name, target) in targets where target.link === link && !names.contains(name) && isGone(target, now) {
+        for (name, target) in targets
+        where target.manager.id == manager.id && !names.contains(name) && isGone(target, manager, now) {
             change.removed.append(target)
             targets[name] = nil
         }
         return change
     }
 
-    /// One cache manager has each volume. While two list it, or name one alike, the one that has it and serves keeps it.
-    private static func mayServe(_ known: Target, _ volume: VolumeDescription, at link: CacheLink) -> Bool {
-        if known.link === link || !known.link.isConnected || known.missingSince != nil { return true }
+    /// One cache manager has each volume. While two list it, or name one alike, the one that had it keeps it.
+    private static func mayServe(
+        _ known: Target, _ volume: VolumeDescription, at manager: CacheLink.State, _ isConnected: (CacheLink.ID) -> Bool
+    ) -> Bool {
+        let isElsewhere = known.manager.id != manager.id
+        if !isElsewhere || known.missingSince != nil || !isConnected(known.manager.id) { return true }
         return known.volume == volume.id && known.status == .fenced && volume.status != .fenced
     }
 
     /// A cache manager that had it a moment ago has removed it. One that was started again since may have left it to
     /// another one, which is waited for.
-    private func isGone(_ target: Target, _ now: MonotonicInstant) -> Bool {
-        guard target.incarnation != target.link.incarnation else { return true }
+    private func isGone(_ target: Target, _ manager: CacheLink.State, _ now: MonotonicInstant) -> Bool {
+        guard target.manager.incarnation != manager.incarnation else { return true }
         let since = target.missingSince ?? now
         target.missingSince = since
         return since.advanced(by: patience) <= now
     }
 }
 
-/// What SendTargets tells over one connection: the address that the initiator itself has reached, so that it also works
-/// behind a wildcard listener.
+/// What SendTargets tells over one connection: the portals that are configured, or the address that the initiator
+/// itself has reached, so that it also works behind a wildcard listener.
 struct ConnectionDirectory: TargetDirectory {
     let table: TargetTable
-    let address: String
+    let addresses: [String]
 
     func targets(named name: String?) -> [TargetRecord] {
-        let addresses = ["\(address),\(Target.portalGroupTag)"]
+        let addresses = addresses.map { "\($0),\(Target.portalGroupTag)" }
         if let name { return table[name].map { [TargetRecord(name: $0.name, addresses: addresses)] } ?? [] }
         return table.names.map { TargetRecord(name: $0, addresses: addresses) }
     }

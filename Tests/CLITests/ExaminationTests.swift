@@ -38,7 +38,7 @@ struct ExaminationTests {
         return Examination.findings(of: facts)
     }
 
-    private func findings(of change: (inout VolumeDescription) -> Void) -> [Finding] {
+    private func inVolume(_ change: (inout VolumeDescription) -> Void) -> [Finding] {
         findings { change(&$0.volumes["cache-0", default: []][0]) }
     }
 
@@ -107,7 +107,7 @@ struct ExaminationTests {
 
     @Test(arguments: [VolumeStatus.opening, .creating, .uploadStalled, .fenced, .failed])
     func aVolumeThatDoesNotServeSaysWhy(_ status: VolumeStatus) {
-        let found = findings {
+        let found = inVolume {
             $0.status = status
             $0.statusReason = "for a reason"
         }
@@ -117,21 +117,21 @@ struct ExaminationTests {
 
     @Test(arguments: [VolumeStatus.available, .standby, .deleting])
     func aVolumeThatIsAsItShouldBeIsNoFinding(_ status: VolumeStatus) {
-        #expect(findings { $0.status = status }.isEmpty)
+        #expect(inVolume { $0.status = status }.isEmpty)
     }
 
     @Test func aLeaseThatLapsedIsAProblem() {
-        let found = findings { $0.lease = VolumeLease(milliseconds: 30_000, isHeld: false) }
+        let found = inVolume { $0.lease = VolumeLease(milliseconds: 30_000, isHeld: false) }
         #expect(found.count == 1 && found[0].what.contains("lease"))
-        #expect(findings { $0.lease = VolumeLease(milliseconds: 30_000, isHeld: true) }.isEmpty)
+        #expect(inVolume { $0.lease = VolumeLease(milliseconds: 30_000, isHeld: true) }.isEmpty)
     }
 
     @Test func dirtyDataThatDoesNotDrainSaysWhatHoldsItUp() {
-        let old = findings { $0.oldestDirtySeconds = 61 }
+        let old = inVolume { $0.oldestDirtySeconds = 61 }
         #expect(old.count == 1 && old[0].severity == .warning && old[0].advice.contains("commit interval"))
-        #expect(findings { $0.oldestDirtySeconds = 59 }.isEmpty)
+        #expect(inVolume { $0.oldestDirtySeconds = 59 }.isEmpty)
         #expect(
-            findings {
+            inVolume {
                 $0.oldestDirtySeconds = 299
                 $0.commitIntervalSeconds = 60
             }.isEmpty, "commits are that rare")
@@ -144,7 +144,7 @@ struct ExaminationTests {
 
     @Test func aFullBufferIsToldBeforeWritesAreHeld() {
         func percent(_ percent: UInt64) -> [Finding.Severity] {
-            findings { $0.uploadBufferUsedByteCount = $0.uploadBufferByteCount / 100 * percent + 100 }.map(\.severity)
+            inVolume { $0.uploadBufferUsedByteCount = $0.uploadBufferByteCount / 100 * percent + 100 }.map(\.severity)
         }
         #expect(percent(40).isEmpty)
         #expect(percent(60) == [.warning])
@@ -152,7 +152,7 @@ struct ExaminationTests {
     }
 
     @Test func anOutageSaysHowLongWritesGoOn() {
-        let found = findings {
+        let found = inVolume {
             $0.status = .uploadStalled
             $0.uploadBufferUsedByteCount = $0.uploadBufferByteCount / 4
             $0.oldestDirtySeconds = 100

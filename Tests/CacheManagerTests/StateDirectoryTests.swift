@@ -2,6 +2,7 @@
 import CacheManager
 import Engine
 import Foundation
+import Messages
 import Platform
 import ServiceKit
 import Testing
@@ -100,7 +101,8 @@ struct StateDirectoryTests {
 
     @Test func namesAndVolumesAreGivenOutOnce() throws {
         let place = try Place()
-        let (first, second) = (try StateDirectory(path: place.path, holder: "a"), try StateDirectory(path: place.path, holder: "a"))
+        let first = try StateDirectory(path: place.path, holder: "a")
+        let second = try StateDirectory(path: place.path, holder: "b")
         let (one, two) = (VolumeID(rawValue: 1), VolumeID(rawValue: 2))
         #expect(NameClaims(first).claim("db", one) == nil)
         #expect(NameClaims(second).claim("db", two)?.code == .nameTaken)
@@ -163,7 +165,9 @@ struct StateDirectoryTests {
         } else {
             try Platform.FileSystem.createDirectory(file)
         }
-        let failure = #expect(throws: ServiceFailure.self) { _ = try files.promises(in: path, of: [VolumeID(rawValue: 1)]) }
+        let failure = #expect(throws: ServiceFailure.self) {
+            _ = try files.promises(in: path, of: [VolumeID(rawValue: 1)])
+        }
         #expect(failure?.message.contains(word) == true && failure?.message.contains(file) == true, "\(failure as Any)")
         #expect(failure?.exitCode == .badData)
     }

@@ -230,7 +230,8 @@ struct OutstandingRequestsTests {
         var requests = Requests(frontend: Self.frontend, policy: policy)
         requests.connected()
         for (owner, size) in [100, 100, 100, 100, 950, 5000, 10].enumerated() {
-            requests.submit(request(payload: size), payload: nil, owner: owner, deadline: .max)
+            requests.submit(
+                request(payload: size), number: numbers.draw(), payload: nil, owner: owner, deadline: .max)
         }
         var batches: [[UInt64]] = []
         var batch: [Requests.Item] = []
@@ -258,7 +259,9 @@ struct OutstandingRequestsTests {
                 requests.advance(to: now) { _ in Issue.record("expired, seed \(seed)") }
                 if !isCalm, random.oneIn(2) {
                     submitted += 1
-                    requests.submit(request(), payload: "data \(submitted)", owner: submitted, deadline: .max)
+                    requests.submit(
+                        request(), number: UInt64(submitted), payload: "data \(submitted)", owner: submitted,
+                        deadline: .max)
                 }
                 if !isCalm, random.oneIn(10) { requests.disconnected() }
                 if !requests.isConnected, isCalm || random.oneIn(2) {
@@ -266,7 +269,8 @@ struct OutstandingRequestsTests {
                     owner.highestOfConnection = 0
                 }
                 var batch: [Requests.Item] = []
-                prepare(&requests, &batch)
+                let lowest = requests.lowestOpenNumber ?? UInt64(submitted + 1)
+                requests.prepareBatch(into: &batch, lowestOpenNumber: lowest)
                 if !batch.isEmpty, isCalm || !random.oneIn(8) {
                     requests.batchWasSent(at: now)
                     let isLost = !isCalm && random.oneIn(8)

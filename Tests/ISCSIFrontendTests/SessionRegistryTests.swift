@@ -9,7 +9,9 @@ import Wire
 @testable import ISCSIFrontend
 
 struct SessionRegistryTests {
-    private let target = Target(MemoryVolume(byteCount: 1 << 20).description)
+    private static let manager = CacheLink.State(
+        id: CacheLink.ID(rawValue: 1), incarnation: ServiceInstance(rawValue: 1))
+    private let target = Target(MemoryVolume(byteCount: 1 << 20).description, at: manager)
 
     private func identity(_ host: Int, isid: UInt64 = 1, discovery: Bool = false) -> SessionIdentity {
         SessionIdentity(
@@ -82,30 +84,6 @@ struct SessionRegistryTests {
             #expect(session.tsih != 0 && seen.insert(session.tsih).inserted)
             registry.remove(session)
         }
-    }
-
-    @Test func targetsComeChangeAndGo() {
-        let table = TargetTable()
-        #expect(!table.isKnown)
-        var description = MemoryVolume(byteCount: 1 << 20).description
-        var change = table.update([description])
-        #expect(table.isKnown && change.removed.isEmpty && change.attentions.isEmpty && table.count == 1)
-        description.byteCount *= 2
-        change = table.update([description])
-        #expect(change.attentions.map(\.1) == [.capacityDataHasChanged])
-        #expect(table[description.targetName]?.server.unit.sectorCount == 4096)
-        description.status = .fenced
-        #expect(table.update([description]).attentions.isEmpty)
-        #expect(table[description.targetName]?.server.unit.readiness == .manualInterventionRequired)
-        // Another volume of the same name is another target.
-        var other = description
-        other.id = VolumeID(rawValue: 99)
-        other.status = .available
-        change = table.update([other])
-        #expect(change.removed.count == 1 && table[description.targetName]?.volume == other.id)
-        other.status = .deleting
-        change = table.update([other])
-        #expect(change.removed.count == 1 && table.count == 0)
     }
 
     @Test func writeMemoryIsGivenInTurn() {

@@ -121,7 +121,7 @@ import Testing
         let counted = Traffic(
             readBytes: job.read.byteCount, writtenBytes: job.write.byteCount, reads: job.read.count,
             writes: job.write.count)
-        #expect(counted.readBytes > 16 << 20 && counted.writtenBytes > 16 << 20)
+        #expect(counted.readBytes > 16e6 && counted.writtenBytes > 16e6)
         let page = try scrape(gateway)
         let after = try traffic(page)
         #expect(after.cache - before.cache == counted)
@@ -163,7 +163,7 @@ import Testing
         #expect(page.value("sluice_exporter_samples_left_out") == 0)
         let packed = page.value("sluice_volume_packed_bytes_total", ["name": "disk"]) ?? .nan
         let source = page.value("sluice_volume_packed_source_bytes_total", ["name": "disk"]) ?? .nan
-        #expect(source >= 7 << 20 && packed > 0 && packed < source, "\(source) \(packed)")
+        #expect(source >= 7e6 && packed > 0 && packed < source, "\(source) \(packed)")
         #expect(
             (page.value("sluice_object_store_request_seconds_count", ["service": "uploader", "operation": "put"]) ?? 0)
                 > 0)

@@ -48,7 +48,8 @@ struct CacheList: AsyncParsableCommand {
 
     func run() async throws {
         let client = try GatewayClient(gateway)
-        let cache = try await client.ask(try await manager.choose(client), CacheShowRequest(), timeout: .seconds(30))
+        let entry = try await manager.choose(client)
+        let cache = try await client.ask(entry, CacheShowRequest(), timeout: .seconds(30))
         try output.show(CacheOutput(cache), or: CacheOutput(cache).text)
     }
 }
@@ -59,7 +60,8 @@ private func change(
     _ output: OutputOptions
 ) async throws {
     let client = try GatewayClient(gateway)
-    let cache = try await client.ask(try await manager.choose(client), CacheChangeRequest(change), timeout: .seconds(30))
+    let entry = try await manager.choose(client)
+    let cache = try await client.ask(entry, CacheChangeRequest(change), timeout: .seconds(30))
     try output.show(CacheOutput(cache), or: CacheOutput(cache).text)
 }
 

@@ -37,14 +37,22 @@ struct DoctorCommand: AsyncParsableCommand {
             // What services of other machines and containers see is for them to check, at their start.
             let isNetwork = client.directory.isNetwork
             let uses = isNetwork ? [.keys] : DirectoryUse.allCases.filter { $0 != .run }
-            do { try configuration.checkDirectories(uses) } catch { facts.configurationProblems += Self.problems(error) }
-            guard !isNetwork else { return facts }
-            do { try configuration.checkMemory() } catch { facts.configurationProblems += Self.problems(error) }
+            facts.configurationProblems += Self.problems { try configuration.checkDirectories(uses) }
+            if !isNetwork { facts.configurationProblems += Self.problems { try configuration.checkMemory() } }
             return facts
         } catch {
             var facts = GatewayFacts(softwareVersion: SoftwareVersion.current)
             facts.configurationProblems = Self.problems(error)
             return facts
+        }
+    }
+
+    private static func problems(_ check: () throws -> Void) -> [String] {
+        do {
+            try check()
+            return []
+        } catch {
+            return problems(error)
         }
     }
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Foundation
 import Messages
 import ServiceKit
 import Wire
@@ -48,7 +47,8 @@ extension GatewayClient {
     private func owners() async throws -> [Owner] {
         let running = try await running(.cache)
         guard running.count > 1 else {
-            return [Owner(entry: running[0], volumes: try await ask(running[0], VolumeListRequest(), timeout: Self.patience * 6).volumes)]
+            let reply = try await ask(running[0], VolumeListRequest(), timeout: .seconds(30))
+            return [Owner(entry: running[0], volumes: reply.volumes)]
         }
         let answers = await withTaskGroup(of: (Int, Result<Owner, any Error>).self) { group in
             for (index, entry) in running.enumerated() {
@@ -71,8 +71,7 @@ extension GatewayClient {
             case .failure(let error):
                 failure = error
                 let reason = ServiceFailure(describing: error).message
-                FileHandle.standardError.write(
-                    Data("\(running[index].name) does not say which volumes it has: \(reason)\n".utf8))
+                StandardError.write("\(running[index].name) does not say which volumes it has: \(reason)\n")
             }
         }
         if owners.isEmpty, let failure { throw failure }

@@ -72,6 +72,7 @@ struct GatewayClient {
     }
 
     func record(_ volume: VolumeDescription) -> VolumeOutput {
-        VolumeOutput(volume, portals: configuration.iscsiListen)
+        let advertised = configuration.iscsiAdvertise
+        return VolumeOutput(volume, portals: advertised.isEmpty ? configuration.iscsiListen : advertised)
     }
 }

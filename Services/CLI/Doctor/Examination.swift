@@ -96,7 +96,7 @@ package struct Examination {
             advice: service.isRunning
                 ? "it hangs, has no processor or memory, or the network between lost it: look at its log, then "
                     + "restart it; whatever it was doing is repeated or recovered"
-                : "start it: `sluice up`, its systemd unit or `docker compose up -d` does, and its log says why it ended")
+                : "start it: `sluice up`, its systemd unit or `docker compose up -d` does; its log says why it ended")
     }
 
     private func advice(for service: GatewayFacts.Service) -> String {

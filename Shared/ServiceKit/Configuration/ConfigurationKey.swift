@@ -62,7 +62,8 @@ package struct ConfigurationKey: Sendable {
 
     static func list<Value: ConfigurationValue & Hashable>(
         _ name: String, _ path: any WritableKeyPath<GatewayConfiguration, [Value]> & Sendable,
-        mayBeEmpty: Bool = false, _ help: String
+        mayBeEmpty: Bool = false, check: @escaping @Sendable (Value) throws(ValueRefusal) -> Void = { _ in },
+        _ help: String
     ) -> ConfigurationKey {
         ConfigurationKey(
             name: name, kindName: Value.kindName, isList: true, rangeText: mayBeEmpty ? "" : "at least one", help: help,
@@ -73,6 +74,7 @@ package struct ConfigurationKey: Sendable {
                 var values: [Value] = []
                 for text in texts {
                     let value = try Value.parse(text, relativeTo: base)
+                    try check(value)
                     guard !values.contains(value) else { throw ValueRefusal("“\(text)” is in the list twice") }
                     values.append(value)
                 }

@@ -28,6 +28,8 @@ package struct GatewayConfiguration: Equatable, Sendable {
     package var bucketCredentialsProfile = S3Settings.defaultProfile
     package var bucketAuthorityFile = FilePath()
     package var iscsiListen = [ListenAddress(host: "0.0.0.0", port: 3260)]
+    /// Empty: initiators are told the address that they have reached themselves.
+    package var iscsiAdvertise: [ListenAddress] = []
     package var iscsiTargetPrefix = "iqn.2026-11.io.sluice"
     package var iscsiCommandHold = Duration.seconds(20)
     package var iscsiWriteMemory = ByteSize.mebibytes(256)
@@ -106,6 +108,10 @@ package struct GatewayConfiguration: Equatable, Sendable {
             "bucket.authority_file", \.bucketAuthorityFile,
             "PEM certificates of further authorities that may vouch for the store."),
         .list("iscsi.listen", \.iscsiListen, "Addresses that iSCSI initiators connect to."),
+        .list(
+            "iscsi.advertise", \.iscsiAdvertise, mayBeEmpty: true, check: checkAdvertised,
+            "Portals of all frontends that discovery names, where initiators do not reach iscsi.listen itself: behind "
+                + "NAT or published ports. Without it the address that the initiator has reached."),
         .value(
             "iscsi.target_prefix", \.iscsiTargetPrefix, check: checkTargetPrefix, rangeText: "iqn.YYYY-MM.domain",
             "A volume's target is named <prefix>:<volume name>."),
@@ -196,6 +202,12 @@ extension GatewayConfiguration {
 
     /// RFC 3720 §3.2.6.3.1: iqn, a year and month, a reversed domain. A volume's name of up to 63 characters follows
     /// a colon, and the whole has at most 223 bytes.
+    @Sendable private static func checkAdvertised(_ portal: ListenAddress) throws(ValueRefusal) {
+        guard portal.host != "0.0.0.0", portal.host != "::", portal.port != 0 else {
+            throw ValueRefusal("“\(portal)” is no address that an initiator could connect to")
+        }
+    }
+
     @Sendable private static func checkTargetPrefix(_ prefix: String) throws(ValueRefusal) {
         guard prefix.wholeMatch(of: /iqn\.[0-9]{4}-(0[1-9]|1[0-2])\.[a-z0-9.:-]+/) != nil, prefix.utf8.count <= 150
         else {
