@@ -49,8 +49,10 @@ import Testing
 
     private func traffic(_ page: Page) throws -> (cache: Traffic, initiators: Traffic) {
         func sum(_ name: String, _ label: String = "") -> Double {
-            page.text.split(separator: "\n").filter { $0.hasPrefix(name + "{") && $0.contains(label) }
-                .reduce(0) { $0 + (Double($1.split(separator: " ").last ?? "") ?? .nan) }
+            page.text.split(separator: "\n").filter {
+                $0.hasPrefix(name + "{") && (label.isEmpty || $0.contains(label))
+            }
+            .reduce(0) { $0 + (Double($1.split(separator: " ").last ?? "") ?? .nan) }
         }
         let cache = Traffic(
             readBytes: sum("sluice_volume_read_bytes_total"), writtenBytes: sum("sluice_volume_write_bytes_total"),
@@ -209,10 +211,12 @@ import Testing
     /// 100 ms is for a release build; what a debug build takes is bounded, too, so that growth is noticed.
     @Test(.timeLimit(.minutes(4)))
     func aScrapeOfThirtyTwoVolumesIsQuick() throws {
-        let gateway = try GatewayUnderTest(settings: "journal.volume_buffer: 128MiB")
+        let gateway = try GatewayUnderTest()
         defer { gateway.tearDown() }
         try gateway.start()
-        for number in 0..<32 { try gateway.sluice("volume", "create", "disk-\(number)", "--size", "1GiB") }
+        for number in 0..<32 {
+            try gateway.sluice("volume", "create", "disk-\(number)", "--size", "1GiB", "--upload-buffer", "128MiB")
+        }
         try gateway.waitForTarget("disk-31")
         let pages = try (0..<10).map { _ in try scrape(gateway) }
         let seconds = pages.map(\.seconds).sorted()
