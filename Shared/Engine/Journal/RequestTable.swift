@@ -71,7 +71,8 @@ package struct RequestTable: Sendable {
 
 extension RequestTable.Frontend {
     fileprivate mutating func raise(to number: UInt64) {
-        // Numbers rise one by one, so the few just below are what there is to drop; a jump rebuilds the set.
+        // Mostly the few numbers just below are what there is to drop. A frontend's other volumes take numbers, too:
+        // behind a gap of them the set is made anew.
         if number - lowestOpenNumber <= 64 {
             for old in lowestOpenNumber..<number { applied.remove(old) }
         } else {
