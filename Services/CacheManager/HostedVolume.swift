@@ -29,6 +29,9 @@ package final class HostedVolume {
     var whenOpen: [(Result<Void, VolumeFailure>) -> Void] = []
     /// States to be saved, oldest first; the first one is being written. They must reach the disk in this order.
     var savesWaiting: [(EffectToken, LocalState)] = []
+    /// Why the first of them cannot be saved, for people, and when that is tried again.
+    var saveProblem: String?
+    var saveAgainAt: UInt64?
     /// It stands still for a cut over several cache managers, which is being made.
     var releasesWritesAfterCut = false
     /// Work of disk threads on its files.
@@ -54,6 +57,14 @@ package final class HostedVolume {
     package var name: String { lastHead.name }
     /// What commands can fill of the reserved buffer; all of it as long as the journal is not open.
     package var usableBufferByteCount: UInt64 { engine?.statistics.bufferByteCount ?? limits.bufferByteCount }
+
+    /// It has been opened and answers commands.
+    var isServing: Bool {
+        switch engine?.statistics.phase {
+        case .serving, .stalled: true
+        case nil, .opening, .fenced, .failed, .stopping, .stopped: false
+        }
+    }
 
     /// nil until it is known how the opening ended.
     func openingOutcome() -> Result<Void, VolumeFailure>? {
@@ -112,9 +123,9 @@ package final class HostedVolume {
             if errand == .creating { return (.creating, bucketProblem ?? "being written to the bucket") }
             return (.opening, bucketProblem ?? "asking the bucket who owns it")
         case .serving:
-            guard let bucketProblem else { return (.available, "") }
-            return (.uploadStalled, bucketProblem)
-        case .stalled(let reason): return (.uploadStalled, bucketProblem ?? reason)
+            guard let problem = saveProblem ?? bucketProblem else { return (.available, "") }
+            return (.uploadStalled, problem)
+        case .stalled(let reason): return (.uploadStalled, saveProblem ?? bucketProblem ?? reason)
         case .fenced(let reason):
             return (.fenced, reason + (standbyHint.map { "; " + $0 } ?? ""))
         case .failed(let reason): return (.failed, reason)

@@ -212,9 +212,26 @@ extension Shard {
                 try ShardFailpoints.afterSaveState.hit()
             }
         } then: { result in
+            if case .failure(let error) = result, error.isOutOfSpace, hosted.isServing {
+                // Nothing is lost meanwhile: the journal keeps what the older state needs, and is full the sooner.
+                hosted.saveProblem = "the state directory has no room: \(error)"
+                hosted.saveAgainAt = self.now.nanoseconds + Self.saveInterval
+                return
+            }
+            hosted.saveProblem = nil
             hosted.savesWaiting.removeFirst()
             self.handle(.diskWrite(token, result), of: hosted)
             self.saveNext(of: hosted)
         }
+    }
+
+    /// A full state directory is tried again this often, in nanoseconds.
+    private static var saveInterval: UInt64 { 1_000_000_000 }
+
+    /// What waited for room.
+    func saveAgain(_ hosted: HostedVolume) {
+        guard let due = hosted.saveAgainAt, due <= now.nanoseconds else { return }
+        hosted.saveAgainAt = nil
+        saveNext(of: hosted)
     }
 }

@@ -157,6 +157,7 @@ package final class Shard {
     package func advance() {
         let time = now
         for hosted in volumes.values {
+            saveAgain(hosted)
             guard let engine = hosted.engine, let deadline = engine.nextDeadline, deadline <= time.nanoseconds else {
                 continue
             }
@@ -176,6 +177,7 @@ package final class Shard {
         var earliest = dispatcher.nextDeadline
         if let deadline = cache.cache.nextDeadline { earliest = min(earliest ?? deadline, deadline) }
         for hosted in volumes.values {
+            if let due = hosted.saveAgainAt { earliest = min(earliest ?? due, due) }
             guard let deadline = hosted.engine?.nextDeadline else { continue }
             earliest = min(earliest ?? deadline, deadline)
         }

@@ -57,6 +57,46 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(3)))
+    func aFullStateDirectoryIsNamedAndCostsNothingOnceItHasRoom() throws {
+        let gateway = try GatewayUnderTest(settings: "commit: {interval: 2s}")
+        defer { gateway.tearDown() }
+        let state = gateway.path("state")
+        try mount(state, mebibytes: 1)
+        defer { unmount(state) }
+        try gateway.start()
+        try gateway.sluice("volume", "create", "disk", "--size", "1GiB")
+        try gateway.waitForTarget("disk")
+        let filler = state.appendingPathComponent("filler")
+        _ = try GatewayUnderTest.run("dd", ["if=/dev/zero", "of=\(filler.path)", "bs=4k"])
+        let noise = try noise(32, in: gateway)
+        try write(32, from: noise, to: gateway.url("disk"))
+        try gateway.wait("the full directory is named", seconds: 20) {
+            ((try? gateway.sluice("volume", "show", "disk")) ?? "").contains("the state directory has no room")
+        }
+        try write(16, from: noise, to: gateway.url("disk"))
+        let doctor = try GatewayUnderTest.run(
+            gateway.binaries.appendingPathComponent("sluice").path,
+            ["doctor", "--config", gateway.configurationFile.path])
+        #expect(doctor.status == 75 && doctor.output.contains("state.directory"), "\(doctor)")
+        // A volume cannot be made now, and that is said at once.
+        let refused = #expect(throws: GatewayUnderTest.CommandFailure.self) {
+            try gateway.sluice("volume", "create", "other", "--size", "1GiB")
+        }
+        #expect(refused?.error.contains("No space left on device") == true, "\(refused?.error ?? "")")
+        try FileManager.default.removeItem(at: filler)
+        try gateway.sluice("volume", "sync", "disk", "--timeout", "60s")
+        gateway.killAll()
+        try gateway.start()
+        try gateway.waitForTarget("disk")
+        let image = gateway.path("read.img").path
+        let read = try GatewayUnderTest.run(
+            "qemu-img",
+            ["dd", "-f", "raw", "-O", "raw", "bs=1M", "count=32", "if=\(gateway.url("disk"))", "of=\(image)"])
+        #expect(read.status == 0, "\(read)")
+        #expect(try GatewayUnderTest.run("cmp", [noise.path, image]).status == 0)
+    }
+
+    @Test(.timeLimit(.minutes(3)))
     func aFullBucketIsNamedAndGoesOnWhenItHasRoom() throws {
         let gateway = try GatewayUnderTest(settings: "commit: {interval: 2s}")
         defer { gateway.tearDown() }
