@@ -19,7 +19,13 @@ package protocol FiledRecord: Sendable {
 /// blocks.
 package struct RecordFiles<Record: FiledRecord>: Sendable {
     private let folders: SlotFolders
-    package init(_ folders: SlotFolders) { self.folders = folders }
+    private let home: @Sendable (Record) -> String?
+
+    /// - Parameter home: the folder for a new record; nil: the own one.
+    package init(_ folders: SlotFolders, home: @escaping @Sendable (Record) -> String? = { _ in nil }) {
+        self.folders = folders
+        self.home = home
+    }
 
     package struct Contents: Sendable {
         package var records: [Record] = []
@@ -56,7 +62,11 @@ package struct RecordFiles<Record: FiledRecord>: Sendable {
         } catch {
             throw SystemError(errorNumber: EFBIG, call: "encode", path: file(record.fileID))
         }
-        try Platform.FileSystem.replaceFile(file(record.fileID), with: bytes)
+        let file = file(record.fileID)
+        guard let home = home(record), !Platform.FileSystem.exists(file) else {
+            return try Platform.FileSystem.replaceFile(file, with: bytes)
+        }
+        try Platform.FileSystem.replaceFile("\(home)/\(Self.name(record.fileID))", with: bytes)
     }
 
     package func remove(_ id: Record.FileID) throws(SystemError) {

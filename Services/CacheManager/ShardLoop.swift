@@ -51,6 +51,8 @@ final class ShardLoop {
     private var stage = Stage.recovering
     private var volumesRecovering = 0
     private var slotKeeper: SlotKeeper?
+    /// Whose promises are known here.
+    private var takenSlots: Set<Int> = []
     private var timer: LoopTimer?
     private var healthTimer: LoopTimer?
     private var uploaders: [ServiceInstance: PeerIdentity] = [:]
@@ -74,7 +76,10 @@ final class ShardLoop {
             settings: Shard.Settings(
                 gateway: parts.gateway, limits: configuration.limits, packCount: configuration.packCount),
             registry: VolumeRegistry(parts.state.folders(\.volumesPath)),
-            snapshotFiles: PendingSnapshotFiles(parts.state.folders(\.snapshotsPath)),
+            // A promise stays with its volume, whoever has that later.
+            snapshotFiles: PendingSnapshotFiles(parts.state.folders(\.snapshotsPath)) { [state = parts.state] in
+                state.folder(\.snapshotsPath, having: $0.volume)
+            },
             journals: configuration.journals,
             disk: journalDisk,
             cache: HostedCache(
@@ -126,7 +131,7 @@ final class ShardLoop {
 
     /// Which slots this cache manager has, and which hold anything, whoever has them.
     var slots: (held: [UInt32], filled: [UInt32]) {
-        let held = parts.state.heldSlots.map { UInt32($0.number) }
+        let held = takenSlots.map { UInt32($0) }.sorted()
         return (held, Set((slotKeeper?.filledSlots ?? []).map { UInt32($0) } + held).sorted())
     }
 
@@ -134,9 +139,9 @@ final class ShardLoop {
 
     private func recover() throws {
         let contents = try SlotContents(of: parts.state.slot)
-        var adopted: [SlotContents] = []
+        var all = [(parts.state.slot, contents)]
         for slot in parts.state.heldSlots.dropFirst() {
-            do { adopted.append(try SlotContents(of: slot)) } catch {
+            do { all.append((slot, try SlotContents(of: slot))) } catch {
                 // `SlotKeeper` tries again, and the own volumes are served.
                 parts.state.abandon(slot)
                 parts.logger.error(
@@ -148,19 +153,25 @@ final class ShardLoop {
                 "Journal of a volume that this gateway does not have; left untouched",
                 metadata: ["volume": "\(volume)"])
         }
-        for contents in [contents] + adopted { take(contents) }
+        let volumes = all.reduce(into: Set<VolumeID>()) { $0.formUnion($1.1.volumes) }
+        for (slot, contents) in all { take(contents, of: slot, volumes: volumes) }
         slotKeeper = SlotKeeper(parts.state, disk: shard.disk, loop: loop, logger: parts.logger) {
-            [unowned self] in take($1, adoptedFrom: $0)
+            [unowned self] in take($1, of: $0, volumes: $1.volumes.union(shard.volumes.keys))
         }
     }
 
     /// Begins to serve what a slot holds.
-    private func take(_ contents: SlotContents, adoptedFrom slot: StateSlot? = nil) {
-        // Another directory of the same disk is this cache manager's; what it holds would stay there for good.
-        for path in slot?.ownCacheDirectories(in: parts.configuration.cacheSettings.directories) ?? [] { clear(path) }
+    /// - Parameter volumes: those that are here then.
+    private func take(_ contents: SlotContents, of slot: StateSlot, volumes: Set<VolumeID>) {
+        if slot !== parts.state.slot {
+            // This cache manager has others on the same disks; what these hold would stay there for good.
+            let directories = parts.configuration.cacheSettings.directories
+            for path in slot.ownCacheDirectories(in: directories) { clear(path) }
+        }
         for volume in contents.beingRemoved { finishRemoval(of: volume) }
         // Before the volumes, whose journals are cut again where snapshots were promised.
-        shard.snapshots.adopt(contents.promises.snapshots, volumes: contents.volumes)
+        shard.snapshots.adopt(contents.promises.snapshots, volumes: volumes)
+        takenSlots.insert(slot.number)
         for file in contents.standbys.unusable {
             parts.logger.error(
                 "A standby cannot be read: its volume is not watched; make it standby again",

@@ -31,7 +31,7 @@ final class SlotKeeper {
         self.disk = disk
         self.logger = logger
         self.adopt = adopt
-        filledSlots = state.look().filled
+        filledSlots = state.look()?.filled ?? []
         timer = loop.makeTimer { [weak self] in self?.look() }
         timer?.arm(after: Self.interval)
     }
@@ -45,12 +45,13 @@ final class SlotKeeper {
         disk.run {
             state.look()
         } then: { [self] view in
+            defer { timer?.arm(after: Self.interval) }
+            guard let view else { return }
             let free = view.abandoned
             filledSlots = view.filled
             for (number, problem) in view.problems { note(problem, of: number) }
             sightings = Dictionary(uniqueKeysWithValues: free.map { ($0, (sightings[$0] ?? 0) + 1) })
             if let number = free.first(where: { (sightings[$0] ?? 0) >= Self.patience }) { take(number) }
-            timer?.arm(after: Self.interval)
         }
     }
 
@@ -61,7 +62,11 @@ final class SlotKeeper {
         disk.run { () -> Result<(StateSlot, SlotContents)?, any Error> in
             Result {
                 guard let slot = try state.adopt(number) else { return nil }
-                do { return (slot, try SlotContents(of: slot)) } catch {
+                do {
+                    let contents = try SlotContents(of: slot)
+                    try state.keep(slot)
+                    return (slot, contents)
+                } catch {
                     state.abandon(slot)
                     throw error
                 }

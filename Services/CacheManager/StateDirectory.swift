@@ -41,7 +41,7 @@ package final class StateDirectory: Sendable {
         try slot.note(holder: holder)
         self.slot = slot
         // What it had adopted when it ended.
-        for number in try otherSlotNumbers() where StateSlot.lastHolder(number, in: path) == holder {
+        for number in try otherSlotNumbers() where StateSlot.last("adopter", of: number, in: path) == holder {
             guard try !StateSlot.isEmpty(number, in: path), let slot = try Self.take(number, in: path) else { continue }
             adopted.withLock { $0.append(slot) }
         }
@@ -59,7 +59,7 @@ package final class StateDirectory: Sendable {
     /// Slots to try, the best first.
     private static func candidates(in path: String, holder: String) throws(SystemError) -> [Int] {
         let known = try slotNumbers(in: path)
-        let own = known.filter { StateSlot.lastHolder($0, in: path) == holder }
+        let own = known.filter { StateSlot.last("holder", of: $0, in: path) == holder }
         var isAlone = true
         var full: [Int] = []
         for number in known {
@@ -101,17 +101,19 @@ package final class StateDirectory: Sendable {
         package var problems: [Int: String] = [:]
     }
 
-    /// Blocks.
-    package func look() -> View {
+    /// nil if not even that can be told. Blocks.
+    package func look() -> View? {
         var view = View()
         let held = Set(heldSlots.map(\.number))
-        for number in (try? Self.slotNumbers(in: path)) ?? [] {
+        guard let numbers = try? Self.slotNumbers(in: path) else { return nil }
+        for number in numbers {
             do throws(SystemError) {
                 guard try !StateSlot.isEmpty(number, in: path) else { continue }
                 view.filled.append(number)
                 guard !held.contains(number) else { continue }
                 if try StateSlot.isFree(number, in: path) { view.abandoned.append(number) }
             } catch {
+                if !view.filled.contains(number) { view.filled.append(number) }
                 view.problems[number] = "\(error)"
             }
         }
@@ -121,9 +123,16 @@ package final class StateDirectory: Sendable {
     /// Holds a slot from here on; nil if another cache manager came first. Blocks.
     package func adopt(_ number: Int) throws(SystemError) -> StateSlot? {
         guard let slot = try StateSlot(number, in: path) else { return nil }
-        try slot.note(holder: holder)
         adopted.withLock { $0.append(slot) }
         return slot
+    }
+
+    /// What it holds can be used. Blocks.
+    package func keep(_ slot: StateSlot) throws(SystemError) { try slot.note(adopter: holder) }
+
+    /// Of the slot that has the volume.
+    package func folder(_ folder: (StateSlot) -> String, having volume: VolumeID) -> String? {
+        heldSlots.first { Platform.FileSystem.exists("\($0.volumesPath)/\(volume)") }.map(folder)
     }
 
     /// Lets others have a slot of which nothing could be used.

@@ -34,6 +34,12 @@ package final class StateSlot: Sendable {
     /// So that a process which is started again comes back to its volumes and its read cache.
     func note(holder: String) throws(SystemError) {
         try Platform.FileSystem.replaceFile(path + "/holder", with: Array(holder.utf8))
+        try Platform.FileSystem.remove(path + "/adopter")
+    }
+
+    /// So that what was adopted is served at once after a restart of whoever has it now.
+    func note(adopter: String) throws(SystemError) {
+        try Platform.FileSystem.replaceFile(path + "/adopter", with: Array(adopter.utf8))
     }
 
     /// The read cache of a gateway's directories: one cache manager has them to itself, the next ones have a directory
@@ -58,8 +64,9 @@ package final class StateSlot: Sendable {
         return try BlockFile(path: file, access: .readWrite).tryLock()
     }
 
-    static func lastHolder(_ number: Int, in state: String) -> String? {
-        let bytes = try? Platform.FileSystem.readFile(path(number, in: state) + "/holder", limit: 4096)
+    /// - Parameter role: `holder` or `adopter`.
+    static func last(_ role: String, of number: Int, in state: String) -> String? {
+        let bytes = try? Platform.FileSystem.readFile("\(path(number, in: state))/\(role)", limit: 4096)
         return bytes.flatMap { String(validating: $0, as: UTF8.self) }
     }
 

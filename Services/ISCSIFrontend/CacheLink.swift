@@ -370,9 +370,7 @@ final class CacheLink {
             return
         }
         // The volume is on its way to another cache manager, or back to this one: the request is sent again.
-        // A barrier has nothing to wait for where the volume is not.
-        let isBarrier = outstanding.operation(of: reply.number) == .nexusBarrier
-        guard reply.status != .unknownVolume || isBarrier else { return }
+        guard reply.status != .unknownVolume else { return }
         guard let closed = outstanding.complete(reply.number) else { return }
         owner?.link(self, answered: closed.owner, reply, payload: payload)
     }

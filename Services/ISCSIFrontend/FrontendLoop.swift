@@ -432,7 +432,7 @@ extension FrontendLoop: CacheLinkOwner {
 
     func link(_ link: CacheLink, listed volumes: [VolumeDescription]) {
         let change = targets.update(
-            volumes, from: link.state, isConnected: { [links] in links[$0]?.isConnected ?? false }, now: loop.now)
+            volumes, from: link.state, connection: { [links] in links[$0]?.isConnected }, now: loop.now)
         for (target, old) in change.moved {
             parts.logger.notice(
                 "A volume has moved to another cache manager",

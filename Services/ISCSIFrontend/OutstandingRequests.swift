@@ -47,10 +47,6 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
     }
 
     package let frontend: ServiceInstance
-    /// Of an open request; nil: it is not open.
-    package func operation(of number: UInt64) -> IORequest.Operation? {
-        index(of: number).flatMap { entries[$0] }?.request.operation
-    }
     /// Requests that were sent more than once.
     package private(set) var resentCount: UInt64 = 0
     package private(set) var expiredCount: UInt64 = 0
@@ -290,8 +286,10 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
     private func place(of number: UInt64) -> Int {
         guard head < numbers.count, number > numbers[head] else { return head }
         // With one cache manager nearly all numbers are here.
-        let guess = head + Int(clamping: number - numbers[head])
-        if guess < numbers.count, numbers[guess] == number { return guess }
+        let distance = number - numbers[head]
+        if distance < UInt64(numbers.count - head), numbers[head + Int(distance)] == number {
+            return head + Int(distance)
+        }
         var (low, high) = (head, numbers.count)
         while low < high {
             let middle = (low + high) / 2

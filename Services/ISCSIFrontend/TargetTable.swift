@@ -28,9 +28,9 @@ final class TargetTable {
 
     /// - Parameters:
     ///   - volumes: all that this cache manager has.
-    ///   - isConnected: of other cache managers.
+    ///   - connection: whether another one is connected; nil: there is no such link any more.
     func update(
-        _ volumes: [VolumeDescription], from manager: CacheLink.State, isConnected: (CacheLink.ID) -> Bool,
+        _ volumes: [VolumeDescription], from manager: CacheLink.State, connection: (CacheLink.ID) -> Bool?,
         now: MonotonicInstant
     ) -> Change {
         var change = Change()
@@ -42,7 +42,7 @@ final class TargetTable {
                 targets[name] = Target(volume, at: manager)
                 continue
             }
-            guard Self.mayServe(known, volume, at: manager, isConnected) else { continue }
+            guard Self.mayServe(known, volume, at: manager, connection) else { continue }
             if known.volume != volume.id {
                 change.removed.append(known)
                 targets[name] = Target(volume, at: manager)
@@ -51,8 +51,10 @@ final class TargetTable {
             if known.manager.id != manager.id { change.moved.append((known, from: known.manager.id)) }
             if let attention = known.update(volume, at: manager) { change.attentions.append((known, attention)) }
         }
-        for (name, target) in targets
-        where target.manager.id == manager.id && !names.contains(name) && isGone(target, manager, now) {
+        for (name, target) in targets where !names.contains(name) {
+            // One whose link is gone, as after a revocation, is anybody's to bring back.
+            let isOurs = target.manager.id == manager.id || connection(target.manager.id) == nil
+            guard isOurs, isGone(target, manager, now) else { continue }
             change.removed.append(target)
             targets[name] = nil
         }
@@ -61,17 +63,17 @@ final class TargetTable {
 
     /// One cache manager has each volume. While two list it, or name one alike, the one that had it keeps it.
     private static func mayServe(
-        _ known: Target, _ volume: VolumeDescription, at manager: CacheLink.State, _ isConnected: (CacheLink.ID) -> Bool
+        _ known: Target, _ volume: VolumeDescription, at manager: CacheLink.State, _ connection: (CacheLink.ID) -> Bool?
     ) -> Bool {
         let isElsewhere = known.manager.id != manager.id
-        if !isElsewhere || known.missingSince != nil || !isConnected(known.manager.id) { return true }
+        if !isElsewhere || known.missingSince != nil || connection(known.manager.id) != true { return true }
         return known.volume == volume.id && known.status == .fenced && volume.status != .fenced
     }
 
     /// A cache manager that had it a moment ago has removed it. One that was started again since may have left it to
     /// another one, which is waited for.
     private func isGone(_ target: Target, _ manager: CacheLink.State, _ now: MonotonicInstant) -> Bool {
-        guard target.manager.incarnation != manager.incarnation else { return true }
+        guard target.manager.id != manager.id || target.manager.incarnation != manager.incarnation else { return true }
         let since = target.missingSince ?? now
         target.missingSince = since
         return since.advanced(by: patience) <= now

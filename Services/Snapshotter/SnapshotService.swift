@@ -134,7 +134,11 @@ package struct SnapshotService: Sendable {
             do throws(BusFault) {
                 return try await owner.ask(request, within: Self.cutTimeout)
             } catch {
-                if error.code == .unknownVolume { unknown = error } else { failure = error }
+                if error.code == .unknownVolume {
+                    unknown = error
+                } else if failure?.isAnswer != true {
+                    failure = error
+                }
             }
         }
         if let failure { throw failure }
@@ -276,4 +280,9 @@ package struct SnapshotService: Sendable {
     private static func unknown(_ id: SnapshotID) -> BusFault {
         BusFault(.unknownSnapshot, "there is no snapshot \(id); `sluice snapshot list` shows all")
     }
+}
+
+extension BusFault {
+    /// Said by whoever was asked, and not for want of an answer.
+    fileprivate var isAnswer: Bool { code != .deadlineExceeded && code != .notReady }
 }

@@ -74,14 +74,14 @@ struct StateDirectoryTests {
         var second: StateDirectory? = try StateDirectory(path: place.path, holder: "a")
         let third = try StateDirectory(path: place.path, holder: "a")
         try save(state(7, "db"), in: try #require(second))
-        #expect(first.look().filled == [1])
-        #expect(first.look().abandoned.isEmpty, "its holder lives")
+        #expect(first.look()?.filled == [1])
+        #expect(first.look()?.abandoned == [], "its holder lives")
         #expect(try first.adopt(1) == nil)
         second = nil
-        #expect(first.look().abandoned == [1])
+        #expect(first.look()?.abandoned == [1])
         let slot = try #require(try first.adopt(1))
         #expect(try third.adopt(1) == nil)
-        #expect(third.look().abandoned.isEmpty)
+        #expect(third.look()?.abandoned == [])
         #expect(try SlotContents(of: slot).volumes == [VolumeID(rawValue: 7)])
         // It stays where it is; what is new comes into the own slot.
         try save(state(7, "db"), in: first)
@@ -100,18 +100,34 @@ struct StateDirectoryTests {
         try save(state(1, "db"), in: try #require(first))
         try save(state(2, "log"), in: try #require(second))
         second = nil
-        #expect(try first?.adopt(1) != nil)
+        try first?.keep(try #require(try first?.adopt(1)))
+        #expect(try first?.folder(\.snapshotsPath, having: VolumeID(rawValue: 2))?.hasSuffix("/1/snapshots") == true)
         first = nil
         first = try StateDirectory(path: place.path, holder: "a")
         #expect(first?.heldSlots.map(\.number) == [0, 1])
         #expect(try StateDirectory(path: place.path, holder: "b").slot.number == 2, "its slot is another's now")
     }
 
+    /// It must never become the slot that a cache manager starts with, for then it would not start.
+    @Test func aSlotThatCannotBeUsedIsNobodysOwn() throws {
+        let place = try Place()
+        var first: StateDirectory? = try StateDirectory(path: place.path, holder: "a")
+        try save(state(1, "db"), in: try #require(first))
+        var second: StateDirectory? = try StateDirectory(path: place.path, holder: "b")
+        try save(state(2, "log"), in: try #require(second))
+        first = nil
+        let slot = try #require(try second?.adopt(0))
+        second?.abandon(slot)
+        second = nil
+        withExtendedLifetime(slot) {}
+        #expect(try StateDirectory(path: place.path, holder: "b").slot.number == 1)
+    }
+
     @Test func aSlotThatHoldsNothingIsNotAdopted() throws {
         let place = try Place()
         let first = try StateDirectory(path: place.path, holder: "a")
         _ = try StateDirectory(path: place.path, holder: "a")
-        #expect(first.look().abandoned.isEmpty)
+        #expect(first.look()?.abandoned == [])
     }
 
     @Test func namesAndVolumesAreGivenOutOnce() throws {

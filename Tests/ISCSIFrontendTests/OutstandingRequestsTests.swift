@@ -107,7 +107,7 @@ struct OutstandingRequestsTests {
         submit(&requests, owner: 2)
         #expect(send(&requests) == [1, 2])
         #expect(requests.lowestOpenNumber == 2)
-        #expect(requests.operation(of: 1) == .nexusBarrier && requests.operation(of: 3) == nil)
+        #expect(requests.complete(.max) == nil && requests.complete(0) == nil)
         #expect(requests.complete(2)?.owner == 2)
         #expect(requests.lowestOpenNumber == nil && requests.openCount == 1)
     }

@@ -22,7 +22,7 @@ struct TargetTableTests {
         at seconds: UInt64 = 0
     ) -> TargetTable.Change {
         table.update(
-            volumes, from: manager, isConnected: { connected.contains($0.rawValue) },
+            volumes, from: manager, connection: { $0.rawValue > 2 ? nil : connected.contains($0.rawValue) },
             now: MonotonicInstant(nanoseconds: seconds * 1_000_000_000))
     }
 
@@ -96,6 +96,13 @@ struct TargetTableTests {
         #expect(update(from: again, at: 29).removed.isEmpty)
         #expect(update(description, from: manager(2), at: 29).moved.count == 1, "it was there a little later")
         #expect(update(from: again, at: 40).removed.isEmpty && target?.missingSince == nil)
+    }
+
+    @Test func whatBelongedToALinkThatIsGoneGoesWithTime() {
+        _ = update(description, from: manager(9))
+        #expect(update(from: manager(1), at: 10).removed.isEmpty)
+        #expect(update(from: manager(1), at: 29).removed.isEmpty)
+        #expect(update(from: manager(1), at: 30).removed.count == 1)
     }
 
     @Test func whatNobodyBringsBackIsGoneInTheEnd() {
