@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -10,6 +11,7 @@ import urllib.parse
 import urllib.request
 
 from daemon import PROMETHEUS, REPOSITORY, S3, SLUICE, TOOLS, Failure, docker, run, wait
+from disks import SIZES, Disks
 
 PROJECT = "sluice-test"
 SERVICES = ["iscsi", "cache", "uploader", "snapshotter", "exporter", "s3", "prometheus"]
@@ -17,21 +19,38 @@ PROMETHEUS_PORT = 9090
 TARGET = "iqn.2026-11.io.sluice"
 
 
+# Without a change elsewhere: figures every few seconds, and volumes on disks that can be filled.
+OVERRIDE = """
+configs:
+  prometheus: {{file: {directory}/prometheus.yml}}
+volumes:
+{volumes}
+"""
+VOLUME = "  {name}: {{driver: local, driver_opts: {{type: none, o: bind, device: {path}}}}}"
+
+
 class Deployment:
-    def __init__(self):
+    def __init__(self, directory):
+        """Puts files of its own below `directory`."""
         self.settings = {
             "SLUICE_IMAGE": SLUICE, "S3_IMAGE": S3, "PROMETHEUS_IMAGE": PROMETHEUS,
             "SLUICE_JOURNAL_SIZE": "2GiB", "SLUICE_JOURNAL_VOLUME_BUFFER": "512MiB", "SLUICE_CACHE_SIZE": "1GiB",
             "SLUICE_COMMIT_INTERVAL": "2s",
         }  # fmt: skip
         self.scale = {}
+        self.disks = Disks(directory)
+        self.override = directory / "compose.test.yaml"
+        volumes = "\n".join(VOLUME.format(name=name, path=self.disks.path(name)) for name in SIZES)
+        self.override.write_text(OVERRIDE.format(directory=directory, volumes=volumes))
+        shipped = (REPOSITORY / "compose/prometheus/prometheus.yml").read_text()
+        (directory / "prometheus.yml").write_text(re.sub(r"(interval|timeout): 1[05]s", r"\1: 4s", shipped))
 
     # MARK: Compose
 
     def compose(self, *arguments, **options):
         return run(
             TOOLS / "venv/bin/docker-compose", "--progress", "quiet", "--project-name", PROJECT,
-            "--file", REPOSITORY / "compose/compose.yaml", *arguments, env={**os.environ, **self.settings}, **options,
+            "--file", REPOSITORY / "compose/compose.yaml", "--file", self.override, *arguments, env={**os.environ, **self.settings}, **options,
         )  # fmt: skip
 
     def up(self, **scale):

@@ -271,9 +271,9 @@ def main():
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     binaries = arguments.binaries.resolve()
     wanted = set(only or names) | {"up", "down"}
-    with Daemon():
+    with Daemon() as daemon:
         build_images(binaries)
-        gateway = Deployment()
+        gateway = Deployment(daemon.directory)
         rows = perform(gateway, wanted)
     if not only:
         write_results(rows)
