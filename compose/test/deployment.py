@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway of compose.yaml, as its users and its breakers see it."""
 
+import contextlib
 import json
 import os
 import re
@@ -10,7 +11,7 @@ import time
 import urllib.parse
 import urllib.request
 
-from daemon import PROMETHEUS, REPOSITORY, S3, SLUICE, TOOLS, Failure, docker, run, wait
+from daemon import PROMETHEUS, REPOSITORY, S3, SLUICE, TOOLS, Failure, attempt, docker, run, wait
 from disks import SIZES, Disks
 
 PROJECT = "sluice-test"
@@ -47,11 +48,17 @@ class Deployment:
 
     # MARK: Compose
 
-    def compose(self, *arguments, **options):
-        return run(
+    def command(self, *arguments):
+        return [
             TOOLS / "venv/bin/docker-compose", "--progress", "quiet", "--project-name", PROJECT,
-            "--file", REPOSITORY / "compose/compose.yaml", "--file", self.override, *arguments, env={**os.environ, **self.settings}, **options,
-        )  # fmt: skip
+            "--file", REPOSITORY / "compose/compose.yaml", "--file", self.override, *arguments,
+        ]  # fmt: skip
+
+    def environment(self):
+        return {**os.environ, **self.settings}
+
+    def compose(self, *arguments, **options):
+        return run(*self.command(*arguments), env=self.environment(), **options)
 
     def up(self, **scale):
         """Starts what is missing and returns how long it took until everything is healthy."""
@@ -73,6 +80,10 @@ class Deployment:
     def sluice(self, *arguments, **options):
         return self.compose("run", "--rm", "-T", "--no-deps", "cli", *arguments, **options)
 
+    def doctor(self):
+        """Its exit status, and what it printed."""
+        return attempt(*self.command("run", "--rm", "-T", "--no-deps", "cli", "doctor"), env=self.environment())
+
     def containers(self, service, everything=False):
         labels = [f"label=com.docker.compose.project={PROJECT}", f"label=com.docker.compose.service={service}"]
         filters = [part for label in labels for part in ("--filter", label)]
@@ -80,6 +91,10 @@ class Deployment:
         return sorted(names)
 
     # MARK: What is seen from outside
+
+    def address(self, name, network):
+        text = docker("inspect", "--format", "{{json .NetworkSettings.Networks}}", name)
+        return json.loads(text)[f"{PROJECT}_{network}"]["IPAddress"]
 
     def portal(self, index=0):
         name = self.containers("iscsi")[index]
@@ -131,18 +146,20 @@ class Deployment:
         wait(f"{name} starts again", 60, lambda: self.process(name) not in (0, old), step=0.05)
         return time.monotonic() - begin
 
-    def hang(self, name, seconds):
+    @contextlib.contextmanager
+    def hung(self, name):
         docker("pause", name)
         try:
-            time.sleep(seconds)
+            yield
         finally:
             docker("unpause", name)
 
-    def cut_off(self, name, service, network, seconds):
+    @contextlib.contextmanager
+    def cut_off(self, name, service, network):
         network = f"{PROJECT}_{network}"
         docker("network", "disconnect", network, name)
         try:
-            time.sleep(seconds)
+            yield
         finally:
             docker("network", "connect", "--alias", service, "--alias", name, network, name)
 

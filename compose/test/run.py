@@ -19,18 +19,13 @@ import time
 import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from daemon import REPOSITORY, Daemon, Failure, build_images, wait
+from breaking import step_hang, step_kill, step_partition
+from checks import check_prometheus
+from daemon import REPOSITORY, Daemon, Failure, build_images
 from deployment import SERVICES, Deployment, convert
-from stamped import StampedLoad
+from scaling import step_lose_cache, step_scale_cache, step_scale_exporter, step_scale_iscsi, step_scale_uploader
 
 RESULTS = REPOSITORY / "docs/compose-test.md"
-KILLS = 3
-# Steps that cannot pass yet, and why.
-NOT_SUPPORTED = {"scale_cache": "a second cache manager needs slots of the state directory that it can adopt"}
-# Where a service can be cut off from the others.
-NETWORKS = {"s3": "storage", "prometheus": "monitoring"}
-# These are not in the way of reads and writes, so an initiator must not notice at all.
-BESIDE_THE_DATA = {"snapshotter", "exporter", "prometheus"}
 
 
 def step_up(gateway):
@@ -74,115 +69,6 @@ def step_prometheus(gateway):
     return f"{seconds * 1000:.0f} ms a scrape"
 
 
-def check_prometheus(gateway, exporters):
-    wait(
-        "every target is up", 60,
-        lambda: gateway.value('count(up{job="sluice"} == 1)') == exporters and not gateway.query("up == 0"),
-    )  # fmt: skip
-    for service in SERVICES[:5]:
-        wait(f"{service} is seen", 45, lambda s=service: gateway.query(f'sluice_service_up{{service="{s}"}} == 1'))
-    wait("no alert fires", 240, lambda: not gateway.query('ALERTS{alertstate="firing",severity="critical"}'), step=2)
-
-
-def step_scale_uploader(gateway):
-    """`--scale uploader=3` and back under load"""
-    with StampedLoad(gateway.url("stamped")) as load:
-        gateway.up(uploader=3)
-        wait("three uploaders work", 60, lambda: gateway.value("max(sluice_cache_uploaders)") == 3)
-        time.sleep(5)
-        gateway.up(uploader=1)
-        wait("one uploader works", 60, lambda: gateway.value("max(sluice_cache_uploaders)") == 1)
-    return load.report()
-
-
-def step_scale_iscsi(gateway):
-    """`--scale iscsi=2`: what one portal writes the other reads, and a killed one comes back with its port"""
-    gateway.up(iscsi=2)
-    gateway.wait_for_target("stamped")
-    first, second = gateway.portal(0), gateway.portal(1)
-    if first == second:
-        raise Failure(f"both portals are at {first}")
-    with StampedLoad(gateway.url("stamped", 0)) as load:
-        time.sleep(5)
-        gateway.kill(gateway.containers("iscsi")[0])
-        wait("the portal has its port again", 30, lambda: gateway.portal(0) == first)
-        time.sleep(5)
-    load.url = gateway.url("stamped", 1)
-    text = load.report()
-    gateway.up(iscsi=1)
-    gateway.wait_for_target("stamped")
-    return f"{first} and {second}; {text}"
-
-
-def step_scale_exporter(gateway):
-    """`--scale exporter=2`: both are scraped, nothing is doubled, and one can be stopped"""
-    gateway.up(exporter=2)
-    check_prometheus(gateway, exporters=2)
-    volumes = gateway.value('count(max without (instance) (sluice_volume_status{status="available"} == 1))')
-    gateway.up(exporter=1)
-    wait("one target is left", 60, lambda: gateway.value('count(up{job="sluice"})') == 1)
-    return f"{volumes:.0f} volumes, seen by both"
-
-
-def step_scale_cache(gateway):
-    """`--scale cache=2` and back under load: volumes spread, and are handed over"""
-    gateway.up(cache=2)
-    for number in range(4):
-        gateway.create_volume(f"spread-{number}")
-    holders = gateway.query("count by (process) (sluice_volume_status == 1)")
-    if len(holders) != 2:
-        raise Failure(f"{len(holders)} cache managers hold volumes")
-    gateway.sluice("snapshot", "create", *(f"spread-{number}" for number in range(4)))
-    with StampedLoad(gateway.url("stamped")) as load:
-        gateway.up(cache=1)
-        for number in range(4):
-            gateway.wait_for_target(f"spread-{number}")
-    return load.report()
-
-
-def step_kill(gateway, service):
-    """SIGKILL under load"""
-    starts = []
-    with StampedLoad(gateway.url("stamped")) as load:
-        for _ in range(KILLS):
-            time.sleep(2)
-            for name in gateway.containers(service):
-                starts.append(gateway.kill(name))
-            gateway.wait_healthy(service)
-        time.sleep(2)
-    check_longest(load, service)
-    return f"{len(starts)} kills, started again in {max(starts):.1f} s; {load.report()}"
-
-
-def step_hang(gateway, service, seconds=8):
-    """`docker pause` for 8 s under load"""
-    with StampedLoad(gateway.url("stamped")) as load:
-        time.sleep(2)
-        gateway.hang(gateway.containers(service)[0], seconds)
-        gateway.wait_healthy(service)
-        time.sleep(3)
-    check_longest(load, service)
-    return load.report()
-
-
-def step_partition(gateway, service, seconds=8):
-    """`docker network disconnect` for 8 s under load"""
-    with StampedLoad(gateway.url("stamped")) as load:
-        time.sleep(2)
-        name = gateway.containers(service)[0]
-        gateway.cut_off(name, service, NETWORKS.get(service, "bus"), seconds)
-        gateway.wait_healthy(service)
-        time.sleep(3)
-    check_longest(load, service)
-    return load.report()
-
-
-def check_longest(load, service):
-    longest = max(thread.longest for thread in load.threads)
-    if service in BESIDE_THE_DATA and longest > 5:
-        raise Failure(f"{service} is not in the way of the data, but a request took {longest:.1f} s")
-
-
 def step_after_all(gateway):
     """After all of that Prometheus's targets are up, every service is seen, and the image is what it was"""
     check_prometheus(gateway, exporters=1)
@@ -202,7 +88,7 @@ def step_down(gateway):
 def steps():
     """Name, description, function, in the order in which they run."""
     whole = [step_up, step_image, step_prometheus, step_scale_uploader, step_scale_iscsi, step_scale_exporter]
-    whole += [step_scale_cache]
+    whole += [step_scale_cache, step_lose_cache]
     result = [(function.__name__[5:], function.__doc__, function) for function in whole]
     for function in (step_kill, step_hang, step_partition):
         for service in SERVICES:
@@ -217,16 +103,13 @@ def perform(gateway, wanted):
         if name not in wanted:
             continue
         begin = time.monotonic()
-        if name in NOT_SUPPORTED:
-            verdict, detail = "not yet", NOT_SUPPORTED[name]
-        else:
-            try:
-                verdict, detail = "passed", function(gateway)
-            except (Failure, OSError, ValueError, KeyError, IndexError, subprocess.TimeoutExpired) as error:
-                verdict, detail = "FAILED", str(error)
-                if not isinstance(error, Failure):
-                    traceback.print_exc()
-                sys.stderr.write(gateway.logs(40))
+        try:
+            verdict, detail = "passed", function(gateway)
+        except (Failure, OSError, ValueError, KeyError, IndexError, StopIteration, subprocess.TimeoutExpired) as error:
+            verdict, detail = "FAILED", str(error)
+            if not isinstance(error, Failure):
+                traceback.print_exc()
+            sys.stderr.write(gateway.logs(10))
         seconds = time.monotonic() - begin
         print(f"{verdict}: {name} ({seconds:.0f} s): {detail}", flush=True)
         rows.append((name, description, verdict, detail, seconds))
