@@ -8,43 +8,51 @@ from daemon import Failure, wait
 from stamped import StampedLoad
 
 KILLS = 3
-# How long a fault lasts at least; then the signs have to be there before commands are answered BUSY.
+# How long a fault lasts at least; its signs have to be there before commands are answered BUSY.
 SECONDS = 8
 PATIENCE = 16
 # Where a service can be cut off from the others.
 NETWORKS = {"s3": "storage", "prometheus": "monitoring"}
 # These are not in the way of reads and writes, so an initiator must not notice at all.
 BESIDE_THE_DATA = {"snapshotter", "exporter", "prometheus"}
-# What Prometheus has while a service is silent; itself it cannot be asked about.
-METRICS = {
-    "exporter": 'up{job="sluice"} == 0 or absent(up{job="sluice"})',
-    "s3": 'sluice_volume_status{status="upload_stalled"} == 1',
-    "prometheus": None,
+
+
+class Signs:
+    """What tells of a fault while it lasts: an expression that has samples then, and how doctor ends and what it says."""
+
+    def __init__(self, metric, status, words, patience=PATIENCE):
+        self.metric, self.status, self.words, self.patience = metric, status, words, patience
+
+    def observe(self, gateway):
+        """Waits for both, and returns when they came."""
+        begin = time.monotonic()
+        said = []
+        if self.metric:
+            wait(f"{self.metric} has samples", self.patience, lambda: gateway.query(self.metric))
+            said.append(f"metric after {time.monotonic() - begin:.0f} s")
+        wait("doctor says it", self.patience, lambda: check_doctor(gateway, self.status, self.words))
+        said.append(f"doctor {self.status} after {time.monotonic() - begin:.0f} s")
+        time.sleep(max(0, begin + SECONDS - time.monotonic()))
+        return ", ".join(said)
+
+
+def silent(service):
+    """The signs of a service that does not answer."""
+    return Signs(f'max without (instance) (sluice_service_up{{service="{service}"}}) == 0', 69, f"PROBLEM {service}")
+
+
+SILENT = {
+    # Nobody else counts it.
+    "exporter": Signs('up{job="sluice"} == 0 or absent(up{job="sluice"})', 69, "PROBLEM exporter"),
+    # Requests to it have to run out of time first.
+    "s3": Signs('sluice_volume_status{status="upload_stalled"} == 1', 75, "PROBLEM volume stamped: serves, but", 120),
+    # It cannot be asked about itself, and it is not doctor's business.
+    "prometheus": Signs(None, 0, "Nothing is wrong"),
 }
-# What doctor ends with and says of it. Of those that are not Sluice's it sees what follows.
-DOCTOR = {"s3": (75, "PROBLEM volume stamped: serves, but"), "prometheus": (0, "0 problems")}
 
 
-def metric_of(service):
-    return METRICS.get(service, f'max without (instance) (sluice_service_up{{service="{service}"}}) == 0')
-
-
-def doctor_of(service):
-    return DOCTOR.get(service, (69, f"PROBLEM {service}"))
-
-
-def observe(gateway, service):
-    """While the fault lasts: both signs appear. Returns what they were, for the report."""
-    begin = time.monotonic()
-    said = []
-    if expression := metric_of(service):
-        wait(f"{expression} has samples", PATIENCE, lambda: gateway.query(expression))
-        said.append(f"metric after {time.monotonic() - begin:.0f} s")
-    status, words = doctor_of(service)
-    wait("doctor says it", PATIENCE, lambda: check_doctor(gateway, status, words))
-    said.append(f"doctor {status}")
-    time.sleep(max(0, begin + SECONDS - time.monotonic()))
-    return ", ".join(said)
+def signs_of(service):
+    return SILENT.get(service) or silent(service)
 
 
 def check_longest(load, service):
@@ -71,26 +79,28 @@ def step_kill(gateway, service):
     return f"{len(starts)} kills, started again in {max(starts):.1f} s; {load.report()}"
 
 
-def during(gateway, service, fault):
+def during(gateway, service, fault, signs, volume="stamped"):
     """The load, the fault and its signs in it, and afterwards everything is well again."""
-    with StampedLoad(gateway.url("stamped")) as load:
+    with StampedLoad(gateway.url(volume)) as load:
         busy = busy_answers(gateway)
         time.sleep(2)
         with fault:
-            signs = observe(gateway, service)
+            seen = signs.observe(gateway)
         gateway.wait_healthy(service)
         time.sleep(3)
     check_longest(load, service)
+    text = f"{load.report()}, {busy()} BUSY; {seen}"
     wait_until_well(gateway)
-    return f"{load.report()}, {busy()} BUSY; {signs}"
+    return text
 
 
 def step_hang(gateway, service):
     """`docker pause` under load until metric and doctor show it, at least 8 s"""
-    return during(gateway, service, gateway.hung(gateway.containers(service)[0]))
+    return during(gateway, service, gateway.hung(gateway.containers(service)[0]), signs_of(service))
 
 
 def step_partition(gateway, service):
     """`docker network disconnect` under load until metric and doctor show it, at least 8 s"""
     name = gateway.containers(service)[0]
-    return during(gateway, service, gateway.cut_off(name, service, NETWORKS.get(service, "bus")))
+    fault = gateway.cut_off(name, service, NETWORKS.get(service, "bus"))
+    return during(gateway, service, fault, signs_of(service))

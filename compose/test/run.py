@@ -23,7 +23,9 @@ from breaking import step_hang, step_kill, step_partition
 from checks import check_prometheus
 from daemon import REPOSITORY, Daemon, Failure, build_images
 from deployment import SERVICES, Deployment, convert
-from scaling import step_lose_cache, step_scale_cache, step_scale_exporter, step_scale_iscsi, step_scale_uploader
+from scaling import step_lose_cache, step_scale_cache, step_scale_exporter, step_scale_iscsi, step_scale_uploaderfrom starved import (
+    step_disk_cache, step_disk_journal, step_disk_state, step_memory, step_slow_iscsi, step_slow_uploader,
+)  # fmt: skip
 
 RESULTS = REPOSITORY / "docs/compose-test.md"
 
@@ -90,11 +92,13 @@ def steps():
     whole = [step_up, step_image, step_prometheus, step_scale_uploader, step_scale_iscsi, step_scale_exporter]
     whole += [step_scale_cache, step_lose_cache]
     result = [(function.__name__[5:], function.__doc__, function) for function in whole]
-    for function in (step_kill, step_hang, step_partition):
+    for function in (step_kill, step_hang, step_partition, step_memory):
         for service in SERVICES:
             name = f"{function.__name__[5:]}_{service}"
             result.append((name, f"{service}: {function.__doc__}", lambda g, f=function, s=service: f(g, s)))
-    return result + [(f.__name__[5:], f.__doc__, f) for f in (step_after_all, step_down)]
+    rest = [step_slow_uploader, step_slow_iscsi, step_disk_journal, step_disk_cache, step_disk_state]
+    rest += [step_after_all, step_down]
+    return result + [(function.__name__[5:], function.__doc__, function) for function in rest]
 
 
 def perform(gateway, wanted):
