@@ -23,7 +23,8 @@ from breaking import step_hang, step_kill, step_partition
 from checks import check_prometheus
 from daemon import REPOSITORY, Daemon, Failure, build_images
 from deployment import SERVICES, Deployment, convert
-from scaling import step_lose_cache, step_scale_cache, step_scale_exporter, step_scale_iscsi, step_scale_uploaderfrom starved import (
+from scaling import step_lose_cache, step_scale_cache, step_scale_exporter, step_scale_iscsi, step_scale_uploader
+from starved import (
     step_disk_cache, step_disk_journal, step_disk_state, step_memory, step_slow_iscsi, step_slow_uploader,
 )  # fmt: skip
 
