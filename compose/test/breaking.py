@@ -18,10 +18,10 @@ BESIDE_THE_DATA = {"snapshotter", "exporter", "prometheus"}
 
 
 class Signs:
-    """What tells of a fault while it lasts: an expression that has samples then, and how doctor ends and what it says."""
+    """What tells of a fault while it lasts: an expression that has samples, how doctor may end, and what it says."""
 
-    def __init__(self, metric, status, words, patience=PATIENCE):
-        self.metric, self.status, self.words, self.patience = metric, status, words, patience
+    def __init__(self, metric, statuses, words, patience=PATIENCE):
+        self.metric, self.statuses, self.words, self.patience = metric, statuses, words, patience
 
     def observe(self, gateway):
         """Waits for both, and returns when they came."""
@@ -30,24 +30,26 @@ class Signs:
         if self.metric:
             wait(f"{self.metric} has samples", self.patience, lambda: gateway.query(self.metric))
             said.append(f"metric after {time.monotonic() - begin:.0f} s")
-        wait("doctor says it", self.patience, lambda: check_doctor(gateway, self.status, self.words))
-        said.append(f"doctor {self.status} after {time.monotonic() - begin:.0f} s")
+        status = wait("doctor says it", self.patience, lambda: check_doctor(gateway, self.statuses, self.words))
+        said.append(f"doctor {status} after {time.monotonic() - begin:.0f} s")
         time.sleep(max(0, begin + SECONDS - time.monotonic()))
         return ", ".join(said)
 
 
 def silent(service):
     """The signs of a service that does not answer."""
-    return Signs(f'max without (instance) (sluice_service_up{{service="{service}"}}) == 0', 69, f"PROBLEM {service}")
+    return Signs(f'max without (instance) (sluice_service_up{{service="{service}"}}) == 0', {69}, f"PROBLEM {service}")
 
 
 SILENT = {
     # Nobody else counts it.
-    "exporter": Signs('up{job="sluice"} == 0 or absent(up{job="sluice"})', 69, "PROBLEM exporter"),
-    # Requests to it have to run out of time first.
-    "s3": Signs('sluice_volume_status{status="upload_stalled"} == 1', 75, "PROBLEM volume stamped: serves, but", 120),
+    "exporter": Signs('up{job="sluice"} == 0 or absent(up{job="sluice"})', {69}, "PROBLEM exporter"),
+    # Requests to it have to run out of time first; later the uploader is not ready, either.
+    "s3": Signs(
+        'sluice_volume_status{status="upload_stalled"} == 1', {69, 75}, "PROBLEM volume stamped: serves, but", 120
+    ),
     # It cannot be asked about itself, and it is not doctor's business.
-    "prometheus": Signs(None, 0, "Nothing is wrong"),
+    "prometheus": Signs(None, {0}, "Nothing is wrong"),
 }
 
 

@@ -10,6 +10,7 @@ import argparse
 import filecmp
 import os
 import pathlib
+import platform
 import random
 import signal
 import subprocess
@@ -21,7 +22,7 @@ import traceback
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from breaking import step_hang, step_kill, step_partition
 from checks import check_prometheus
-from daemon import REPOSITORY, Daemon, Failure, build_images
+from daemon import REPOSITORY, Daemon, Failure, build_images, docker, run
 from deployment import SERVICES, Deployment, convert
 from scaling import step_lose_cache, step_scale_cache, step_scale_exporter, step_scale_iscsi, step_scale_uploader
 from starved import (
@@ -123,12 +124,22 @@ def perform(gateway, wanted):
     return rows
 
 
-def write_results(rows):
+def write_results(rows, binaries):
+    passed = sum(verdict == "passed" for _, _, verdict, _, _ in rows)
+    version = run(binaries / "sluice", "--version").strip()
+    engine = docker("version", "--format", "{{.Server.Version}}").strip()
+    minutes = sum(seconds for *_, seconds in rows) / 60
     lines = [
         "# The compose deployment under test", "",
         "What `make compose-test` wrote when it last ran as a whole. The load writes stamped blocks of 4 KiB over",
         "iSCSI through a published port; after each step every block must hold what was acknowledged, and the",
-        "initiator must not have seen an error.", "",
+        "initiator must not have seen an error (only `disk_state` may give errors). Faults last until Prometheus has",
+        "the metric and `sluice doctor` names what is wrong; the figures say when that was, and how long the slowest",
+        "request took. Afterwards doctor has nothing to say. [OPERATIONS.md](OPERATIONS.md#when-something-breaks) has",
+        "the same as a table of what users see.", "",
+        f"{time.strftime('%Y-%m-%d', time.gmtime())}, static release build of version {version}, Linux "
+        f"{platform.release()}, {os.cpu_count()} processors, docker {engine}: {passed} of {len(rows)} "
+        f"steps passed in {minutes:.0f} min.", "",
         "| step | what | verdict | figures |", "| --- | --- | --- | --- |",
     ]  # fmt: skip
     for name, description, verdict, detail, _ in rows:
@@ -163,8 +174,8 @@ def main():
         build_images(binaries)
         gateway = Deployment(daemon.directory)
         rows = perform(gateway, wanted)
-    if not only:
-        write_results(rows)
+        if not only:
+            write_results(rows, binaries)
     failed = [name for name, _, verdict, _, _ in rows if verdict == "FAILED"]
     print(f"{len(rows) - len(failed)} of {len(rows)} steps did not fail" + (f"; failed: {failed}" if failed else ""))
     return 1 if failed else 0
