@@ -5,6 +5,7 @@ import contextlib
 import filecmp
 import os
 import random
+import subprocess
 import tempfile
 import time
 
@@ -14,12 +15,15 @@ from daemon import Failure, docker, run, wait
 from deployment import convert
 from stamped import StampedLoad
 
-# Too little to start with, or for the load.
+# Too little to start with, or for the load. 6 MiB is the least that docker sets.
 MEMORY = {
     "iscsi": "6m", "cache": "400m", "uploader": "16m", "snapshotter": "6m", "exporter": "6m", "s3": "30m",
     "prometheus": "20m",
 }  # fmt: skip
-SLOW = "1mbit"
+# These get along with it.
+MODEST = {"snapshotter", "exporter"}
+# The stamps are compressed to a fraction before they are uploaded.
+SLOW_UPLOAD, SLOW_BUS = "128kbit", "1mbit"
 
 
 @contextlib.contextmanager
@@ -38,20 +42,40 @@ def little_memory(name, limit):
         restart("8g")
 
 
+@contextlib.contextmanager
+def large_writes(gateway):
+    """64 MiB at a time, which a frontend has to have room for."""
+    url = gateway.url("bulk")
+    command = ["qemu-img", "bench", "-w", "-f", "raw", "-t", "none", "-s", "1M", "-d", "64", "-c", "1000000", url]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 def step_memory(gateway, service):
     """Started again with too little memory under load, until metric and doctor show it"""
-    fault = little_memory(gateway.containers(service)[0], MEMORY[service])
-    return during(gateway, service, fault, signs_of(service))
+    with contextlib.ExitStack() as stack:
+        if service == "iscsi":
+            gateway.create_volume("bulk")
+            stack.enter_context(large_writes(gateway))
+        signs = signs_of(service)
+        if service in MODEST:
+            signs = Signs(f'sluice_service_up{{service="{service}"}} == 1', {0}, "Nothing is wrong")
+        fault = little_memory(gateway.containers(service)[0], MEMORY[service])
+        return during(gateway, service, fault, signs)
 
 
 @contextlib.contextmanager
-def slow_network(gateway, name, network):
+def slow_network(gateway, name, network, rate):
     """What the container sends there is limited."""
     inside = ["nsenter", "--target", gateway.process(name), "--net"]
     address = gateway.address(name, network)
     lines = run(*inside, "ip", "-oneline", "-4", "address").split("\n")
     interface = next(line.split()[1] for line in lines if f" {address}/" in line)
-    run(*inside, "tc", "qdisc", "add", "dev", interface, "root", "tbf", "rate", SLOW, "burst", "32kb", "latency", "1s")
+    run(*inside, "tc", "qdisc", "add", "dev", interface, "root", "tbf", "rate", rate, "burst", "32kb", "latency", "1s")
     try:
         yield
     finally:
@@ -59,10 +83,10 @@ def slow_network(gateway, name, network):
 
 
 def step_slow_uploader(gateway):
-    """uploader: 1 Mbit/s to the bucket under load"""
+    """uploader: 128 kbit/s to the bucket under load"""
     age = "max(sluice_oldest_dirty_age_seconds)"
     signs = Signs(f"{age} > 20", {0, 75}, "volume stamped: ", 120)
-    fault = slow_network(gateway, gateway.containers("uploader")[0], "storage")
+    fault = slow_network(gateway, gateway.containers("uploader")[0], "storage", SLOW_UPLOAD)
     return during(gateway, "uploader", fault, signs)
 
 
@@ -75,7 +99,7 @@ def step_slow_iscsi(gateway):
 
     frontend, manager = average("sluice_iscsi_command_seconds"), average("sluice_volume_request_seconds")
     signs = Signs(f"({frontend} > 0.05) and ({frontend} > 5 * ({manager}))", {0}, "Nothing is wrong", 30)
-    fault = slow_network(gateway, gateway.containers("iscsi")[0], "bus")
+    fault = slow_network(gateway, gateway.containers("iscsi")[0], "bus", SLOW_BUS)
     return during(gateway, "iscsi", fault, signs)
 
 
