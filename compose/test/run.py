@@ -3,7 +3,7 @@
 """Deploys the gateway of compose.yaml with a docker daemon of its own, scales it and breaks it under load.
 
 Each step is a function; `--only` runs those that are named (and what they need), `--list` lists them. Results go to
-docs/compose-test.md when all were run. Needs root; leaves nothing behind.
+docs/compose-test.md. Needs root; leaves nothing behind.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import os
 import pathlib
 import platform
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -125,27 +126,31 @@ def perform(gateway, wanted):
 
 
 def write_results(rows, binaries):
-    passed = sum(verdict == "passed" for _, _, verdict, _, _ in rows)
+    """Replaces the rows of the steps that were run, and keeps the others."""
+    lines = {}
+    if RESULTS.exists():
+        lines = {found[1]: found[0] for found in re.finditer(r"^\| `(\w+)` .*$", RESULTS.read_text(), re.MULTILINE)}
+    for name, description, verdict, detail, seconds in rows:
+        text = " ".join(detail.split())[:300].replace("|", "\\|")
+        lines[name] = f"| `{name}` | {description} | {verdict} | {seconds:.0f} s | {text} |"
+    lines = [lines[name] for name, _, _ in steps() if name in lines]
+    passed = sum("| passed |" in line for line in lines)
     version = run(binaries / "sluice", "--version").strip()
     engine = docker("version", "--format", "{{.Server.Version}}").strip()
-    minutes = sum(seconds for *_, seconds in rows) / 60
-    lines = [
+    header = [
         "# The compose deployment under test", "",
-        "What `make compose-test` wrote when it last ran as a whole. The load writes stamped blocks of 4 KiB over",
-        "iSCSI through a published port; after each step every block must hold what was acknowledged, and the",
-        "initiator must not have seen an error (only `disk_state` may give errors). Faults last until Prometheus has",
-        "the metric and `sluice doctor` names what is wrong; the figures say when that was, and how long the slowest",
-        "request took. Afterwards doctor has nothing to say. [OPERATIONS.md](OPERATIONS.md#when-something-breaks) has",
-        "the same as a table of what users see.", "",
-        f"{time.strftime('%Y-%m-%d', time.gmtime())}, static release build of version {version}, Linux "
-        f"{platform.release()}, {os.cpu_count()} processors, docker {engine}: {passed} of {len(rows)} "
-        f"steps passed in {minutes:.0f} min.", "",
-        "| step | what | verdict | figures |", "| --- | --- | --- | --- |",
+        "Written by `make compose-test`; `ONLY=step,step` replaces the rows of those steps. The load writes stamped",
+        "blocks of 4 KiB over iSCSI through a published port; after each step every block must hold what was",
+        "acknowledged, and the initiator must not have seen an error (only `disk_state` may give errors). Faults last",
+        "until Prometheus has the metric that tells of it and `sluice doctor` names what is wrong; the figures say",
+        "when that was, and how long the slowest request took. Afterwards doctor has nothing to say.",
+        "[OPERATIONS.md](OPERATIONS.md#when-something-breaks) has the same as a table of what users see.", "",
+        f"Last run: {time.strftime('%Y-%m-%d', time.gmtime())}, static release build of version {version}, Linux "
+        f"{platform.release()}, {os.cpu_count()} processors, docker {engine}. {passed} of {len(lines)} steps "
+        "passed.", "",
+        "| step | what | verdict | took | figures |", "| --- | --- | --- | --- | --- |",
     ]  # fmt: skip
-    for name, description, verdict, detail, _ in rows:
-        text = " ".join(detail.split())[:300].replace("|", "\\|")
-        lines.append(f"| `{name}` | {description} | {verdict} | {text} |")
-    RESULTS.write_text("\n".join(lines) + "\n")
+    RESULTS.write_text("\n".join(header + lines) + "\n")
 
 
 def main():
@@ -174,8 +179,7 @@ def main():
         build_images(binaries)
         gateway = Deployment(daemon.directory)
         rows = perform(gateway, wanted)
-        if not only:
-            write_results(rows, binaries)
+        write_results(rows, binaries)
     failed = [name for name, _, verdict, _, _ in rows if verdict == "FAILED"]
     print(f"{len(rows) - len(failed)} of {len(rows)} steps did not fail" + (f"; failed: {failed}" if failed else ""))
     return 1 if failed else 0

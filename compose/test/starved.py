@@ -106,7 +106,7 @@ def step_slow_iscsi(gateway):
 def step_disk_journal(gateway):
     """cache: no room on the journal's disk, and no uploader for some time: writes are held, and go on with it"""
     gateway.create_volume("narrow")
-    held = 'sum(sluice_volume_held_writes_total{name="narrow"})'
+    held = 'sum(sluice_volume_held_writes_total{name="narrow"}) or vector(0)'
     before = gateway.value(held)
     with StampedLoad(gateway.url("narrow")) as load:
         gateway.disks.fill("journal")
