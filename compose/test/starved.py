@@ -43,13 +43,14 @@ def little_memory(name, limit):
 
 
 @contextlib.contextmanager
-def large_writes(gateway):
-    """64 MiB at a time, which a frontend has to have room for."""
+def large_writes(gateway, fault):
+    """64 MiB at a time while the fault lasts: a frontend has to have room for it."""
     url = gateway.url("bulk")
     command = ["qemu-img", "bench", "-w", "-f", "raw", "-t", "none", "-s", "1M", "-d", "64", "-c", "1000000", url]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        yield
+        with fault:
+            yield
     finally:
         process.kill()
         process.wait()
@@ -57,15 +58,14 @@ def large_writes(gateway):
 
 def step_memory(gateway, service):
     """Started again with too little memory under load, until metric and doctor show it"""
-    with contextlib.ExitStack() as stack:
-        if service == "iscsi":
-            gateway.create_volume("bulk")
-            stack.enter_context(large_writes(gateway))
-        signs = signs_of(service)
-        if service in MODEST:
-            signs = Signs(f'sluice_service_up{{service="{service}"}} == 1', {0}, "Nothing is wrong")
-        fault = little_memory(gateway.containers(service)[0], MEMORY[service])
-        return during(gateway, service, fault, signs)
+    signs = signs_of(service)
+    if service in MODEST:
+        signs = Signs(f'sluice_service_up{{service="{service}"}} == 1', {0}, "Nothing is wrong")
+    fault = little_memory(gateway.containers(service)[0], MEMORY[service])
+    if service == "iscsi":
+        gateway.create_volume("bulk")
+        fault = large_writes(gateway, fault)
+    return during(gateway, service, fault, signs)
 
 
 @contextlib.contextmanager
