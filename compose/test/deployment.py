@@ -35,7 +35,7 @@ class Deployment:
         """Puts files of its own below `directory`."""
         self.settings = {
             "SLUICE_IMAGE": SLUICE, "S3_IMAGE": S3, "PROMETHEUS_IMAGE": PROMETHEUS,
-            "SLUICE_JOURNAL_SIZE": "2GiB", "SLUICE_JOURNAL_VOLUME_BUFFER": "512MiB", "SLUICE_CACHE_SIZE": "1GiB",
+            "SLUICE_JOURNAL_SIZE": "4GiB", "SLUICE_JOURNAL_VOLUME_BUFFER": "256MiB", "SLUICE_CACHE_SIZE": "1GiB",
             "SLUICE_COMMIT_INTERVAL": "2s",
         }  # fmt: skip
         self.scale = {}
@@ -104,7 +104,8 @@ class Deployment:
         return f"iscsi://{self.portal(index)}/{TARGET}:{volume}/0"
 
     def create_volume(self, name, size="1GiB"):
-        self.sluice("volume", "create", name, "--size", size)
+        if f'"{name}"' not in self.sluice("volume", "list", "--json"):
+            self.sluice("volume", "create", name, "--size", size)
         self.wait_for_target(name)
 
     def wait_for_target(self, name):

@@ -104,7 +104,8 @@ def steps():
     return result + [(function.__name__[5:], function.__doc__, function) for function in rest]
 
 
-def perform(gateway, wanted):
+def perform(gateway, wanted, binaries):
+    """Each step's result is written at once: a run that is ended has those that it had."""
     rows = []
     for name, description, function in steps():
         if name not in wanted:
@@ -120,6 +121,7 @@ def perform(gateway, wanted):
         seconds = time.monotonic() - begin
         print(f"{verdict}: {name} ({seconds:.0f} s): {detail}", flush=True)
         rows.append((name, description, verdict, detail, seconds))
+        write_results(rows[-1:], binaries)
         if name == "up" and verdict == "FAILED":
             break
     return rows
@@ -178,8 +180,7 @@ def main():
     with Daemon() as daemon:
         build_images(binaries)
         gateway = Deployment(daemon.directory)
-        rows = perform(gateway, wanted)
-        write_results(rows, binaries)
+        rows = perform(gateway, wanted, binaries)
     failed = [name for name, _, verdict, _, _ in rows if verdict == "FAILED"]
     print(f"{len(rows) - len(failed)} of {len(rows)} steps did not fail" + (f"; failed: {failed}" if failed else ""))
     return 1 if failed else 0

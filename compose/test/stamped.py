@@ -79,7 +79,9 @@ class Bridge:
     def is_listening(self):
         if self.process.poll() is not None:
             raise Failure("qemu-nbd has ended: " + self.log.read_text())
-        return os.path.exists(self.path)
+        # The file is there a moment before it is listened on.
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(self.path) == 0
 
     def __exit__(self, *_):
         self.process.terminate()
