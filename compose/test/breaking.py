@@ -42,8 +42,8 @@ def silent(service):
 
 
 SILENT = {
-    # Nobody else counts it.
-    "exporter": Signs('up{job="sluice"} == 0 or absent(up{job="sluice"})', {69}, "PROBLEM exporter"),
+    # Nobody else counts it: either it does not answer, or it reaches nobody.
+    "exporter": Signs('absent(sluice_service_up{service!="exporter"} == 1)', {69}, "PROBLEM exporter"),
     # Requests to it have to run out of time first; later the uploader is not ready, either.
     "s3": Signs(
         'sluice_volume_status{status="upload_stalled"} == 1', {69, 75}, "PROBLEM volume stamped: serves, but", 120
