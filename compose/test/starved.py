@@ -150,7 +150,8 @@ def step_disk_state(gateway):
 
 def step_disk_cache(gateway):
     """cache: no room on the read cache's disk while a clone is read for the first time"""
-    signs = Signs("max(sluice_cache_failed_writes_total) > 0", {0}, "")
+    failed = "max(sluice_cache_failed_writes_total)"
+    signs = Signs(f"{failed} > {gateway.value(failed)}", {0}, "Nothing is wrong")
     with tempfile.TemporaryDirectory(prefix="sluice-image-") as directory:
         source, copy = (os.path.join(directory, name) for name in ("source.img", "copy.img"))
         with open(source, "wb") as image:
