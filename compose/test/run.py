@@ -23,7 +23,7 @@ import traceback
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from breaking import step_hang, step_kill, step_partition
 from checks import check_prometheus
-from daemon import REPOSITORY, Daemon, Failure, build_images, docker, run
+from daemon import REPOSITORY, Daemon, Failure, build_images, docker, run, swift_libraries
 from deployment import SERVICES, Deployment, convert
 from scaling import step_lose_cache, step_scale_cache, step_scale_exporter, step_scale_iscsi, step_scale_uploader
 from starved import (
@@ -138,6 +138,7 @@ def write_results(rows, binaries):
     lines = [lines[name] for name, _, _ in steps() if name in lines]
     passed = sum("| passed |" in line for line in lines)
     version = run(binaries / "sluice", "--version").strip()
+    kind = "debug build" if swift_libraries(binaries / "sluice") else "static release build"
     engine = docker("version", "--format", "{{.Server.Version}}").strip()
     header = [
         "# The compose deployment under test", "",
@@ -147,7 +148,7 @@ def write_results(rows, binaries):
         "until Prometheus has the metric that tells of it and `sluice doctor` names what is wrong; the figures say",
         "when that was, and how long the slowest request took. Afterwards doctor has nothing to say.",
         "[OPERATIONS.md](OPERATIONS.md#when-something-breaks) has the same as a table of what users see.", "",
-        f"Last run: {time.strftime('%Y-%m-%d', time.gmtime())}, static release build of version {version}, Linux "
+        f"Last run: {time.strftime('%Y-%m-%d', time.gmtime())}, {kind} of version {version}, Linux "
         f"{platform.release()}, {os.cpu_count()} processors, docker {engine}. {passed} of {len(lines)} steps "
         "passed.", "",
         "| step | what | verdict | took | figures |", "| --- | --- | --- | --- | --- |",
