@@ -1,11 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages of the named groups, those that are missing, and for the groups of S3 servers a Python
-<<<<<<< HEAD
-# environment in .tools/venv. Usage: setup.sh build [test] [s3] [s3-more] [guest]
-=======
-# environment in .tools/venv. Usage: setup.sh build [test] [s3] [s3-more] [compose]
->>>>>>> wip-compose
+# environment in .tools/venv. Usage: setup.sh build [test] [s3] [s3-more] [compose] [guest]
 set -euo pipefail
 
 build=(libzmq3-dev libzstd-dev libisal-dev pkg-config git python3)
@@ -14,13 +10,10 @@ s3=(python3-venv)
 # Swift and Ceph, whose daemons are only ever started by tests.
 s3_more=(python3-venv swift-proxy swift-account swift-container swift-object memcached
     ceph-mon ceph-mgr ceph-osd radosgw ceph-common)
-<<<<<<< HEAD
 # A virtual machine with the kernel's iSCSI initiator, and the tools that make its disk and its networks.
 guest=(qemu-system-x86 debootstrap kmod cpio e2fsprogs nftables iproute2 util-linux python3)
-=======
 # A docker daemon and what makes its base image, for machines that reach no image registry.
 compose=(python3-venv docker.io iptables debootstrap iproute2 qemu-utils qemu-block-extra prometheus)
->>>>>>> wip-compose
 
 if ! command -v swift >/dev/null; then
     echo "setup: no Swift toolchain; install Swift 6.2 or newer from https://www.swift.org/install/linux" >&2
@@ -41,18 +34,13 @@ for group in "$@"; do
         wanted+=("${s3_more[@]}")
         requirements+=(s3 s3-more)
         ;;
-<<<<<<< HEAD
     guest) wanted+=("${guest[@]}") ;;
-    *)
-        echo "setup: unknown group $group; use build, test, s3, s3-more or guest" >&2
-=======
     compose)
         wanted+=("${compose[@]}")
         requirements+=(s3 compose)
         ;;
     *)
-        echo "setup: unknown group $group; use build, test, s3, s3-more or compose" >&2
->>>>>>> wip-compose
+        echo "setup: unknown group $group; use build, test, s3, s3-more, compose or guest" >&2
         exit 64
         ;;
     esac

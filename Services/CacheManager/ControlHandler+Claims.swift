@@ -2,6 +2,7 @@
 import Engine
 package import Messages
 import Platform
+import ServiceKit
 package import Wire
 
 /// What keeps several cache managers of one gateway from taking one name, or one volume, at the same time.
@@ -21,6 +22,8 @@ package struct NameClaims: Sendable {
             case .name(let owner): return BusFault(.nameTaken, "the name \"\(name)\" is taken: \(owner)")
             case .volume(let owner): return BusFault(.inUse, "volume \(name) (\(volume)) cannot come here: \(owner)")
             }
+        } catch let failure as ServiceFailure {
+            return BusFault(.busy, failure.message)
         } catch {
             return BusFault(.internalError, "whether the name \(name) is free cannot be told: \(error)")
         }
@@ -39,6 +42,7 @@ extension ControlHandler {
     ) {
         let (claims, name, volume) = (claims, head.name, head.volume)
         reservedNames.insert(name)
+        let before = shard.volumes[volume]
         shard.disk.run {
             claims.claim(name, volume)
         } then: { fault in
@@ -55,7 +59,15 @@ extension ControlHandler {
                 }
                 answer(result)
             }
-            self.attempt(end) { () throws(BusFault) in try work(end) }
+            self.attempt(end) { () throws(BusFault) in
+                // Time has passed: others may have come, and a slot may have been adopted.
+                guard self.shard.volumes[volume] === before else {
+                    throw BusFault(.inUse, "volume \(name) (\(volume)) has just come here; look at it again")
+                }
+                _ = try self.admission.uploadBuffer(
+                    head.uploadBufferByteCount, among: self.reservations(except: volume))
+                try work(end)
+            }
         }
     }
 }

@@ -56,7 +56,10 @@ final class ControlRouter {
         case .pendingSnapshots:
             answer(PendingSnapshotsRequest.self, message, peer) { request, _ throws(BusFault) in
                 try self.requireServing()
-                return self.owner.control.pendingSnapshots(after: request.after)
+                var reply = self.owner.control.pendingSnapshots(after: request.after)
+                let slots = self.owner.slots
+                (reply.heldSlots, reply.filledSlots) = (slots.held, slots.filled)
+                return reply
             }
         case .settleSnapshots: perform(SettleSnapshotsRequest.self, message, peer) { $0.settle($1, answer: $3) }
         case .volumeDelete: perform(VolumeDeleteRequest.self, message, peer) { $0.delete($1, within: $2, answer: $3) }

@@ -124,23 +124,40 @@ final class ShardLoop {
         }
     }
 
+    /// Which slots this cache manager has, and which hold anything, whoever has them.
+    var slots: (held: [UInt32], filled: [UInt32]) {
+        let held = parts.state.heldSlots.map { UInt32($0.number) }
+        return (held, Set((slotKeeper?.filledSlots ?? []).map { UInt32($0) } + held).sorted())
+    }
+
     // MARK: Starting and stopping
 
     private func recover() throws {
         let contents = try SlotContents(of: parts.state.slot)
+        var adopted: [SlotContents] = []
+        for slot in parts.state.heldSlots.dropFirst() {
+            do { adopted.append(try SlotContents(of: slot)) } catch {
+                // `SlotKeeper` tries again, and the own volumes are served.
+                parts.state.abandon(slot)
+                parts.logger.error(
+                    "An adopted slot cannot be used", metadata: ["slot": "\(slot.number)", "reason": "\(error)"])
+            }
+        }
         for volume in try shard.journals.strangers(known: parts.state.volumes()) {
             parts.logger.warning(
                 "Journal of a volume that this gateway does not have; left untouched",
                 metadata: ["volume": "\(volume)"])
         }
-        take(contents)
+        for contents in [contents] + adopted { take(contents) }
         slotKeeper = SlotKeeper(parts.state, disk: shard.disk, loop: loop, logger: parts.logger) {
-            [unowned self] in take($0)
+            [unowned self] in take($1, adoptedFrom: $0)
         }
     }
 
     /// Begins to serve what a slot holds.
-    private func take(_ contents: SlotContents) {
+    private func take(_ contents: SlotContents, adoptedFrom slot: StateSlot? = nil) {
+        // Another directory of the same disk is this cache manager's; what it holds would stay there for good.
+        for path in slot?.ownCacheDirectories(in: parts.configuration.cacheSettings.directories) ?? [] { clear(path) }
         for volume in contents.beingRemoved { finishRemoval(of: volume) }
         // Before the volumes, whose journals are cut again where snapshots were promised.
         shard.snapshots.adopt(contents.promises.snapshots, volumes: contents.volumes)
@@ -283,9 +300,12 @@ final class ShardLoop {
         guard let peer = message.peer else { return }
         let envelope = message.envelope
         guard envelope.kind != .hello else { return router.receive(message, from: peer) }
-        guard peers.seen(peer, as: envelope.sender, now: loop.now) != nil else {
+        guard let sender = peers.seen(peer, as: envelope.sender, now: loop.now) else {
             let fault = BusFault(.helloRequired, "say hello first: this cache manager has started again")
             return socket.refuse(message, .helloRequired, fault)
+        }
+        guard envelope.kind.mayCome(from: sender.service) else {
+            return socket.refuse(message, .badIdentity, message.strangerFault(sender.service))
         }
         dataPlane.heard(envelope.sender)
         switch envelope.kind {

@@ -12,23 +12,26 @@ final class SlotKeeper {
     private let state: StateDirectory
     private let disk: any DiskWork
     private let logger: Logger
-    private let adopt: (SlotContents) -> Void
+    private let adopt: (StateSlot, SlotContents) -> Void
     private var timer: LoopTimer?
     /// How often each was seen free.
     private var sightings: [Int: Int] = [:]
     /// Why a slot could not be adopted, as it was logged.
     private var problems: [Int: String] = [:]
     private var isStopped = false
+    /// Those that hold something, whoever has them, as of the last look.
+    private(set) var filledSlots: [Int]
 
     /// - Parameter adopt: on the loop, for each slot that is held from then on.
     init(
         _ state: StateDirectory, disk: any DiskWork, loop: EventLoop, logger: Logger,
-        adopt: @escaping (SlotContents) -> Void
+        adopt: @escaping (StateSlot, SlotContents) -> Void
     ) {
         self.state = state
         self.disk = disk
         self.logger = logger
         self.adopt = adopt
+        filledSlots = state.look().filled
         timer = loop.makeTimer { [weak self] in self?.look() }
         timer?.arm(after: Self.interval)
     }
@@ -40,9 +43,11 @@ final class SlotKeeper {
         guard !isStopped else { return }
         let state = state
         disk.run {
-            // What cannot be listed now is looked at again.
-            (try? state.abandonedSlots()) ?? []
-        } then: { [self] free in
+            state.look()
+        } then: { [self] view in
+            let free = view.abandoned
+            filledSlots = view.filled
+            for (number, problem) in view.problems { note(problem, of: number) }
             sightings = Dictionary(uniqueKeysWithValues: free.map { ($0, (sightings[$0] ?? 0) + 1) })
             if let number = free.first(where: { (sightings[$0] ?? 0) >= Self.patience }) { take(number) }
             timer?.arm(after: Self.interval)
@@ -53,10 +58,10 @@ final class SlotKeeper {
         guard !isStopped else { return }
         let state = state
         sightings[number] = 0
-        disk.run { () -> Result<SlotContents?, any Error> in
+        disk.run { () -> Result<(StateSlot, SlotContents)?, any Error> in
             Result {
                 guard let slot = try state.adopt(number) else { return nil }
-                do { return try SlotContents(of: slot) } catch {
+                do { return (slot, try SlotContents(of: slot)) } catch {
                     state.abandon(slot)
                     throw error
                 }
@@ -64,20 +69,21 @@ final class SlotKeeper {
         } then: { [self] result in
             switch result {
             case .success(nil): break
-            case .success(let contents?):
+            case .success((let slot, let contents)?):
                 logger.notice(
                     "Adopted a slot that no cache manager holds any more",
                     metadata: ["slot": "\(number)", "volumes": "\(contents.states.count)"])
                 problems[number] = nil
-                adopt(contents)
-            case .failure(let error):
-                let problem = "\(error)"
-                if problems.updateValue(problem, forKey: number) != problem {
-                    logger.error(
-                        "A slot that no cache manager holds cannot be adopted",
-                        metadata: ["slot": "\(number)", "reason": "\(problem)"])
-                }
+                adopt(slot, contents)
+            case .failure(let error): note("\(error)", of: number)
             }
         }
+    }
+
+    private func note(_ problem: String, of number: Int) {
+        guard problems.updateValue(problem, forKey: number) != problem else { return }
+        logger.error(
+            "A slot cannot be adopted, should no cache manager hold it",
+            metadata: ["slot": "\(number)", "reason": "\(problem)"])
     }
 }

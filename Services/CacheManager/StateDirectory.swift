@@ -11,29 +11,40 @@ package import Wire
 package final class StateDirectory: Sendable {
     /// More cache managers of one gateway than this are a mistake.
     private static let slotLimit = 64
+    /// One each 10 ms.
+    private static let lockAttempts = 300
 
     package let path: String
     /// Taken at the start. What is new comes here.
     package let slot: StateSlot
     private let adopted = Mutex<[StateSlot]>([])
+    private let holder: String
 
-    /// Takes a slot: the one that `holder` had before; else, if nobody else is there, the first one with volumes; else
+    /// Takes the slots that `holder` had before; else, if nobody else is there, the first one with volumes; else
     /// one that holds nothing. What others had is left to them for a while, and adopted if they do not come back.
     /// - Parameter holder: of the process, the same after a restart.
     /// - Throws: `temporaryFailure` if all slots are held.
     package init(path: String, holder: String) throws {
         self.path = path
         try Platform.FileSystem.makeDurableDirectory(path + "/slots")
-        for number in try Self.candidates(in: path, holder: holder) {
-            guard let slot = try Self.take(number, in: path) else { continue }
-            try slot.note(holder: holder)
-            self.slot = slot
-            return
+        self.holder = holder
+        var taken: StateSlot?
+        for number in try Self.candidates(in: path, holder: holder) where taken == nil {
+            taken = try Self.take(number, in: path)
         }
-        throw ServiceFailure(
-            .temporaryFailure,
-            "\(Self.slotLimit) cache managers use the state directory \(path); stop some, or give this one its own "
-                + "state.directory")
+        guard let slot = taken else {
+            throw ServiceFailure(
+                .temporaryFailure,
+                "\(Self.slotLimit) cache managers use the state directory \(path); stop some, or give this one its own "
+                    + "state.directory")
+        }
+        try slot.note(holder: holder)
+        self.slot = slot
+        // What it had adopted when it ended.
+        for number in try otherSlotNumbers() where StateSlot.lastHolder(number, in: path) == holder {
+            guard try !StateSlot.isEmpty(number, in: path), let slot = try Self.take(number, in: path) else { continue }
+            adopted.withLock { $0.append(slot) }
+        }
     }
 
     /// Others hold a free slot for a moment to see that it is free.
@@ -80,18 +91,37 @@ package final class StateDirectory: Sendable {
         return try Self.slotNumbers(in: path).filter { !held.contains($0) }
     }
 
-    /// Slots that hold something and that nobody holds now. Blocks.
-    package func abandonedSlots() throws(SystemError) -> [Int] {
-        var found: [Int] = []
-        for number in try otherSlotNumbers() {
-            if try !StateSlot.isEmpty(number, in: path), try StateSlot.isFree(number, in: path) { found.append(number) }
+    /// All slots at one moment.
+    package struct View: Equatable, Sendable {
+        /// They hold something, whoever has them.
+        package var filled: [Int] = []
+        /// They hold something, and nobody has them.
+        package var abandoned: [Int] = []
+        /// What cannot be told, and why.
+        package var problems: [Int: String] = [:]
+    }
+
+    /// Blocks.
+    package func look() -> View {
+        var view = View()
+        let held = Set(heldSlots.map(\.number))
+        for number in (try? Self.slotNumbers(in: path)) ?? [] {
+            do throws(SystemError) {
+                guard try !StateSlot.isEmpty(number, in: path) else { continue }
+                view.filled.append(number)
+                guard !held.contains(number) else { continue }
+                if try StateSlot.isFree(number, in: path) { view.abandoned.append(number) }
+            } catch {
+                view.problems[number] = "\(error)"
+            }
         }
-        return found
+        return view
     }
 
     /// Holds a slot from here on; nil if another cache manager came first. Blocks.
     package func adopt(_ number: Int) throws(SystemError) -> StateSlot? {
         guard let slot = try StateSlot(number, in: path) else { return nil }
+        try slot.note(holder: holder)
         adopted.withLock { $0.append(slot) }
         return slot
     }
@@ -108,10 +138,15 @@ package final class StateDirectory: Sendable {
 
     /// Held for moments, while something is decided that concerns all slots. Opened anew each time: threads of one
     /// process keep each other out, too.
-    private func lockRegistry() throws(SystemError) -> BlockFile {
+    private func lockRegistry() throws -> BlockFile {
         let file = try BlockFile(path: path + "/registry.lock", access: .readWrite, creation: .ifMissing)
-        try file.lock()
-        return file
+        for _ in 0..<Self.lockAttempts {
+            if try file.tryLock() { return file }
+            usleep(10_000)
+        }
+        throw ServiceFailure(
+            .temporaryFailure,
+            "another cache manager holds \(file.path) for long: it hangs, and has to go on or end first")
     }
 
     // MARK: Names
@@ -131,8 +166,13 @@ package final class StateDirectory: Sendable {
         for number in try otherSlotNumbers() {
             if let conflict = try conflict(name, volume, with: number) { return conflict }
         }
-        for claim in [name, "\(volume)"] {
-            try Platform.FileSystem.replaceFile("\(slot.claimsPath)/\(claim)", with: [])
+        do {
+            for claim in [name, "\(volume)"] {
+                try Platform.FileSystem.replaceFile("\(slot.claimsPath)/\(claim)", with: [])
+            }
+        } catch {
+            release(name, volume)
+            throw error
         }
         return nil
     }
@@ -142,8 +182,12 @@ package final class StateDirectory: Sendable {
         let claims = try StateSlot.names(of: "claims", number, in: path)
         if claims.contains("\(volume)") { return .volume(owner + " is opening it") }
         if claims.contains(name) { return .name(owner + " is just giving it to a volume") }
-        if try StateSlot.names(of: "standbys", number, in: path).contains("\(volume).json") {
-            return .volume(owner + " has it on standby")
+        let standbys = StateSlot.path(number, in: path) + "/standbys"
+        if Platform.FileSystem.exists("\(standbys)/\(volume).json") { return .volume(owner + " has it on standby") }
+        if Platform.FileSystem.exists(standbys) {
+            for standby in try StandbyFiles(SlotFolders(standbys)).contents(of: standbys).records {
+                if standby.head.name == name { return .name(owner + " has a volume of that name on standby") }
+            }
         }
         let registry = VolumeRegistry(SlotFolders(StateSlot.path(number, in: path) + "/volumes"))
         for known in try StateSlot.volumes(number, in: path) {

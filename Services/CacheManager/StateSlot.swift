@@ -42,6 +42,11 @@ package final class StateSlot: Sendable {
         number == 0 ? directories : directories.map { "\($0)/slot-\(number)" }
     }
 
+    /// Those of them that nobody else has; none of the first slot, which has the gateway's own.
+    package func ownCacheDirectories(in directories: [String]) -> [String] {
+        number == 0 ? [] : cacheDirectories(in: directories)
+    }
+
     // MARK: Slots that are not held
 
     static func path(_ number: Int, in state: String) -> String { "\(state)/slots/\(number)" }

@@ -75,6 +75,8 @@ final class CacheLink {
     private var poll: (requestID: UInt64, askedAt: MonotonicInstant)?
     /// The newest list that came is not older than this; nil before the first one since it is connected.
     private(set) var listedAt: MonotonicInstant?
+    /// Since when it is not connected.
+    private(set) var awaySince: MonotonicInstant
     private var isRevoked = false
     private var lastRefusal: BusFault?
     private var isKeyRefused = false
@@ -92,6 +94,7 @@ final class CacheLink {
         self.counters = counters
         self.numbers = numbers
         self.endpoint = endpoint
+        awaySince = loop.now
         outstanding = OutstandingRequests(frontend: settings.identity.instance)
         let instance = settings.identity.instance
         socket = try MessageSocket(
@@ -133,7 +136,10 @@ final class CacheLink {
     }
 
     /// A volume has moved: what is open of it goes to where it is now.
-    func move(_ volume: VolumeID, to other: CacheLink) { other.outstanding.add(outstanding.take(of: volume)) }
+    func move(_ volume: VolumeID, to other: CacheLink) {
+        other.outstanding.add(
+            outstanding.take(of: volume), clockDifference: other.clockOffset &- clockOffset)
+    }
 
     /// They are never sent again.
     /// - Returns: how many of them may still be applied, until a barrier of their nexus has passed.
@@ -214,6 +220,7 @@ final class CacheLink {
         outstanding.disconnected()
         poll = nil
         listedAt = nil
+        awaySince = loop.now
     }
 
     private func receive(_ message: IncomingMessage, _ now: MonotonicInstant) {
@@ -363,7 +370,9 @@ final class CacheLink {
             return
         }
         // The volume is on its way to another cache manager, or back to this one: the request is sent again.
-        guard reply.status != .unknownVolume else { return }
+        // A barrier has nothing to wait for where the volume is not.
+        let isBarrier = outstanding.operation(of: reply.number) == .nexusBarrier
+        guard reply.status != .unknownVolume || isBarrier else { return }
         guard let closed = outstanding.complete(reply.number) else { return }
         owner?.link(self, answered: closed.owner, reply, payload: payload)
     }

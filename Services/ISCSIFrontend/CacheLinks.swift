@@ -12,7 +12,7 @@ final class CacheLinks {
     private static let interval = Duration.milliseconds(500)
 
     private(set) var all: [CacheLink] = []
-    private var lastID = 0
+    private(set) var lastID: Int
     private let parts: FrontendParts
     private let loop: EventLoop
     private let busCounters: BusCounters
@@ -27,13 +27,15 @@ final class CacheLinks {
     private var counted = (resent: UInt64(0), expired: UInt64(0))
 
     /// - Parameters:
+    ///   - lastID: of links that were there before.
     ///   - isUsed: whether targets wait for this link, though nobody knows its cache manager any more.
     ///   - work: a round of the loop's owner, which calls `turn`.
     init(
-        _ parts: FrontendParts, instance: ServiceInstance, loop: EventLoop, counters: BusCounters,
+        _ parts: FrontendParts, instance: ServiceInstance, lastID: Int, loop: EventLoop, counters: BusCounters,
         owner: any CacheLinkOwner, isUsed: @escaping (CacheLink.ID) -> Bool, work: @escaping () -> Void
     ) {
         self.parts = parts
+        self.lastID = lastID
         self.loop = loop
         busCounters = counters
         self.owner = owner

@@ -21,7 +21,7 @@ final class FrontendLoop: ConnectionOwner {
     let counters = FrontendCounters()
     let busCounters = BusCounters()
     let initiators = InitiatorTable()
-    private(set) lazy var links = makeLinks(parts.identity.instance)
+    private(set) lazy var links = makeLinks(parts.identity.instance, lastID: 0)
     var writeBudget: WriteBudget
     var readBudget: ReadBudget
     private(set) var stage = Stage.serving
@@ -42,6 +42,7 @@ final class FrontendLoop: ConnectionOwner {
     private var sweepTimer: LoopTimer?
 
     private struct Barrier {
+        var volume: VolumeID
         /// Without this connection nobody waits for it; nil: it is always waited for.
         var connection: ConnectionID?
         var done: () -> Void
@@ -74,9 +75,9 @@ final class FrontendLoop: ConnectionOwner {
         sweep()
     }
 
-    private func makeLinks(_ instance: ServiceInstance) -> CacheLinks {
+    private func makeLinks(_ instance: ServiceInstance, lastID: Int) -> CacheLinks {
         CacheLinks(
-            parts, instance: instance, loop: loop, counters: busCounters, owner: self,
+            parts, instance: instance, lastID: lastID, loop: loop, counters: busCounters, owner: self,
             isUsed: { [unowned self] in targets.isUsed($0) }, work: { [unowned self] in turn() })
     }
 
@@ -254,7 +255,14 @@ final class FrontendLoop: ConnectionOwner {
 
     // MARK: Logins
 
-    var areTargetsKnown: Bool { links.listedAt != nil && links.all.allSatisfy(\.isConnected) && !links.all.isEmpty }
+    var areTargetsKnown: Bool {
+        guard links.isConnected, links.listedAt != nil else { return false }
+        // One that nothing is known of for long has nothing.
+        let limit = configuration.commandHold
+        return links.all.allSatisfy { link in
+            link.isConnected || (!targets.isUsed(link.id) && link.awaySince.advanced(by: limit) < loop.now)
+        }
+    }
 
     func needsFreshTargets(_ connection: Connection) -> Bool {
         guard links.isConnected else { return false }
@@ -273,6 +281,8 @@ final class FrontendLoop: ConnectionOwner {
     func establish(_ identity: SessionIdentity, tsih: UInt16, connectionID: UInt16, for connection: Connection) {
         let target = identity.targetName.flatMap { targets[$0] }
         guard identity.isDiscovery || target != nil else { return connection.refuse(.targetRemoved) }
+        // Until its cache manager has listed it to this instance.
+        if let target, links[target.manager.id] == nil { return connection.refuse(.serviceUnavailable) }
         let verdict = registry.admit(
             identity, tsih: tsih, connectionID: connectionID, target: target, connection: connection.id)
         switch verdict {
@@ -367,7 +377,7 @@ final class FrontendLoop: ConnectionOwner {
     ) {
         lastBarrier += 1
         let id = lastBarrier
-        barriers[id] = Barrier(connection: connection, done: done)
+        barriers[id] = Barrier(volume: target.volume, connection: connection, done: done)
         links[target.manager.id]?.submitBarrier(volume: target.volume, nexus: nexus, owner: .barrier(id))
         loop.requestIteration()
     }
@@ -436,6 +446,10 @@ extension FrontendLoop: CacheLinkOwner {
             parts.logger.info("Target removed", metadata: ["target": "\(target.name)"])
             for session in registry.sessions(of: target) { connections[session.connection]?.close(.targetRemoved) }
             initiators.forget(target.volume)
+            for id in barriers.filter({ $0.value.volume == target.volume }).keys {
+                barriers[id] = nil
+                links.drop { $0 == .barrier(id) }
+            }
         }
         if let listedAt = links.listedAt { continueLogins { $0 <= listedAt } }
         reportHealth()
@@ -449,7 +463,7 @@ extension FrontendLoop: CacheLinkOwner {
         let old = links
         // The old link is in the middle of its round, so it is closed behind that; nothing goes to it any more.
         loop.schedule(after: .zero) { old.close() }
-        links = makeLinks(ServiceInstance(rawValue: Randomness.nonzeroUInt64()))
+        links = makeLinks(ServiceInstance(rawValue: Randomness.nonzeroUInt64()), lastID: old.lastID)
         links.follow()
     }
 }

@@ -51,16 +51,23 @@ final class InitiatorTable {
     }
 
     private let limit: Int
+    /// Of initiators and volumes, each of which is a dozen samples.
+    private let pairLimit: Int
     private var entries: [String: Entry] = [:]
     private var others: [VolumeID: InitiatorFigures] = [:]
     private var endCount: UInt64 = 0
 
-    init(limit: Int = 256) { self.limit = limit }
+    init(limit: Int = 256, pairLimit: Int = 1024) {
+        self.limit = limit
+        self.pairLimit = pairLimit
+    }
 
     /// A session begins.
     func begin(_ initiator: String, volume: VolumeID, volumeName: String) -> InitiatorFigures {
         if entries[initiator] == nil, entries.count >= limit { makeRoom() }
-        guard entries[initiator] != nil || entries.count < limit else {
+        let isNamed = entries[initiator] != nil || entries.count < limit
+        let isKnown = entries[initiator]?.figures[volume] != nil
+        guard isNamed, isKnown || entries.values.reduce(0, { $0 + $1.figures.count }) < pairLimit else {
             let figures = other(volume, volumeName)
             figures.sessionCount += 1
             return figures

@@ -47,15 +47,19 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
     }
 
     package let frontend: ServiceInstance
+    /// Of an open request; nil: it is not open.
+    package func operation(of number: UInt64) -> IORequest.Operation? {
+        index(of: number).flatMap { entries[$0] }?.request.operation
+    }
     /// Requests that were sent more than once.
     package private(set) var resentCount: UInt64 = 0
     package private(set) var expiredCount: UInt64 = 0
     package private(set) var isConnected = false
 
     private let policy: Policy
-    /// Entry i has the number `firstNumber + i`; nil once closed, or not one of this table. The first is always open.
+    /// In the order of their numbers, which stand beside them; nil once closed. The one at `head` is always open.
     private var entries: [Entry?] = []
-    private var firstNumber: UInt64 = 1
+    private var numbers: [UInt64] = []
     private var head = 0
     /// Everything before this number was sent to the present incarnation.
     private var nextToSend: UInt64 = 1
@@ -70,14 +74,20 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
     }
 
     package private(set) var openCount = 0
-    private var nextNumber: UInt64 { firstNumber + UInt64(entries.count - head) }
-    /// nil: none is open.
-    package var lowestOpenNumber: UInt64? { openCount > 0 ? firstNumber : nil }
+    /// nil: none is open. Barriers do not count: nobody remembers them, and they may stay open for long.
+    package var lowestOpenNumber: UInt64? {
+        for index in head..<entries.count {
+            if let entry = entries[index], entry.request.operation != .nexusBarrier { return numbers[index] }
+        }
+        return nil
+    }
     /// When `advance` has something to do; nil while nothing is due ever.
     package var nextDeadline: UInt64? { earliestDue == .max ? nil : earliestDue }
     /// Open requests that wait for a connection.
     package var heldCount: Int { isConnected ? 0 : openCount }
-    package var hasSomethingToSend: Bool { isConnected && (nextToSend < nextNumber || !repeats.isEmpty) }
+    package var hasSomethingToSend: Bool {
+        isConnected && (!repeats.isEmpty || (numbers.last.map { nextToSend <= $0 } ?? false))
+    }
 
     /// - Parameters:
     ///   - request: without identity, which is filled in here.
@@ -86,7 +96,7 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
     package mutating func submit(
         _ request: IORequest, number: UInt64, payload: Payload?, owner: Owner, deadline: UInt64
     ) {
-        precondition(number >= nextNumber, "numbers rise")
+        precondition(numbers.last.map { $0 < number } ?? true, "numbers rise")
         var request = request
         request.frontend = frontend
         request.number = number
@@ -98,16 +108,13 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
 
     private mutating func enter(_ entry: Entry) {
         let number = entry.request.number
-        if entries.isEmpty {
-            firstNumber = number
-            nextToSend = number
-        } else if number < firstNumber {
-            let gap = repeatElement(Entry?.none, count: Int(firstNumber - number))
-            entries.insert(contentsOf: gap, at: head)
-            firstNumber = number
+        let place = place(of: number)
+        if place < numbers.count, numbers[place] == number {
+            entries[place] = entry
+        } else {
+            entries.insert(entry, at: place)
+            numbers.insert(number, at: place)
         }
-        while nextNumber <= number { entries.append(nil) }
-        entries[head + Int(number - firstNumber)] = entry
         openCount += 1
         earliestDue = min(earliestDue, entry.deadline)
     }
@@ -128,10 +135,15 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
     }
 
     /// Requests of a volume that has come here. They go out before anything new of it.
-    package mutating func add(_ moved: [Moved]) {
+    /// - Parameter clockDifference: of this cache manager's clock and the former one's, for their deadlines.
+    package mutating func add(_ moved: [Moved], clockDifference: Int64 = 0) {
         for one in moved {
             var entry = one.entry
             entry.nextRepeat = .max
+            if entry.request.deadlineMilliseconds != 0 {
+                let deadline = Int64(clamping: entry.request.deadlineMilliseconds) + clockDifference
+                entry.request.deadlineMilliseconds = UInt64(max(1, deadline))
+            }
             enter(entry)
             if isConnected, entry.request.number < nextToSend { repeats.append(entry.request.number) }
         }
@@ -143,7 +155,7 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
     /// An incarnation of the cache manager has answered hello: everything open goes out, the oldest first.
     package mutating func connected() {
         isConnected = true
-        nextToSend = firstNumber
+        nextToSend = 0
         repeats.removeAll(keepingCapacity: true)
     }
 
@@ -164,8 +176,8 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
         guard isConnected else { return }
         var byteCount = 0
         for number in repeats { guard add(number, lowestOpenNumber, to: &batch, &byteCount) else { return } }
-        var number = nextToSend
-        while number < nextNumber, add(number, lowestOpenNumber, to: &batch, &byteCount) { number += 1 }
+        var place = place(of: nextToSend)
+        while place < numbers.count, add(numbers[place], lowestOpenNumber, to: &batch, &byteCount) { place += 1 }
     }
 
     /// False when the batch is full.
@@ -270,23 +282,37 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
     }
 
     private func index(of number: UInt64) -> Int? {
-        guard number >= firstNumber, number < nextNumber else { return nil }
-        return head + Int(number - firstNumber)
+        let place = place(of: number)
+        return place < numbers.count && numbers[place] == number ? place : nil
     }
 
-    /// Lets go of the closed front. The array is moved up only when that is cheap for what it frees.
-    private mutating func trim() {
-        while head < entries.count, entries[head] == nil {
-            head += 1
-            firstNumber += 1
+    /// Of the first entry whose number is not lower.
+    private func place(of number: UInt64) -> Int {
+        guard head < numbers.count, number > numbers[head] else { return head }
+        // With one cache manager nearly all numbers are here.
+        let guess = head + Int(clamping: number - numbers[head])
+        if guess < numbers.count, numbers[guess] == number { return guess }
+        var (low, high) = (head, numbers.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if numbers[middle] < number { low = middle + 1 } else { high = middle }
         }
+        return low
+    }
+
+    /// Lets go of the closed front, and of closed ones behind an open one that stays: only when that is cheap for what
+    /// it frees.
+    private mutating func trim() {
+        while head < entries.count, entries[head] == nil { head += 1 }
         if head == entries.count {
             entries.removeAll(keepingCapacity: true)
+            numbers.removeAll(keepingCapacity: true)
             head = 0
-        } else if head > 1024, head > entries.count / 2 {
-            entries.removeFirst(head)
+        } else if entries.count - openCount > 1024, openCount < entries.count / 2 {
+            let kept = (head..<entries.count).filter { entries[$0] != nil }
+            entries = kept.map { entries[$0] }
+            numbers = kept.map { numbers[$0] }
             head = 0
         }
-        nextToSend = max(nextToSend, firstNumber)
     }
 }

@@ -22,6 +22,8 @@ package struct PendingList: Sendable {
     package var isComplete = true
 
     private static let timeout = Duration.seconds(5)
+    private var heldSlots: Set<UInt32> = []
+    private var filledSlots: Set<UInt32> = []
 
     /// - Returns: what could be learnt; nothing that fails here keeps a snapshot from being listed.
     package static func read(_ owners: VolumeOwners) async -> PendingList {
@@ -40,6 +42,8 @@ package struct PendingList: Sendable {
                 list.isComplete = false
             }
         }
+        // What a cache manager that is gone had promised is in no list until another has adopted its slot.
+        if !list.heldSlots.isSuperset(of: list.filledSlots) { list.isComplete = false }
         return list
     }
 
@@ -47,6 +51,8 @@ package struct PendingList: Sendable {
         var reply = try await owner.ask(PendingSnapshotsRequest(), within: Self.timeout)
         gateway = reply.gateway
         let revision = reply.revision
+        heldSlots.formUnion(reply.heldSlots ?? [])
+        filledSlots.formUnion(reply.filledSlots ?? [])
         while true {
             volumes.formUnion(reply.volumes)
             // One that was begun after the first answer may be missing.

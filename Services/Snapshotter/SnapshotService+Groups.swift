@@ -73,9 +73,16 @@ extension SnapshotService {
     ) async throws(BusFault) -> [Part] {
         var parts: [Part] = []
         var missing = Array(zip(members, request.volumes))
+        var silence: BusFault?
         for owner in try await owners() {
-            let volumes = try await owner.ask(VolumeListRequest(), within: Self.listTimeout).volumes
-                .filter { $0.status != .standby }
+            let volumes: [VolumeDescription]
+            do throws(BusFault) {
+                volumes = try await owner.ask(VolumeListRequest(), within: Self.listTimeout).volumes
+                    .filter { $0.status != .standby }
+            } catch {
+                silence = error
+                continue
+            }
             let here = missing.filter { _, reference in
                 volumes.contains { $0.name == reference.text || $0.id.description == reference.text }
             }
@@ -84,6 +91,7 @@ extension SnapshotService {
             missing.removeAll { member, _ in here.contains { $0.0 == member } }
         }
         guard let (_, reference) = missing.first else { return parts }
+        if let silence { throw silence }
         if let fault = await elsewhere(reference) {
             throw BusFault(
                 fault.code,

@@ -128,14 +128,16 @@ package struct SnapshotService: Sendable {
 
     private func cut(_ request: VolumeCutRequest) async throws(BusFault) -> VolumeCutRequest.Reply {
         var unknown: BusFault?
+        // Of the one that has it, or of one that cannot say whether it does while another has it.
+        var failure: BusFault?
         for owner in try await owners() {
             do throws(BusFault) {
                 return try await owner.ask(request, within: Self.cutTimeout)
             } catch {
-                guard error.code == .unknownVolume else { throw error }
-                unknown = error
+                if error.code == .unknownVolume { unknown = error } else { failure = error }
             }
         }
+        if let failure { throw failure }
         guard let unknown else { throw BusFault(.notReady, "no cache manager runs; start it (sluice-cache)") }
         throw await elsewhere(request.wishes[0].volume) ?? unknown
     }

@@ -27,7 +27,11 @@ package final class HelloResponder {
             answerHello(message, from: peer, on: socket, now: now)
             return nil
         }
-        if let known = peers.seen(peer, as: message.envelope.sender, now: now) { return known }
+        if let known = peers.seen(peer, as: message.envelope.sender, now: now) {
+            if message.envelope.isReply || message.envelope.kind.mayCome(from: known.service) { return known }
+            socket.refuse(message, .badIdentity, message.strangerFault(known.service))
+            return nil
+        }
         socket.refuse(
             message, .helloRequired,
             BusFault(.helloRequired, "say hello first: this service has started again or does not know you"))

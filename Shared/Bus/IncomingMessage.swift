@@ -27,6 +27,11 @@ package final class IncomingMessage {
                 + "keys of its own kind")
     }
 
+    /// Why a request is refused that its sender has no business with.
+    package func strangerFault(_ sender: ServiceKind) -> BusFault {
+        BusFault(.unsupportedKind, "messages of kind \(envelope.kind) are not taken from services of kind \(sender)")
+    }
+
     package var body: UnsafeRawBufferPointer { unsafe bodyFrame.bytes }
     package var bodyArray: [UInt8] { bodyFrame.array }
 

@@ -111,15 +111,21 @@ package struct PendingSnapshotsRequest: BusRequest {
         package var hasMore: Bool
         /// The same in two answers: no snapshot was begun between them.
         package var revision: UInt64
+        /// Slots of the state directory that this cache manager has, and that hold anything at all: what nobody has now
+        /// is in no list.
+        package var heldSlots: [UInt32]?
+        package var filledSlots: [UInt32]?
         package init(
             gateway: GatewayID, volumes: [VolumeID], snapshots: [PendingSnapshotDescription], hasMore: Bool,
-            revision: UInt64 = 0
+            revision: UInt64 = 0, heldSlots: [UInt32]? = nil, filledSlots: [UInt32]? = nil
         ) {
             self.revision = revision
             self.gateway = gateway
             self.volumes = volumes
             self.snapshots = snapshots
             self.hasMore = hasMore
+            self.heldSlots = heldSlots
+            self.filledSlots = filledSlots
         }
     }
 }

@@ -132,11 +132,6 @@ package final class BlockFile: Sendable {
         guard errno == EWOULDBLOCK else { throw .last("flock", path: path) }
         return false
     }
-
-    /// The same, waiting for whoever holds it.
-    package func lock() throws(SystemError) {
-        guard retryingInterrupts({ Int(flock(fileDescriptor, LOCK_EX)) }) == 0 else { throw .last("flock", path: path) }
-    }
 }
 
 /// Calls again while a signal interrupts.

@@ -221,8 +221,22 @@ import Wire
         await #expect(throws: BusError.isShutDown) { try await bus.bind(harness.endpoint()) }
     }
 
+    @Test func whoHasNoBusinessWithARequestIsRefused() async throws {
+        let (server, exporter) = (try harness.bus(.cache), try harness.bus(.exporter))
+        let endpoint = try harness.endpoint()
+        server.handle(VolumeListRequest.self) { _, _ in .init(volumes: []) }
+        try await harness.serving(server, at: endpoint) {
+            let fault = await #expect(throws: BusFault.self) {
+                try await exporter.request(VolumeListRequest(), to: endpoint, deadline: .seconds(5))
+            }
+            #expect(fault?.code == .unsupportedKind && fault?.message.contains("exporter") == true)
+            _ = try await exporter.request(MetricsRequest(), to: endpoint, deadline: .seconds(5))
+        }
+        await exporter.close()
+    }
+
     @Test func anEndpointInUseIsNotTakenAway() async throws {
-        let (server, other) = (try harness.bus(.cache), try harness.bus(.cache))
+        let (server, other) = (try harness.bus(.cache), try harness.bus(.cli))
         let endpoint = try harness.endpoint()
         server.handle(VolumeListRequest.self) { _, _ in .init(volumes: []) }
         try await harness.serving(server, at: endpoint) {

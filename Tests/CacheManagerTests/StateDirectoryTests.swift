@@ -74,13 +74,14 @@ struct StateDirectoryTests {
         var second: StateDirectory? = try StateDirectory(path: place.path, holder: "a")
         let third = try StateDirectory(path: place.path, holder: "a")
         try save(state(7, "db"), in: try #require(second))
-        #expect(try first.abandonedSlots().isEmpty, "its holder lives")
+        #expect(first.look().filled == [1])
+        #expect(first.look().abandoned.isEmpty, "its holder lives")
         #expect(try first.adopt(1) == nil)
         second = nil
-        #expect(try first.abandonedSlots() == [1])
+        #expect(first.look().abandoned == [1])
         let slot = try #require(try first.adopt(1))
         #expect(try third.adopt(1) == nil)
-        #expect(try third.abandonedSlots().isEmpty)
+        #expect(third.look().abandoned.isEmpty)
         #expect(try SlotContents(of: slot).volumes == [VolumeID(rawValue: 7)])
         // It stays where it is; what is new comes into the own slot.
         try save(state(7, "db"), in: first)
@@ -92,11 +93,25 @@ struct StateDirectoryTests {
         #expect(first.heldSlots.count == 1)
     }
 
+    @Test func whatWasAdoptedComesBackWithARestart() throws {
+        let place = try Place()
+        var first: StateDirectory? = try StateDirectory(path: place.path, holder: "a")
+        var second: StateDirectory? = try StateDirectory(path: place.path, holder: "b")
+        try save(state(1, "db"), in: try #require(first))
+        try save(state(2, "log"), in: try #require(second))
+        second = nil
+        #expect(try first?.adopt(1) != nil)
+        first = nil
+        first = try StateDirectory(path: place.path, holder: "a")
+        #expect(first?.heldSlots.map(\.number) == [0, 1])
+        #expect(try StateDirectory(path: place.path, holder: "b").slot.number == 2, "its slot is another's now")
+    }
+
     @Test func aSlotThatHoldsNothingIsNotAdopted() throws {
         let place = try Place()
         let first = try StateDirectory(path: place.path, holder: "a")
         _ = try StateDirectory(path: place.path, holder: "a")
-        #expect(try first.abandonedSlots().isEmpty)
+        #expect(first.look().abandoned.isEmpty)
     }
 
     @Test func namesAndVolumesAreGivenOutOnce() throws {
@@ -115,6 +130,27 @@ struct StateDirectoryTests {
         #expect(NameClaims(first).claim("log", VolumeID(rawValue: 3))?.code == .nameTaken)
         NameClaims(second).release("log", two)
         #expect(NameClaims(first).claim("log", VolumeID(rawValue: 3)) == nil)
+    }
+
+    @Test func theNameOfAStandbyIsKeptForIt() throws {
+        let place = try Place()
+        let first = try StateDirectory(path: place.path, holder: "a")
+        let second = try StateDirectory(path: place.path, holder: "b")
+        var head = state(1, "db").head
+        (head.ownership, head.leaseMilliseconds) = (.lease, 30_000)
+        let standby = Standby(head: head, createdMilliseconds: 1)
+        try StandbyFiles(first.folders(\.standbysPath)).save(standby)
+        #expect(NameClaims(second).claim("db", VolumeID(rawValue: 2))?.code == .nameTaken)
+        #expect(NameClaims(second).claim("other", VolumeID(rawValue: 1))?.code == .inUse)
+        #expect(NameClaims(second).claim("other", VolumeID(rawValue: 2)) == nil)
+    }
+
+    @Test func aCacheManagerThatHangsInTheRegistryHoldsNobodyUp() throws {
+        let place = try Place()
+        let first = try StateDirectory(path: place.path, holder: "a")
+        let lock = try BlockFile(path: place.path + "/registry.lock", access: .readWrite, creation: .ifMissing)
+        #expect(try lock.tryLock())
+        #expect(NameClaims(first).claim("db", VolumeID(rawValue: 1))?.code == .busy)
     }
 
     @Test func whatAHolderThatDiedHadClaimedIsFreeForTheNext() throws {

@@ -16,6 +16,8 @@ final class FrontendHarness: Sendable {
     let volume = MemoryVolume()
     let port: UInt16
     let cacheEndpoint: Endpoint
+    /// Known to the frontend as soon as somebody has listened there.
+    let otherCacheEndpoint: Endpoint
     let controlEndpoint: Endpoint
     private let directory: String
     private let service: FrontendService
@@ -24,6 +26,7 @@ final class FrontendHarness: Sendable {
         directory = "/tmp/sluice-frontend-\(hexadecimal(Randomness.uint64(), digits: 16))"
         guard unsafe mkdir(directory, 0o700) == 0 else { throw SystemError.last("mkdir", path: directory) }
         cacheEndpoint = try Endpoint(path: directory + "/cache.sock")
+        otherCacheEndpoint = try Endpoint(path: directory + "/other.sock")
         controlEndpoint = try Endpoint(path: directory + "/iscsi.sock")
         let listeners = try TCPSocket.listen(host: "127.0.0.1", port: 0)
         port = SocketAddress.local(of: listeners[0])?.port ?? 0
@@ -37,7 +40,9 @@ final class FrontendHarness: Sendable {
                 identity: BusIdentity(
                     service: .iscsi, instance: ServiceInstance(rawValue: Randomness.nonzeroUInt64()),
                     softwareVersion: "test"),
-                locateCaches: { [cacheEndpoint] in [cacheEndpoint] }, controlEndpoints: [controlEndpoint],
+                locateCaches: { [cacheEndpoint, path = directory + "/other.sock", otherCacheEndpoint] in
+                    FileSystem.exists(path) ? [cacheEndpoint, otherCacheEndpoint] : [cacheEndpoint]
+                }, controlEndpoints: [controlEndpoint],
                 listeners: listeners,
                 context: try BusContext(), health: ServiceHealth(),
                 process: ProcessMetrics(startedAt: .now()), logger: Self.quietLogger))
@@ -75,12 +80,16 @@ final class FrontendHarness: Sendable {
     }
 
     private func removeFiles() {
-        for path in [cacheEndpoint, controlEndpoint].compactMap(\.path) { unsafe unlink(path) }
+        for path in [cacheEndpoint, otherCacheEndpoint, controlEndpoint].compactMap(\.path) { unsafe unlink(path) }
         unsafe rmdir(directory)
     }
 
     func cacheManager(_ manner: MemoryCacheManager.Manner = .init()) throws -> MemoryCacheManager {
         try MemoryCacheManager(volume, at: cacheEndpoint, manner)
+    }
+
+    func otherCacheManager(_ manner: MemoryCacheManager.Manner = .init()) throws -> MemoryCacheManager {
+        try MemoryCacheManager(volume, at: otherCacheEndpoint, manner)
     }
 
     /// What the frontend tells the exporter, by name.

@@ -99,6 +99,47 @@ struct OutstandingRequestsTests {
         #expect(requests.resentCount == 2)
     }
 
+    @Test func aBarrierThatStaysOpenKeepsNothingFromBeingForgotten() {
+        var requests = Requests(frontend: Self.frontend)
+        requests.connected()
+        requests.submit(
+            request(.nexusBarrier), number: numbers.draw(), payload: nil, owner: 1, deadline: .max)
+        submit(&requests, owner: 2)
+        #expect(send(&requests) == [1, 2])
+        #expect(requests.lowestOpenNumber == 2)
+        #expect(requests.operation(of: 1) == .nexusBarrier && requests.operation(of: 3) == nil)
+        #expect(requests.complete(2)?.owner == 2)
+        #expect(requests.lowestOpenNumber == nil && requests.openCount == 1)
+    }
+
+    @Test func manyBehindOneThatStaysOpenAreForgotten() {
+        var requests = Requests(frontend: Self.frontend)
+        requests.connected()
+        submit(&requests, owner: 0)
+        for owner in 1..<20_000 {
+            numbers.next += 50
+            submit(&requests, owner: owner)
+            #expect(send(&requests).last == numbers.next - 1)
+            #expect(requests.complete(numbers.next - 1)?.owner == owner)
+        }
+        #expect(requests.openCount == 1 && requests.lowestOpenNumber == 1)
+        requests.disconnected()
+        submit(&requests, owner: 7)
+        requests.connected()
+        #expect(send(&requests) == [1, numbers.next - 1])
+    }
+
+    @Test func deadlinesMoveToTheOtherClock() throws {
+        var old = Requests(frontend: Self.frontend)
+        var new = Requests(frontend: Self.frontend)
+        submit(&old, owner: 1)
+        new.add(old.take(of: VolumeID(rawValue: 1)), clockDifference: -3)
+        new.connected()
+        var batch: [Requests.Item] = []
+        prepare(&new, &batch)
+        #expect(batch.map(\.request.deadlineMilliseconds) == [2])
+    }
+
     @Test func numbersOfOtherCacheManagersAreGaps() {
         var requests = Requests(frontend: Self.frontend)
         requests.connected()

@@ -48,9 +48,10 @@ import Testing
     }
 
     /// As a newer minor version sends them: with a field at the end that nobody here knows.
-    @Test(arguments: versions) func fieldsOfANewerSchemaAreSkipped(_ version: String) throws {
-        for message in try recorded(version) {
-            let kind = try #require(MessageKind(rawValue: message.kind))
+    @Test func fieldsOfANewerSchemaAreSkipped() throws {
+        var samples = SchemaSamples(seed: 1)
+        for message in try samples.bodies() {
+            let kind = message.kind
             // Requests and replies of I/O have a fixed layout; a new one would be another kind.
             guard kind != .io else { continue }
             var bytes = message.bytes
@@ -58,7 +59,8 @@ import Testing
             #expect(count == bytes.count - 4, "\(kind) is not one struct")
             let addition: [UInt8] = [3, 0, 0, 0] + Array("new".utf8) + [1]
             for index in 0..<4 { bytes[index] = UInt8((count + addition.count) >> (8 * index) & 0xff) }
-            #expect(try Self.meaning(kind, message.isReply, bytes + addition).holds(message.value), "\(kind)")
+            let value = try Self.meaning(kind, message.isReply, message.bytes)
+            #expect(try Self.meaning(kind, message.isReply, bytes + addition) == value, "\(kind)")
         }
     }
 

@@ -14,8 +14,10 @@ extension GatewayClient {
     private static let patience = Duration.seconds(5)
 
     /// Of all cache managers, by name.
-    func volumes() async throws -> [VolumeDescription] {
-        try await owners().flatMap(\.volumes).sorted { ($0.name, $0.id) < ($1.name, $1.id) }
+    /// - Returns: with them why some may be missing, if one did not answer.
+    func volumes() async throws -> (known: [VolumeDescription], problem: ServiceFailure?) {
+        let (owners, problem) = try await owners()
+        return (owners.flatMap(\.volumes).sorted { ($0.name, $0.id) < ($1.name, $1.id) }, problem)
     }
 
     /// Asks the cache manager that has the volume.
@@ -36,19 +38,22 @@ extension GatewayClient {
     private func cacheManager(having volume: String?) async throws -> ServiceEntry {
         let running = try await running(.cache)
         guard running.count > 1 else { return running[0] }
-        let owners = try await owners()
+        let (owners, problem) = try await owners()
         let having = owners.first { owner in
             owner.volumes.contains { $0.name == volume || $0.id.description == volume }
         }
+        if let having { return having.entry }
+        // Another one must not be asked to take what the silent one may have.
+        if volume != nil, let problem { throw problem }
         // `owners` throws rather than being empty.
-        return (having ?? owners.min { $0.volumes.count < $1.volumes.count } ?? owners[0]).entry
+        return (owners.min { $0.volumes.count < $1.volumes.count } ?? owners[0]).entry
     }
 
-    private func owners() async throws -> [Owner] {
+    private func owners() async throws -> ([Owner], ServiceFailure?) {
         let running = try await running(.cache)
         guard running.count > 1 else {
             let reply = try await ask(running[0], VolumeListRequest(), timeout: .seconds(30))
-            return [Owner(entry: running[0], volumes: reply.volumes)]
+            return ([Owner(entry: running[0], volumes: reply.volumes)], nil)
         }
         let answers = await withTaskGroup(of: (Int, Result<Owner, any Error>).self) { group in
             for (index, entry) in running.enumerated() {
@@ -64,6 +69,7 @@ extension GatewayClient {
             return await group.reduce(into: []) { $0.append($1) }
         }
         var owners: [Owner] = []
+        var silence: [String] = []
         var failure: (any Error)?
         for (index, answer) in answers.sorted(by: { $0.0 < $1.0 }) {
             switch answer {
@@ -71,10 +77,11 @@ extension GatewayClient {
             case .failure(let error):
                 failure = error
                 let reason = ServiceFailure(describing: error).message
-                StandardError.write("\(running[index].name) does not say which volumes it has: \(reason)\n")
+                silence.append("\(running[index].name) does not say which volumes it has: \(reason)")
             }
         }
         if owners.isEmpty, let failure { throw failure }
-        return owners
+        let problem = silence.isEmpty ? nil : silence.joined(separator: "; ")
+        return (owners, problem.map { ServiceFailure(.temporaryFailure, $0) })
     }
 }

@@ -28,7 +28,8 @@ struct VolumeList: AsyncParsableCommand {
     func run() async throws {
         let client = try GatewayClient(gateway)
         let volumes = try await client.volumes()
-        try output.show(volumes.map(client.record), or: VolumeTable.list(volumes))
+        try output.show(volumes.known.map(client.record), or: VolumeTable.list(volumes.known))
+        if let problem = volumes.problem { throw problem }
     }
 }
 
@@ -41,7 +42,8 @@ struct VolumeShow: AsyncParsableCommand {
     func run() async throws {
         let client = try GatewayClient(gateway)
         let volumes = try await client.volumes()
-        guard let found = volumes.first(where: { $0.id.description == volume || $0.name == volume }) else {
+        guard let found = volumes.known.first(where: { $0.id.description == volume || $0.name == volume }) else {
+            if let problem = volumes.problem { throw problem }
             throw ServiceFailure(
                 .badData,
                 "this gateway has no volume \"\(volume)\"; `sluice volume list` shows those it has, "

@@ -48,7 +48,7 @@ struct VolumeDiscover: AsyncParsableCommand {
         let client = try GatewayClient(gateway)
         let reply = try await client.askForPlace(VolumeDiscoverRequest(), timeout: patience.timeout.duration)
         let volumes = reply.volumes.filter { deleted || !$0.isDeleted }
-        let here = try await client.volumes()
+        let here = try await client.volumes().known
         let statuses = Dictionary(here.map { ($0.id, $0.status) }) { first, _ in first }
         try output.show(
             volumes.map { Record($0, statusHere: statuses[$0.id]) }, or: Self.table(volumes, statusesHere: statuses))

@@ -40,7 +40,8 @@ struct VolumeWarm: AsyncParsableCommand {
         while wait, warmed.reads?.warming?.isRunning == true {
             try await Task.sleep(for: .seconds(1))
             let volumes = try await client.volumes()
-            guard let now = volumes.first(where: { $0.id == warmed.id }) else {
+            guard let now = volumes.known.first(where: { $0.id == warmed.id }) else {
+                if let problem = volumes.problem { throw problem }
                 throw ServiceFailure(.badData, "volume \(warmed.name) is gone")
             }
             warmed = now

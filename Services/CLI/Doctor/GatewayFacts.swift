@@ -40,8 +40,6 @@ package struct GatewayFacts: Sendable {
 
     package var softwareVersion: String
     package var configurationProblems: [String] = []
-    /// Upload buffer of all volumes of one cache manager.
-    package var journalByteCount: UInt64 = 0
     package var services: [Service] = []
     /// By the cache manager's name; those that do not answer are missing.
     package var volumes: [String: [VolumeDescription]] = [:]
@@ -60,7 +58,6 @@ extension GatewayFacts {
     static func collect(from client: GatewayClient) async -> GatewayFacts {
         let configuration = client.configuration
         var facts = GatewayFacts(softwareVersion: SoftwareVersion.current)
-        facts.journalByteCount = configuration.journalSize.byteCount
         facts.disks = disks(of: configuration)
         let entries: [ServiceEntry]
         do {

@@ -37,7 +37,7 @@ package struct CacheSettings: Equatable, Sendable, Codable {
     }
 }
 
-/// `state/slots/0/cache.json`: `RecordFormat` of a `CacheSettings`. Version history: 1, first.
+/// `state/slots/<n>/cache.json`: `RecordFormat` of a `CacheSettings`. Version history: 1, first.
 package enum CacheSettingsFormat {
     package static let version = 1
     package static let byteLimit = 256 << 10

@@ -200,14 +200,14 @@ extension GatewayConfiguration {
         do { _ = try BucketURL("file:///", prefix: prefix) } catch { throw ValueRefusal(error.description) }
     }
 
-    /// RFC 3720 §3.2.6.3.1: iqn, a year and month, a reversed domain. A volume's name of up to 63 characters follows
-    /// a colon, and the whole has at most 223 bytes.
     @Sendable private static func checkAdvertised(_ portal: ListenAddress) throws(ValueRefusal) {
         guard portal.host != "0.0.0.0", portal.host != "::", portal.port != 0 else {
             throw ValueRefusal("“\(portal)” is no address that an initiator could connect to")
         }
     }
 
+    /// RFC 3720 §3.2.6.3.1: iqn, a year and month, a reversed domain. A volume's name of up to 63 characters follows
+    /// a colon, and the whole has at most 223 bytes.
     @Sendable private static func checkTargetPrefix(_ prefix: String) throws(ValueRefusal) {
         guard prefix.wholeMatch(of: /iqn\.[0-9]{4}-(0[1-9]|1[0-2])\.[a-z0-9.:-]+/) != nil, prefix.utf8.count <= 150
         else {
