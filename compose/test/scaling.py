@@ -78,9 +78,10 @@ def step_scale_cache(gateway):
     first, second = gateway.containers("cache")
     for volume in SPREAD:
         gateway.create_volume(volume)
-    wait("both have volumes", 60, lambda: len({h for v, h in holders(gateway).items() if v in SPREAD}) == 2)
+    group = ["stamped", *SPREAD]
+    wait("both have volumes", 60, lambda: {holders(gateway).get(volume) for volume in group} == {first, second})
     with StampedLoad(gateway.url(volume_of(gateway, second))) as load:
-        gateway.sluice("snapshot", "create", *SPREAD)
+        gateway.sluice("snapshot", "create", *group)
         time.sleep(3)
         gateway.up(cache=1)
         if (left := gateway.containers("cache")) != [first]:
