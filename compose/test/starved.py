@@ -45,15 +45,17 @@ def little_memory(name, limit):
 @contextlib.contextmanager
 def large_writes(gateway, fault):
     """64 MiB at a time while the fault lasts: a frontend has to have room for it."""
-    url = gateway.url("bulk")
-    command = ["qemu-img", "bench", "-w", "-f", "raw", "-t", "none", "-s", "1M", "-d", "64", "-c", "1000000", url]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        with fault:
+    command = ["qemu-img", "bench", "-w", "-f", "raw", "-t", "none", "-s", "1M", "-d", "64", "-c", "1000000"]
+    with fault:
+        gateway.wait_for_target("bulk")
+        process = subprocess.Popen(
+            [*command, gateway.url("bulk")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
             yield
-    finally:
-        process.kill()
-        process.wait()
+        finally:
+            process.kill()
+            process.wait()
 
 
 def step_memory(gateway, service):
