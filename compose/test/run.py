@@ -133,7 +133,7 @@ def write_results(rows, binaries):
     if RESULTS.exists():
         lines = {found[1]: found[0] for found in re.finditer(r"^\| `(\w+)` .*$", RESULTS.read_text(), re.MULTILINE)}
     for name, description, verdict, detail, seconds in rows:
-        text = " ".join(detail.split())[:300].replace("|", "\\|")
+        text = " ".join(detail.replace(f"{REPOSITORY}/", "").split())[:300].replace("|", "\\|")
         lines[name] = f"| `{name}` | {description} | {verdict} | {seconds:.0f} s | {text} |"
     lines = [lines[name] for name, _, _ in steps() if name in lines]
     passed = sum("| passed |" in line for line in lines)

@@ -154,7 +154,7 @@ def step_disk_state(gateway):
 def step_disk_cache(gateway):
     """cache: no room on the read cache's disk while a clone is read for the first time"""
     failed = "max(sluice_cache_failed_writes_total)"
-    signs = Signs(f"{failed} > {gateway.value(failed)}", {0}, "Nothing is wrong")
+    signs = Signs(f"{failed} > {gateway.value(f'{failed} or vector(0)')}", {0}, "Nothing is wrong")
     with tempfile.TemporaryDirectory(prefix="sluice-image-") as directory:
         source, copy = (os.path.join(directory, name) for name in ("source.img", "copy.img"))
         with open(source, "wb") as image:
