@@ -144,7 +144,7 @@ compose-down: ## Stop the gateway of compose-up; its volumes stay
 	docker compose --file compose/compose.yaml down
 
 .PHONY: compose-test
-compose-test: static ## Deploy with docker compose, scale, kill, hang and cut off each service; needs root
+compose-test: static ## Deploy with docker compose, scale, kill, hang, cut off and starve each service; needs root
 	@scripts/setup.sh compose
 	compose/test/run.py --binaries "$$($(STATIC_BUILD) --show-bin-path)" $(if $(ONLY),--only $(ONLY))
 

@@ -13,7 +13,7 @@ s3_more=(python3-venv swift-proxy swift-account swift-container swift-object mem
 # A virtual machine with the kernel's iSCSI initiator, and the tools that make its disk and its networks.
 guest=(qemu-system-x86 debootstrap kmod cpio e2fsprogs nftables iproute2 util-linux python3)
 # A docker daemon and what makes its base image, for machines that reach no image registry.
-compose=(python3-venv docker.io iptables debootstrap iproute2 qemu-utils qemu-block-extra prometheus)
+compose=(python3-venv docker.io iptables debootstrap e2fsprogs iproute2 qemu-utils qemu-block-extra prometheus)
 
 if ! command -v swift >/dev/null; then
     echo "setup: no Swift toolchain; install Swift 6.2 or newer from https://www.swift.org/install/linux" >&2

@@ -23,15 +23,25 @@ class Failure(Exception):
     pass
 
 
-def run(*command, check=True, timeout=600, **options):
-    """Runs a program to its end and returns what it printed."""
-    result = subprocess.run(
+def finished(command, timeout, options):
+    return subprocess.run(
         [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout,
         **options,
     )  # fmt: skip
+
+
+def run(*command, check=True, timeout=600, **options):
+    """Runs a program to its end and returns what it printed."""
+    result = finished(command, timeout, options)
     if check and result.returncode != 0:
         raise Failure(f"{' '.join(map(str, command))} ended with {result.returncode}: {result.stdout}{result.stderr}")
     return result.stdout
+
+
+def attempt(*command, timeout=60, **options):
+    """The exit status of a program and what it printed."""
+    result = finished(command, timeout, options)
+    return result.returncode, result.stdout + result.stderr
 
 
 def wait(what, seconds, condition, step=0.25):

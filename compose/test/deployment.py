@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway of compose.yaml, as its users and its breakers see it."""
 
+import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import time
 import urllib.parse
 import urllib.request
 
-from daemon import PROMETHEUS, REPOSITORY, S3, SLUICE, TOOLS, Failure, docker, run, wait
+from daemon import PROMETHEUS, REPOSITORY, S3, SLUICE, TOOLS, Failure, attempt, docker, run, wait
+from disks import SIZES, Disks
 
 PROJECT = "sluice-test"
 SERVICES = ["iscsi", "cache", "uploader", "snapshotter", "exporter", "s3", "prometheus"]
@@ -17,22 +20,45 @@ PROMETHEUS_PORT = 9090
 TARGET = "iqn.2026-11.io.sluice"
 
 
+# Without a change elsewhere: figures every few seconds, and volumes on disks that can be filled.
+OVERRIDE = """
+configs:
+  prometheus: {{file: {directory}/prometheus.yml}}
+volumes:
+{volumes}
+"""
+VOLUME = "  {name}: {{driver: local, driver_opts: {{type: none, o: bind, device: {path}}}}}"
+
+
 class Deployment:
-    def __init__(self):
+    def __init__(self, directory):
+        """Puts files of its own below `directory`."""
         self.settings = {
             "SLUICE_IMAGE": SLUICE, "S3_IMAGE": S3, "PROMETHEUS_IMAGE": PROMETHEUS,
-            "SLUICE_JOURNAL_SIZE": "2GiB", "SLUICE_JOURNAL_VOLUME_BUFFER": "512MiB", "SLUICE_CACHE_SIZE": "1GiB",
+            "SLUICE_JOURNAL_SIZE": "4GiB", "SLUICE_JOURNAL_VOLUME_BUFFER": "256MiB", "SLUICE_CACHE_SIZE": "1GiB",
             "SLUICE_COMMIT_INTERVAL": "2s",
         }  # fmt: skip
         self.scale = {}
+        self.disks = Disks(directory)
+        self.override = directory / "compose.test.yaml"
+        volumes = "\n".join(VOLUME.format(name=name, path=self.disks.path(name)) for name in SIZES)
+        self.override.write_text(OVERRIDE.format(directory=directory, volumes=volumes))
+        shipped = (REPOSITORY / "compose/prometheus/prometheus.yml").read_text()
+        (directory / "prometheus.yml").write_text(re.sub(r"(interval|timeout): 1[05]s", r"\1: 4s", shipped))
 
     # MARK: Compose
 
-    def compose(self, *arguments, **options):
-        return run(
+    def command(self, *arguments):
+        return [
             TOOLS / "venv/bin/docker-compose", "--progress", "quiet", "--project-name", PROJECT,
-            "--file", REPOSITORY / "compose/compose.yaml", *arguments, env={**os.environ, **self.settings}, **options,
-        )  # fmt: skip
+            "--file", REPOSITORY / "compose/compose.yaml", "--file", self.override, *arguments,
+        ]  # fmt: skip
+
+    def environment(self):
+        return {**os.environ, **self.settings}
+
+    def compose(self, *arguments, **options):
+        return run(*self.command(*arguments), env=self.environment(), **options)
 
     def up(self, **scale):
         """Starts what is missing and returns how long it took until everything is healthy."""
@@ -54,6 +80,10 @@ class Deployment:
     def sluice(self, *arguments, **options):
         return self.compose("run", "--rm", "-T", "--no-deps", "cli", *arguments, **options)
 
+    def doctor(self):
+        """Its exit status, and what it printed."""
+        return attempt(*self.command("run", "--rm", "-T", "--no-deps", "cli", "doctor"), env=self.environment())
+
     def containers(self, service, everything=False):
         labels = [f"label=com.docker.compose.project={PROJECT}", f"label=com.docker.compose.service={service}"]
         filters = [part for label in labels for part in ("--filter", label)]
@@ -61,6 +91,10 @@ class Deployment:
         return sorted(names)
 
     # MARK: What is seen from outside
+
+    def address(self, name, network):
+        text = docker("inspect", "--format", "{{json .NetworkSettings.Networks}}", name)
+        return json.loads(text)[f"{PROJECT}_{network}"]["IPAddress"]
 
     def portal(self, index=0):
         name = self.containers("iscsi")[index]
@@ -70,7 +104,8 @@ class Deployment:
         return f"iscsi://{self.portal(index)}/{TARGET}:{volume}/0"
 
     def create_volume(self, name, size="1GiB"):
-        self.sluice("volume", "create", name, "--size", size)
+        if f'"{name}"' not in self.sluice("volume", "list", "--json"):
+            self.sluice("volume", "create", name, "--size", size)
         self.wait_for_target(name)
 
     def wait_for_target(self, name):
@@ -112,18 +147,20 @@ class Deployment:
         wait(f"{name} starts again", 60, lambda: self.process(name) not in (0, old), step=0.05)
         return time.monotonic() - begin
 
-    def hang(self, name, seconds):
+    @contextlib.contextmanager
+    def hung(self, name):
         docker("pause", name)
         try:
-            time.sleep(seconds)
+            yield
         finally:
             docker("unpause", name)
 
-    def cut_off(self, name, service, network, seconds):
+    @contextlib.contextmanager
+    def cut_off(self, name, service, network):
         network = f"{PROJECT}_{network}"
         docker("network", "disconnect", network, name)
         try:
-            time.sleep(seconds)
+            yield
         finally:
             docker("network", "connect", "--alias", service, "--alias", name, network, name)
 

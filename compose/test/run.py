@@ -3,14 +3,16 @@
 """Deploys the gateway of compose.yaml with a docker daemon of its own, scales it and breaks it under load.
 
 Each step is a function; `--only` runs those that are named (and what they need), `--list` lists them. Results go to
-docs/compose-test.md when all were run. Needs root; leaves nothing behind.
+docs/compose-test.md. Needs root; leaves nothing behind.
 """
 
 import argparse
 import filecmp
 import os
 import pathlib
+import platform
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -19,18 +21,16 @@ import time
 import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from daemon import REPOSITORY, Daemon, Failure, build_images, wait
+from breaking import step_hang, step_kill, step_partition
+from checks import check_prometheus
+from daemon import REPOSITORY, Daemon, Failure, build_images, docker, run, swift_libraries
 from deployment import SERVICES, Deployment, convert
-from stamped import StampedLoad
+from scaling import step_lose_cache, step_scale_cache, step_scale_exporter, step_scale_iscsi, step_scale_uploader
+from starved import (
+    step_disk_cache, step_disk_journal, step_disk_state, step_memory, step_slow_iscsi, step_slow_uploader,
+)  # fmt: skip
 
 RESULTS = REPOSITORY / "docs/compose-test.md"
-KILLS = 3
-# Steps that cannot pass yet, and why.
-NOT_SUPPORTED = {"scale_cache": "a second cache manager needs slots of the state directory that it can adopt"}
-# Where a service can be cut off from the others.
-NETWORKS = {"s3": "storage", "prometheus": "monitoring"}
-# These are not in the way of reads and writes, so an initiator must not notice at all.
-BESIDE_THE_DATA = {"snapshotter", "exporter", "prometheus"}
 
 
 def step_up(gateway):
@@ -74,115 +74,6 @@ def step_prometheus(gateway):
     return f"{seconds * 1000:.0f} ms a scrape"
 
 
-def check_prometheus(gateway, exporters):
-    wait(
-        "every target is up", 60,
-        lambda: gateway.value('count(up{job="sluice"} == 1)') == exporters and not gateway.query("up == 0"),
-    )  # fmt: skip
-    for service in SERVICES[:5]:
-        wait(f"{service} is seen", 45, lambda s=service: gateway.query(f'sluice_service_up{{service="{s}"}} == 1'))
-    wait("no alert fires", 240, lambda: not gateway.query('ALERTS{alertstate="firing",severity="critical"}'), step=2)
-
-
-def step_scale_uploader(gateway):
-    """`--scale uploader=3` and back under load"""
-    with StampedLoad(gateway.url("stamped")) as load:
-        gateway.up(uploader=3)
-        wait("three uploaders work", 60, lambda: gateway.value("max(sluice_cache_uploaders)") == 3)
-        time.sleep(5)
-        gateway.up(uploader=1)
-        wait("one uploader works", 60, lambda: gateway.value("max(sluice_cache_uploaders)") == 1)
-    return load.report()
-
-
-def step_scale_iscsi(gateway):
-    """`--scale iscsi=2`: what one portal writes the other reads, and a killed one comes back with its port"""
-    gateway.up(iscsi=2)
-    gateway.wait_for_target("stamped")
-    first, second = gateway.portal(0), gateway.portal(1)
-    if first == second:
-        raise Failure(f"both portals are at {first}")
-    with StampedLoad(gateway.url("stamped", 0)) as load:
-        time.sleep(5)
-        gateway.kill(gateway.containers("iscsi")[0])
-        wait("the portal has its port again", 30, lambda: gateway.portal(0) == first)
-        time.sleep(5)
-    load.url = gateway.url("stamped", 1)
-    text = load.report()
-    gateway.up(iscsi=1)
-    gateway.wait_for_target("stamped")
-    return f"{first} and {second}; {text}"
-
-
-def step_scale_exporter(gateway):
-    """`--scale exporter=2`: both are scraped, nothing is doubled, and one can be stopped"""
-    gateway.up(exporter=2)
-    check_prometheus(gateway, exporters=2)
-    volumes = gateway.value('count(max without (instance) (sluice_volume_status{status="available"} == 1))')
-    gateway.up(exporter=1)
-    wait("one target is left", 60, lambda: gateway.value('count(up{job="sluice"})') == 1)
-    return f"{volumes:.0f} volumes, seen by both"
-
-
-def step_scale_cache(gateway):
-    """`--scale cache=2` and back under load: volumes spread, and are handed over"""
-    gateway.up(cache=2)
-    for number in range(4):
-        gateway.create_volume(f"spread-{number}")
-    holders = gateway.query("count by (process) (sluice_volume_status == 1)")
-    if len(holders) != 2:
-        raise Failure(f"{len(holders)} cache managers hold volumes")
-    gateway.sluice("snapshot", "create", *(f"spread-{number}" for number in range(4)))
-    with StampedLoad(gateway.url("stamped")) as load:
-        gateway.up(cache=1)
-        for number in range(4):
-            gateway.wait_for_target(f"spread-{number}")
-    return load.report()
-
-
-def step_kill(gateway, service):
-    """SIGKILL under load"""
-    starts = []
-    with StampedLoad(gateway.url("stamped")) as load:
-        for _ in range(KILLS):
-            time.sleep(2)
-            for name in gateway.containers(service):
-                starts.append(gateway.kill(name))
-            gateway.wait_healthy(service)
-        time.sleep(2)
-    check_longest(load, service)
-    return f"{len(starts)} kills, started again in {max(starts):.1f} s; {load.report()}"
-
-
-def step_hang(gateway, service, seconds=8):
-    """`docker pause` for 8 s under load"""
-    with StampedLoad(gateway.url("stamped")) as load:
-        time.sleep(2)
-        gateway.hang(gateway.containers(service)[0], seconds)
-        gateway.wait_healthy(service)
-        time.sleep(3)
-    check_longest(load, service)
-    return load.report()
-
-
-def step_partition(gateway, service, seconds=8):
-    """`docker network disconnect` for 8 s under load"""
-    with StampedLoad(gateway.url("stamped")) as load:
-        time.sleep(2)
-        name = gateway.containers(service)[0]
-        gateway.cut_off(name, service, NETWORKS.get(service, "bus"), seconds)
-        gateway.wait_healthy(service)
-        time.sleep(3)
-    check_longest(load, service)
-    return load.report()
-
-
-def check_longest(load, service):
-    longest = max(thread.longest for thread in load.threads)
-    if service in BESIDE_THE_DATA and longest > 5:
-        raise Failure(f"{service} is not in the way of the data, but a request took {longest:.1f} s")
-
-
 def step_after_all(gateway):
     """After all of that Prometheus's targets are up, every service is seen, and the image is what it was"""
     check_prometheus(gateway, exporters=1)
@@ -202,51 +93,67 @@ def step_down(gateway):
 def steps():
     """Name, description, function, in the order in which they run."""
     whole = [step_up, step_image, step_prometheus, step_scale_uploader, step_scale_iscsi, step_scale_exporter]
-    whole += [step_scale_cache]
+    whole += [step_scale_cache, step_lose_cache]
     result = [(function.__name__[5:], function.__doc__, function) for function in whole]
-    for function in (step_kill, step_hang, step_partition):
+    for function in (step_kill, step_hang, step_partition, step_memory):
         for service in SERVICES:
             name = f"{function.__name__[5:]}_{service}"
             result.append((name, f"{service}: {function.__doc__}", lambda g, f=function, s=service: f(g, s)))
-    return result + [(f.__name__[5:], f.__doc__, f) for f in (step_after_all, step_down)]
+    rest = [step_slow_uploader, step_slow_iscsi, step_disk_journal, step_disk_cache, step_disk_state]
+    rest += [step_after_all, step_down]
+    return result + [(function.__name__[5:], function.__doc__, function) for function in rest]
 
 
-def perform(gateway, wanted):
+def perform(gateway, wanted, binaries):
+    """Each step's result is written at once: a run that is ended has those that it had."""
     rows = []
     for name, description, function in steps():
         if name not in wanted:
             continue
         begin = time.monotonic()
-        if name in NOT_SUPPORTED:
-            verdict, detail = "not yet", NOT_SUPPORTED[name]
-        else:
-            try:
-                verdict, detail = "passed", function(gateway)
-            except (Failure, OSError, ValueError, KeyError, IndexError, subprocess.TimeoutExpired) as error:
-                verdict, detail = "FAILED", str(error)
-                if not isinstance(error, Failure):
-                    traceback.print_exc()
-                sys.stderr.write(gateway.logs(40))
+        try:
+            verdict, detail = "passed", function(gateway)
+        except (Failure, OSError, ValueError, KeyError, IndexError, StopIteration, subprocess.TimeoutExpired) as error:
+            verdict, detail = "FAILED", str(error)
+            if not isinstance(error, Failure):
+                traceback.print_exc()
+            sys.stderr.write(gateway.logs(10))
         seconds = time.monotonic() - begin
         print(f"{verdict}: {name} ({seconds:.0f} s): {detail}", flush=True)
         rows.append((name, description, verdict, detail, seconds))
+        write_results(rows[-1:], binaries)
         if name == "up" and verdict == "FAILED":
             break
     return rows
 
 
-def write_results(rows):
-    lines = [
+def write_results(rows, binaries):
+    """Replaces the rows of the steps that were run, and keeps the others."""
+    lines = {}
+    if RESULTS.exists():
+        lines = {found[1]: found[0] for found in re.finditer(r"^\| `(\w+)` .*$", RESULTS.read_text(), re.MULTILINE)}
+    for name, description, verdict, detail, seconds in rows:
+        text = " ".join(detail.replace(f"{REPOSITORY}/", "").split())[:300].replace("|", "\\|")
+        lines[name] = f"| `{name}` | {description} | {verdict} | {seconds:.0f} s | {text} |"
+    lines = [lines[name] for name, _, _ in steps() if name in lines]
+    passed = sum("| passed |" in line for line in lines)
+    version = run(binaries / "sluice", "--version").strip()
+    kind = "debug build" if swift_libraries(binaries / "sluice") else "static release build"
+    engine = docker("version", "--format", "{{.Server.Version}}").strip()
+    header = [
         "# The compose deployment under test", "",
-        "What `make compose-test` wrote when it last ran as a whole. The load writes stamped blocks of 4 KiB over",
-        "iSCSI through a published port; after each step every block must hold what was acknowledged, and the",
-        "initiator must not have seen an error.", "",
-        "| step | what | verdict | figures |", "| --- | --- | --- | --- |",
+        "Written by `make compose-test`; `ONLY=step,step` replaces the rows of those steps. The load writes stamped",
+        "blocks of 4 KiB over iSCSI through a published port; after each step every block must hold what was",
+        "acknowledged, and the initiator must not have seen an error (only `disk_state` may give errors). Faults last",
+        "until Prometheus has the metric that tells of it and `sluice doctor` names what is wrong; the figures say",
+        "when that was, and how long the slowest request took. Afterwards doctor has nothing to say.",
+        "[OPERATIONS.md](OPERATIONS.md#when-something-breaks) has the same as a table of what users see.", "",
+        f"Last run: {time.strftime('%Y-%m-%d', time.gmtime())}, {kind} of version {version}, Linux "
+        f"{platform.release()}, {os.cpu_count()} processors, docker {engine}. {passed} of {len(lines)} steps "
+        "passed.", "",
+        "| step | what | verdict | took | figures |", "| --- | --- | --- | --- | --- |",
     ]  # fmt: skip
-    for name, description, verdict, detail, _ in rows:
-        text = " ".join(detail.split())[:300].replace("|", "\\|")
-        lines.append(f"| `{name}` | {description} | {verdict} | {text} |")
-    RESULTS.write_text("\n".join(lines) + "\n")
+    RESULTS.write_text("\n".join(header + lines) + "\n")
 
 
 def main():
@@ -271,12 +178,10 @@ def main():
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     binaries = arguments.binaries.resolve()
     wanted = set(only or names) | {"up", "down"}
-    with Daemon():
+    with Daemon() as daemon:
         build_images(binaries)
-        gateway = Deployment()
-        rows = perform(gateway, wanted)
-    if not only:
-        write_results(rows)
+        gateway = Deployment(daemon.directory)
+        rows = perform(gateway, wanted, binaries)
     failed = [name for name, _, verdict, _, _ in rows if verdict == "FAILED"]
     print(f"{len(rows) - len(failed)} of {len(rows)} steps did not fail" + (f"; failed: {failed}" if failed else ""))
     return 1 if failed else 0
