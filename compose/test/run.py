@@ -144,7 +144,7 @@ def write_results(rows, binaries):
         "# The compose deployment under test", "",
         "Written by `make compose-test`; `ONLY=step,step` replaces the rows of those steps. The load writes stamped",
         "blocks of 4 KiB over iSCSI through a published port; after each step every block must hold what was",
-        "acknowledged, and the initiator must not have seen an error (only `disk_state` may give errors). Faults last",
+        "acknowledged, and the initiator must not have seen an error. Faults last",
         "until Prometheus has the metric that tells of it and `sluice doctor` names what is wrong; the figures say",
         "when that was, and how long the slowest request took. Afterwards doctor has nothing to say.",
         "[OPERATIONS.md](OPERATIONS.md#when-something-breaks) has the same as a table of what users see.", "",
