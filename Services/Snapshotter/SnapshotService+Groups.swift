@@ -110,24 +110,18 @@ extension SnapshotService {
         let requests = parts.map { part in
             (part.owner, VolumeHoldRequest(volumes: part.wishes.map(\.volume), holdMilliseconds: Self.holdMilliseconds))
         }
-        let results = await withTaskGroup(of: (Int, Result<UInt64, BusFault>).self) { group in
+        let results = await withTaskGroup(of: (Int, Result<VolumeHoldRequest.Reply, BusFault>).self) { group in
             for (index, (owner, request)) in requests.enumerated() {
-                group.addTask {
-                    do throws(BusFault) {
-                        return (index, .success(try await owner.ask(request, within: timeout).hold))
-                    } catch {
-                        return (index, .failure(error))
-                    }
-                }
+                group.addTask { (index, await owner.answer(to: request, within: timeout)) }
             }
-            var results: [(Int, Result<UInt64, BusFault>)] = []
+            var results: [(Int, Result<VolumeHoldRequest.Reply, BusFault>)] = []
             for await result in group { results.append(result) }
             return results
         }
         var fault: BusFault?
         for (index, result) in results {
             switch result {
-            case .success(let hold): parts[index].hold = hold
+            case .success(let reply): parts[index].hold = reply.hold
             case .failure(let error): fault = error
             }
         }
@@ -152,13 +146,7 @@ extension SnapshotService {
                 request.wishes = part.wishes
                 request.hold = part.hold
                 let wanted = request
-                group.addTask {
-                    do throws(BusFault) {
-                        return (part, .success(try await part.owner.ask(wanted, within: Self.cutTimeout)))
-                    } catch {
-                        return (part, .failure(error))
-                    }
-                }
+                group.addTask { (part, await part.owner.answer(to: wanted, within: Self.cutTimeout)) }
             }
             var results: [(Part, Result)] = []
             for await result in group { results.append(result) }

@@ -7,6 +7,20 @@ package protocol VolumeOwner: Sendable {
     func ask<Request: BusRequest>(_ request: Request, within timeout: Duration) async throws(BusFault) -> Request.Reply
 }
 
+extension VolumeOwner {
+    /// The answer, or why there is none. A function of its own, not a `do throws` in the closure of a task: of such a
+    /// closure optimised code has lost the other parts of what it returned (Swift 6.3).
+    func answer<Request: BusRequest>(
+        to request: Request, within timeout: Duration
+    ) async -> Result<Request.Reply, BusFault> {
+        do throws(BusFault) {
+            return .success(try await ask(request, within: timeout))
+        } catch {
+            return .failure(error)
+        }
+    }
+}
+
 /// Those that run now. Asked anew each time: nobody keeps a list of them.
 package typealias VolumeOwners = @Sendable () async throws(BusFault) -> [any VolumeOwner]
 
