@@ -101,7 +101,7 @@ struct StateDirectoryTests {
         try save(state(2, "log"), in: try #require(second))
         second = nil
         try first?.keep(try #require(try first?.adopt(1)))
-        #expect(try first?.folder(\.snapshotsPath, having: VolumeID(rawValue: 2))?.hasSuffix("/1/snapshots") == true)
+        #expect(first?.folder(\.snapshotsPath, having: VolumeID(rawValue: 2))?.hasSuffix("/1/snapshots") == true)
         first = nil
         first = try StateDirectory(path: place.path, holder: "a")
         #expect(first?.heldSlots.map(\.number) == [0, 1])
