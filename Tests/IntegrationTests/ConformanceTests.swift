@@ -39,22 +39,12 @@ import Testing
         try gateway.start()
         try gateway.sluice("volume", "create", "disk", "--size", "1GiB")
         try gateway.waitForTarget("disk")
-        let socket = gateway.path("nbd.sock").path
-        let bridge = GatewayUnderTest.process(
-            "qemu-nbd",
-            [
-                "-f", "raw", "--cache=none", "--discard=unmap", "-e", "8", "-t", "-k", socket, gateway.url("disk"),
-            ])
-        try bridge.run()
-        defer {
-            bridge.terminate()
-            bridge.waitUntilExit()
-        }
-        try gateway.wait("the bridge listens", seconds: 20) { FileManager.default.fileExists(atPath: socket) }
+        let bridge = try NBDBridge(to: "disk", of: gateway)
+        defer { bridge.stop() }
         let result = try GatewayUnderTest.run(
             "fio",
             [
-                "--name=verify", "--ioengine=nbd", "--uri=nbd+unix:///?socket=\(socket)", "--rw=randwrite",
+                "--name=verify", "--ioengine=nbd", "--uri=\(bridge.uri)", "--rw=randwrite",
                 "--bsrange=4k-64k", "--size=256m", "--io_size=128m", "--iodepth=16", "--verify=crc32c",
                 "--verify_fatal=1", "--do_verify=1",
             ], directory: gateway.directory)

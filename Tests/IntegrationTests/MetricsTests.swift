@@ -82,7 +82,7 @@ import Testing
         var jobs: [Job]
     }
 
-    /// fio speaks to qemu-nbd, and that to the gateway; nothing in between keeps or joins data.
+    /// fio speaks to qemu-nbd, and that to the gateway.
     @Test(.timeLimit(.minutes(3)))
     func countersAgreeWithWhatFioHasCounted() throws {
         let gateway = try GatewayUnderTest()
@@ -90,16 +90,8 @@ import Testing
         try gateway.start()
         try gateway.sluice("volume", "create", "disk", "--size", "1GiB")
         try gateway.waitForTarget("disk")
-        let socket = gateway.path("nbd.sock").path
-        let server = GatewayUnderTest.process(
-            "qemu-nbd",
-            ["--format=raw", "--cache=none", "--persistent", "--shared=4", "--socket=\(socket)", gateway.url("disk")])
-        try server.run()
-        defer {
-            server.terminate()
-            server.waitUntilExit()
-        }
-        try gateway.wait("qemu-nbd listens", seconds: 20) { FileManager.default.fileExists(atPath: socket) }
+        let bridge = try NBDBridge(to: "disk", of: gateway)
+        defer { bridge.stop() }
         // What qemu reads when it starts is over when two scrapes agree.
         var before = try traffic(scrape(gateway))
         try gateway.wait("the volume is quiet", seconds: 20) {
@@ -112,7 +104,7 @@ import Testing
         let fio = try GatewayUnderTest.run(
             "fio",
             [
-                "--name=mixed", "--ioengine=nbd", "--uri=nbd+unix:///?socket=\(socket)", "--rw=randrw",
+                "--name=mixed", "--ioengine=nbd", "--uri=\(bridge.uri)", "--rw=randrw",
                 "--bsrange=4k-64k", "--size=128m", "--io_size=96m", "--iodepth=8", "--randseed=7", "--end_fsync=1",
                 "--output-format=json", "--output=\(output)",
             ])
