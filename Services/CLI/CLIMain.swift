@@ -22,8 +22,8 @@ struct CLIMain: AsyncParsableCommand {
         version: SoftwareVersion.current,
         subcommands: [
             Up.self, VolumeCommand.self, SnapshotCommand.self, CacheCommand.self, StatusCommand.self,
-            ExportCommand.self,
-            ConfigCommand.self, KeysCommand.self, DoctorCommand.self,
+            InitiatorsCommand.self, DisconnectCommand.self, ExportCommand.self, ConfigCommand.self,
+            KeysCommand.self, DoctorCommand.self,
         ])
 
     static func main() async { await CommandLineProgram.run(CLIMain.self) }

@@ -62,8 +62,8 @@ extension VolumeOperation {
         case .read: self = .read
         case .write: self = .write
         case .flush: self = .flush
-        case .writeSame, .unmap, .compareAndWrite: self = .other
-        case .nexusBarrier: return nil
+        case .writeSame, .unmap, .compareAndWrite, .compare, .orWrite: self = .other
+        case .prefetch, .nexusBarrier, .nexusLoss, .deviceServerCommand, .check, .taskManagement: return nil
         }
     }
 }

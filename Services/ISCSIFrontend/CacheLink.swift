@@ -126,13 +126,14 @@ final class CacheLink {
         outstanding.submit(request, number: numbers.draw(), payload: payload, owner: owner, deadline: deadline)
     }
 
-    /// Answered when no older request of the nexus can be applied any more, however long that takes.
-    func submitBarrier(volume: VolumeID, nexus: UInt64, owner: RequestOwner) {
+    /// Answered when no older request of the nexus, or of all, can be applied any more, however long that takes.
+    func submitBarrier(_ barrier: BarrierRequest, volume: VolumeID, nexus: UInt64, owner: RequestOwner) {
+        let payload = barrier.payload.isEmpty ? nil : IOBuffer(barrier.payload)
         let request = IORequest(
             volume: volume, frontend: settings.identity.instance, number: 0, lowestOpenNumber: 0,
-            deadlineMilliseconds: 0, nexus: nexus, operation: .nexusBarrier, flags: [],
-            sectors: SectorRange(start: 0, count: 0), payloadByteCount: 0)
-        outstanding.submit(request, number: numbers.draw(), payload: nil, owner: owner, deadline: .max)
+            deadlineMilliseconds: 0, nexus: nexus, operation: barrier.operation, flags: [],
+            sectors: SectorRange(start: 0, count: 0), payloadByteCount: UInt32(barrier.payload.count))
+        outstanding.submit(request, number: numbers.draw(), payload: payload, owner: owner, deadline: .max)
     }
 
     /// A volume has moved: what is open of it goes to where it is now.

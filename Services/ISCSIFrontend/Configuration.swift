@@ -17,6 +17,13 @@ package struct FrontendConfiguration: Sendable {
         commandHold = gateway.iscsiCommandHold
         limits.writeBufferByteCount = Int(gateway.iscsiWriteMemory.byteCount)
         limits.readByteCount = Int(gateway.iscsiReadMemory.byteCount)
+        negotiation.requiresInitialR2T = gateway.iscsiInitialR2T
+        negotiation.allowsImmediateData = gateway.iscsiImmediateData
+        negotiation.maxBurstByteCount = gateway.iscsiMaxBurst.byteCount
+        negotiation.firstBurstByteCount = gateway.iscsiFirstBurst.byteCount
+        negotiation.dataSegmentByteCount = Int(gateway.iscsiSegment.byteCount)
+        negotiation.headerDigest = DigestPolicy(gateway.iscsiHeaderDigest)
+        negotiation.dataDigest = DigestPolicy(gateway.iscsiDataDigest)
     }
 }
 

@@ -40,14 +40,13 @@ extension Connection {
     // MARK: Beginning
 
     private func begin(_ task: Int, _ immediate: Range<Int>) {
-        guard let command = machine?.command(of: task), let session, let target = session.target else {
+        guard let command = machine?.command(of: task), let target = session?.target else {
             return close(.protocolError)
         }
         slots[task].receivedAt = MonotonicClock.now().nanoseconds
         let expected = Int(command.expectedDataTransferLength)
-        let disposition = target.server.begin(
-            command.cdb, lun: command.logicalUnit, expectedDataOutByteCount: command.isWrite ? expected : 0,
-            attentions: &session.attentions)
+        let disposition = target.decoder.begin(
+            command.cdb, lun: command.logicalUnit, expectedDataOutByteCount: command.isWrite ? expected : 0)
         let dataOutByteCount: Int
         switch disposition {
         case .complete(let result):
@@ -60,11 +59,17 @@ extension Connection {
             let moves = operation.kind == .read ? command.isRead : command.isWrite
             let transfer = operation.transfer(expectedByteCount: moves ? expected : 0)
             slots[task].work =
-                transfer.map { .medium(operation, $0) } ?? .result(operation.result(of: .good))
+                transfer.map { .medium(operation, $0) } ?? .check(operation.sectors, operation.result(of: .good))
             dataOutByteCount = transfer == nil ? 0 : operation.dataOutByteCount
         case .unmap(let operation):
             slots[task].work = .unmap(operation)
             dataOutByteCount = 0
+        case .check(let sectors, let result):
+            slots[task].work = .check(sectors, result)
+            dataOutByteCount = 0
+        case .deviceServer(let byteCount):
+            slots[task].work = .deviceServer(dataOutByteCount: byteCount)
+            dataOutByteCount = byteCount
         }
         let wanted = command.isWrite ? min(dataOutByteCount, expected) : 0
         guard wanted == 0 || takeBuffer(task, wanted, hasDataComing: !immediate.isEmpty || !command.isFinal) else {
@@ -128,12 +133,15 @@ extension Connection {
             guard let target = session?.target else { return close(.protocolError) }
             let byteCount = machine?.wantedByteCount(of: task) ?? 0
             guard let buffer = slots[task].buffer else {
-                return perform(target.server.finish(command, dataOut: RawSpan()), task)
+                return perform(target.decoder.finish(command, dataOut: RawSpan()), task)
             }
             let data = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(buffer.bytes(0..<byteCount)))
-            perform(target.server.finish(command, dataOut: data), task)
+            perform(target.decoder.finish(command, dataOut: data), task)
         case .medium(let operation, let transfer): start(task, operation, transfer)
         case .unmap(let operation): start(task, operation)
+        case .check(let sectors, _): ask(task, .check, sectors ?? SectorRange(start: 0, count: 0), dataOut: nil)
+        case .deviceServer:
+            ask(task, .deviceServerCommand, SectorRange(start: 0, count: 0), dataOut: slots[task].buffer)
         case .idle, .mergeTail: close(.protocolError)
         }
     }
@@ -151,8 +159,21 @@ extension Connection {
         case .unmap(let operation):
             slots[task].work = .unmap(operation)
             start(task, operation)
-        case .parameterData: answer(task, CommandResult(.aborted))
+        case .check(let sectors, let result):
+            slots[task].work = .check(sectors, result)
+            ask(task, .check, sectors ?? SectorRange(start: 0, count: 0), dataOut: nil)
+        case .parameterData, .deviceServer: answer(task, CommandResult(.aborted))
         }
+    }
+
+    /// The volume's owner gets the CDB and what the initiator has sent with it.
+    private func ask(_ task: Int, _ operation: IORequest.Operation, _ sectors: SectorRange, dataOut: IOBuffer?) {
+        guard let router, let command = machine?.command(of: task) else { return close(.protocolError) }
+        let byteCount = dataOut == nil ? 0 : machine?.wantedByteCount(of: task) ?? 0
+        let payload = IOBuffer(byteCount: CDB.byteCount + byteCount)
+        unsafe command.cdb.bytes.withUnsafeBytes { unsafe payload.copy($0, to: 0) }
+        if let dataOut { unsafe payload.copy(UnsafeRawBufferPointer(dataOut.bytes(0..<byteCount)), to: CDB.byteCount) }
+        router.submit(operation, sectors, payload: payload, owner: .task(id, slot: task))
     }
 
     private var router: TaskRouter? {
@@ -206,6 +227,22 @@ extension Connection {
 
     // MARK: Answers of the volume
 
+    func ownerAnswered(_ task: Int, _ reply: IOReply, payload: FrameSlice?) {
+        if let outcome = MediumOutcome(reply) { return volumeAnswered(task, outcome, payload: payload) }
+        let status: SCSIStatus
+        switch reply.status {
+        case .checkCondition: status = .checkCondition
+        case .reservationConflict: status = .reservationConflict
+        case .aborted: status = .taskAborted
+        default: return
+        }
+        let sense = unsafe payload.map { unsafe [UInt8]($0.bytes(0..<$0.byteCount)) } ?? []
+        let outcome = TaskOutcome(
+            status: status.rawValue, sense: sense, commandByteCount: slots[task].dataOutByteCount)
+        machine?.finish(task, outcome, &output.writer, &actions)
+        carryOutActions()
+    }
+
     /// - Parameter payload: what a read returns.
     func volumeAnswered(_ task: Int, _ outcome: MediumOutcome, payload: FrameSlice?) {
         let (measured, receivedAt) = (slots[task].measured, slots[task].receivedAt)
@@ -253,6 +290,16 @@ extension Connection {
                 return answer(task, operation.result(of: .refused))
             }
             send(task, .frame(payload), commandByteCount: operation.dataInByteCount)
+        case .check(_, let result):
+            answer(task, outcome == .good ? result : CommandResult(outcome))
+        case .deviceServer(let dataOutByteCount):
+            guard outcome == .good else { return answer(task, CommandResult(outcome)) }
+            guard let payload else {
+                let outcome = TaskOutcome(status: SCSIStatus.good.rawValue, commandByteCount: dataOutByteCount)
+                machine?.finish(task, outcome, &output.writer, &actions)
+                return
+            }
+            send(task, .frame(payload), commandByteCount: payload.byteCount)
         case .idle, .result, .parameterData: close(.protocolError)
         }
     }
@@ -289,13 +336,6 @@ extension Connection {
     func releaseReads() {
         let byteCount = reads.takeSent(output.sentByteCount)
         if byteCount > 0 { owner.readBudget.release(byteCount) }
-    }
-
-    /// Another session, or a logout, has ended all tasks of this one.
-    func abortTasks() {
-        machine?.abortAll(&actions)
-        abandonAborted()
-        carryOutActions()
     }
 
     func answer(_ management: TaskManagement) {

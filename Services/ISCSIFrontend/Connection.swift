@@ -43,6 +43,9 @@ enum CloseReason: String, CaseIterable, Sendable {
     case silent
     case stalled
     case targetRemoved = "target_removed"
+    case targetReset = "target_reset"
+    /// Somebody wanted it so.
+    case disconnected
     case stopping
     case revoked
 }
@@ -254,10 +257,11 @@ final class Connection {
         owner.hasOutput(self)
     }
 
-    func endForStop() {
+    /// Tells the initiator that the session ends now.
+    func end(_ reason: CloseReason) {
         if phase == .fullFeature { machine?.announceClose(&output.writer) }
         _ = output.flush(to: descriptor)
-        close(.stopping)
+        close(reason)
     }
 
     // MARK: Once a second

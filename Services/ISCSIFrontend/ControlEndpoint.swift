@@ -38,9 +38,10 @@ final class ControlEndpoint {
     private func receive(_ message: IncomingMessage) {
         guard responder.admit(message, on: socket) != nil, !message.envelope.isReply else { return }
         switch message.envelope.kind {
-        case .health: answer(HealthRequest.self, message, health())
-        case .metrics: answer(MetricsRequest.self, message, MetricsRequest.Reply(families: metrics()))
-        case .sessionList: answer(SessionListRequest.self, message, SessionListRequest.Reply(sessions: sessions()))
+        case .health: answer(HealthRequest.self, message) { _ in self.health() }
+        case .metrics: answer(MetricsRequest.self, message) { _ in .init(families: self.metrics()) }
+        case .sessionList: answer(SessionListRequest.self, message) { _ in .init(sessions: self.sessions()) }
+        case .sessionEnd: answer(SessionEndRequest.self, message) { self.endSessions($0) }
         default:
             socket.refuse(
                 message, .unexpected,
@@ -50,13 +51,12 @@ final class ControlEndpoint {
     }
 
     private func answer<Request: BusRequest>(
-        _ type: Request.Type, _ message: IncomingMessage, _ reply: @autoclosure () -> Request.Reply
+        _ type: Request.Type, _ message: IncomingMessage, _ reply: (Request) -> Request.Reply
     ) {
         guard let peer = message.peer else { return }
         let requestID = message.envelope.requestID
         do throws(MessageError) {
-            _ = try message.decodeBody(type)
-            let body = try MessageCoder.encode(reply())
+            let body = try MessageCoder.encode(reply(try message.decodeBody(type)))
             _ = socket.send(.init(Request.kind, requestID: requestID, isReply: true), body: body, to: peer)
         } catch {
             socket.refuse(message, .malformedBody, BusFault(refusing: error))
@@ -77,14 +77,39 @@ final class ControlEndpoint {
             return SessionListRequest.Session(
                 initiatorName: session.identity.initiatorName, targetName: session.identity.targetName ?? "",
                 volume: session.target?.volume, peerAddress: connection.peer.description,
-                commandsOpen: UInt32(clamping: connection.machine?.openTaskCount ?? 0))
+                commandsOpen: UInt32(clamping: connection.machine?.openTaskCount ?? 0),
+                details: SessionDetails(session, connection))
         }
         return sessions.sorted {
             ($0.targetName, $0.initiatorName, $0.peerAddress) < ($1.targetName, $1.initiatorName, $1.peerAddress)
         }
     }
 
+    private func endSessions(_ request: SessionEndRequest) -> SessionEndRequest.Reply {
+        let initiator = request.initiatorName.map { $0.lowercased() }
+        let ended = owner.registry.normalSessions.filter { session in
+            (initiator == nil || session.identity.initiatorName == initiator)
+                && (request.volume == nil || session.target?.volume == request.volume)
+        }
+        for session in ended { owner.connections[session.connection]?.end(.disconnected) }
+        return SessionEndRequest.Reply(sessionCount: UInt32(clamping: ended.count))
+    }
+
     private func metrics() -> [MetricFamily] {
         FrontendMetrics.families(of: owner) + owner.busCounters.metricFamilies() + owner.parts.process.families
+    }
+}
+
+extension SessionDetails {
+    fileprivate init(_ session: Session, _ connection: Connection) {
+        let parameters = connection.login.parameters
+        self.init(
+            isid: "\(session.identity.isid)", tsih: session.tsih, portal: connection.local.description,
+            beganMilliseconds: session.beganMilliseconds, userName: session.userName,
+            isHeaderDigestOn: parameters.headerDigest, isDataDigestOn: parameters.dataDigest,
+            initialR2T: parameters.initialR2T, immediateData: parameters.immediateData,
+            maxBurstByteCount: UInt32(clamping: parameters.maxBurstByteCount),
+            firstBurstByteCount: UInt32(clamping: parameters.firstBurstByteCount),
+            initiatorDataSegmentByteCount: UInt32(clamping: parameters.initiatorDataSegmentLimit))
     }
 }

@@ -33,20 +33,13 @@ final class FrontendLoop: ConnectionOwner {
     private var dirty: [ConnectionID] = []
     /// Empty between rounds; kept for its memory.
     private var flushing: [ConnectionID] = []
-    private var barriers: [UInt64: Barrier] = [:]
-    private var lastBarrier: UInt64 = 0
+    var barriers: [UInt64: Barrier] = [:]
+    var lastBarrier: UInt64 = 0
     private var holdingLogins: [(ConnectionID, arrivedAt: MonotonicInstant)] = []
     private var stopAt: MonotonicInstant?
     /// Of instances that were revoked.
     private var requestsBefore = (resent: UInt64(0), expired: UInt64(0))
     private var sweepTimer: LoopTimer?
-
-    private struct Barrier {
-        var volume: VolumeID
-        /// Without this connection nobody waits for it; nil: it is always waited for.
-        var connection: ConnectionID?
-        var done: () -> Void
-    }
 
     /// A login waits this long for a fresh list of targets.
     private static let freshTargetsTimeout = Duration.seconds(1)
@@ -227,19 +220,7 @@ final class FrontendLoop: ConnectionOwner {
         TCPSocket.close(connection.descriptor)
         connections.remove(connection.id)
         counters.countClosed(reason)
-        if let session = connection.session {
-            registry.remove(session)
-            if let figures = session.figures { initiators.end(figures) }
-            parts.logger.info(
-                "Session ended",
-                metadata: [
-                    "initiator": "\(session.identity.initiatorName)",
-                    "target": "\(session.identity.targetName ?? "discovery")", "peer": "\(connection.peer)",
-                    "reason": "\(reason.rawValue)",
-                ])
-        } else if let session = connection.establishing {
-            registry.remove(session)
-        }
+        if let session = connection.session ?? connection.establishing { end(session, of: connection, reason) }
         // What was not sent yet is never sent. What was sent may still be applied: the barrier of the next session of
         // this nexus waits for it.
         let id = connection.id
@@ -278,110 +259,6 @@ final class FrontendLoop: ConnectionOwner {
         for (id, _) in ready { connections[id]?.continueLogin() }
     }
 
-    func establish(_ identity: SessionIdentity, tsih: UInt16, connectionID: UInt16, for connection: Connection) {
-        let target = identity.targetName.flatMap { targets[$0] }
-        guard identity.isDiscovery || target != nil else { return connection.refuse(.targetRemoved) }
-        // Until its cache manager has listed it to this instance.
-        if let target, links[target.manager.id] == nil { return connection.refuse(.serviceUnavailable) }
-        let verdict = registry.admit(
-            identity, tsih: tsih, connectionID: connectionID, target: target, connection: connection.id)
-        switch verdict {
-        case .refuse(let status): return connection.refuse(status)
-        case .admit(let session): connection.establishing = session
-        case .replace(let old, let session):
-            connection.establishing = session
-            connections[old.connection]?.close(.reinstated)
-        }
-        guard let target, let session = connection.establishing else { return admit(connection) }
-        // Also when no session is known here: another frontend, or this one before it was restarted, may have sent
-        // commands of this nexus that are not applied yet.
-        barrier(target, nexus: session.nexus, for: connection.id) { [weak self, weak connection] in
-            if let connection { self?.admit(connection) }
-        }
-    }
-
-    private func admit(_ connection: Connection) {
-        guard let session = connection.establishing, connection.phase == .establishing else { return }
-        connection.establishing = nil
-        parts.logger.info(
-            "Session begun",
-            metadata: [
-                "initiator": "\(session.identity.initiatorName)",
-                "target": "\(session.identity.targetName ?? "discovery")", "peer": "\(connection.peer)",
-            ])
-        if let target = session.target {
-            session.figures = initiators.begin(
-                session.identity.initiatorName, volume: target.volume, volumeName: target.volumeName)
-        }
-        connection.admit(session)
-    }
-
-    func logOut(_ request: LogoutRequest, for connection: Connection) {
-        guard let session = connection.session else { return }
-        settle([session], for: connection) { [weak connection] in
-            guard let connection, !connection.isClosed else { return }
-            self.registry.remove(session)
-            connection.machine?.answerLogout(request, response: 0, &connection.output.writer)
-            connection.closeAfterOutput(.loggedOut)
-        }
-    }
-
-    // MARK: Task management
-
-    func carryOut(_ management: TaskManagement, for connection: Connection) {
-        guard let session = connection.session, let target = session.target else { return }
-        counters.taskManagement += 1
-        var affected = [session]
-        if management.function == .clearTaskSet || management.function == .logicalUnitReset {
-            affected = registry.sessions(of: target)
-            for other in affected where other !== session {
-                connections[other.connection]?.abortTasks()
-                if management.function == .clearTaskSet {
-                    other.attentions.post(.commandsClearedByAnotherInitiator)
-                }
-            }
-            if management.function == .logicalUnitReset {
-                for every in affected { every.attentions.post(.busDeviceResetFunctionOccurred) }
-            }
-        }
-        settle(affected, for: connection) { [weak connection] in
-            guard let connection, !connection.isClosed else { return }
-            connection.answer(management)
-        }
-    }
-
-    /// Calls when no request of an aborted task of these sessions can be applied any more, unless `connection`, which
-    /// asked for it, is gone by then.
-    private func settle(_ sessions: [Session], for connection: Connection, then done: @escaping () -> Void) {
-        let unsettled = sessions.filter(\.pendingAborts.needsBarrier)
-        var open = unsettled.count
-        guard open > 0 else { return done() }
-        for session in unsettled {
-            guard let target = session.target else { continue }
-            let abortCount = session.pendingAborts.count
-            // Those of other sessions also free their slots, whoever asked for it.
-            let isOwn = session.connection == connection.id
-            barrier(target, nexus: session.nexus, for: isOwn ? connection.id : nil) { [unowned self] in
-                session.pendingAborts.settle(through: abortCount)
-                connections[session.connection]?.releaseAborted()
-                // The barrier took everything of the nexus with it that waited; what was not aborted is sent again.
-                links[target.manager.id]?.repeatNow(nexus: session.nexus)
-                open -= 1
-                if open == 0 { done() }
-            }
-        }
-    }
-
-    private func barrier(
-        _ target: Target, nexus: UInt64, for connection: ConnectionID?, then done: @escaping () -> Void
-    ) {
-        lastBarrier += 1
-        let id = lastBarrier
-        barriers[id] = Barrier(volume: target.volume, connection: connection, done: done)
-        links[target.manager.id]?.submitBarrier(volume: target.volume, nexus: nexus, owner: .barrier(id))
-        loop.requestIteration()
-    }
-
     // MARK: Stopping
 
     private func stop() {
@@ -397,9 +274,10 @@ final class FrontendLoop: ConnectionOwner {
 
     private func finishStopping() {
         guard stage == .stopping, let stopAt else { return }
-        guard connections.count == 0 || stopAt <= loop.now else { return }
+        // The cache managers are told which nexuses are gone.
+        guard connections.count == 0 && barriers.isEmpty || stopAt <= loop.now else { return }
         stage = .stopped
-        for connection in connections.all { connection.endForStop() }
+        for connection in connections.all { connection.end(.stopping) }
         control?.close()
         links.close()
         loop.stop()
@@ -411,9 +289,7 @@ final class FrontendLoop: ConnectionOwner {
 extension FrontendLoop: CacheLinkOwner {
     func link(_ link: CacheLink, answered owner: RequestOwner, _ reply: IOReply, payload: FrameSlice?) {
         switch owner {
-        case .task(let id, let slot):
-            guard let outcome = MediumOutcome(reply) else { return }
-            connections[id]?.volumeAnswered(slot, outcome, payload: payload)
+        case .task(let id, let slot): connections[id]?.ownerAnswered(slot, reply, payload: payload)
         case .barrier(let id):
             // Whatever the answer is, the request itself has passed everything older of its nexus.
             barriers.removeValue(forKey: id)?.done()
@@ -439,8 +315,8 @@ extension FrontendLoop: CacheLinkOwner {
                 metadata: ["target": "\(target.name)", "to": "\(link.endpoint)"])
             links[old]?.move(target.volume, to: link)
         }
-        for (target, attention) in change.attentions {
-            for session in registry.sessions(of: target) { session.attentions.post(attention) }
+        for session in registry.normalSessions where session.coldResetCount < session.target?.coldResetCount ?? 0 {
+            connections[session.connection]?.end(.targetReset)
         }
         for target in change.removed {
             parts.logger.info("Target removed", metadata: ["target": "\(target.name)"])

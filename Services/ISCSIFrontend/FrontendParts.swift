@@ -9,6 +9,8 @@ package struct FrontendParts: Sendable {
     package var identity: BusIdentity
     /// Says where the cache managers take I/O now, without waiting.
     package var locateCaches: @Sendable () -> [Endpoint]
+    /// Who may log in, as it is now, without waiting.
+    package var access: @Sendable () -> AccessRules
     /// Ours, for health, metrics and sessions.
     package var controlEndpoints: [Endpoint]
     /// Listening sockets; the loop closes them.
@@ -19,12 +21,13 @@ package struct FrontendParts: Sendable {
     package var logger: Logger
     package init(
         configuration: FrontendConfiguration, identity: BusIdentity, locateCaches: @escaping @Sendable () -> [Endpoint],
-        controlEndpoints: [Endpoint], listeners: [Int32], context: BusContext, health: ServiceHealth,
+        access: @escaping @Sendable () -> AccessRules = { AccessRules() }, controlEndpoints: [Endpoint], listeners: [Int32], context: BusContext, health: ServiceHealth,
         process: ProcessMetrics, logger: Logger
     ) {
         self.configuration = configuration
         self.identity = identity
         self.locateCaches = locateCaches
+        self.access = access
         self.controlEndpoints = controlEndpoints
         self.listeners = listeners
         self.context = context

@@ -4,7 +4,7 @@ package import SCSI
 
 /// The one place where the volume's owner and the bus are translated into SCSI's terms.
 extension MediumOutcome {
-    /// Nil: the request stays open, it is sent again after the next hello.
+    /// Nil: not an outcome of the medium.
     package init?(_ reply: IOReply) {
         switch reply.status {
         case .good: self = .good
@@ -16,14 +16,15 @@ extension MediumOutcome {
         case .fenced: self = .fenced
         case .unknownVolume: self = .unknownVolume
         case .refused: self = .refused
-        case .helloRequired: return nil
+        case .helloRequired, .checkCondition, .reservationConflict, .aborted: return nil
         }
     }
 
     /// No answer came in time. What may be done twice is tried again by the initiator after BUSY. A COMPARE AND WRITE
-    /// that may have been applied must not look as if it had not been.
+    /// or a reservation that may have been applied must not look as if it had not been.
     package init(expired operation: IORequest.Operation, wasSent: Bool) {
-        self = wasSent && operation == .compareAndWrite ? .refused : .busy
+        let mayMatter = operation == .compareAndWrite || operation == .deviceServerCommand
+        self = wasSent && mayMatter ? .refused : .busy
     }
 }
 
@@ -35,6 +36,9 @@ extension IORequest.Operation {
         case .writeSame: self = .writeSame
         case .compareAndWrite: self = .compareAndWrite
         case .flush: self = .flush
+        case .verify: self = .compare
+        case .orWrite: self = .orWrite
+        case .prefetch: self = .prefetch
         }
     }
 }

@@ -20,6 +20,9 @@ struct ISCSIFrontendMain: ServiceCommand {
     func makeServices(_ context: ServiceContext) async throws -> [any Service] {
         try Failpoint.checkEnvironment()
         let configuration = FrontendConfiguration(context.configuration)
+        let accessFile = try context.configuration.iscsiAccessFile.path.map {
+            try AccessFile($0, logger: context.logger)
+        }
         // Before anything is promised to anybody: a port in use ends the start with its reason.
         var listeners: [Int32] = []
         for address in configuration.listen {
@@ -36,15 +39,15 @@ struct ISCSIFrontendMain: ServiceCommand {
         let places = try CacheManagerPlaces(context.directory, context.runDirectory)
         // So that the loop finds names looked up when it asks; it goes on asking without them.
         _ = try? await context.directory.entries(of: .cache)
-        return [
-            try FrontendService(
-                FrontendParts(
-                    configuration: configuration,
-                    identity: BusIdentity(
-                        service: Self.kind, instance: context.instance, softwareVersion: SoftwareVersion.current),
-                    locateCaches: { places.endpoints }, controlEndpoints: try context.endpoints(), listeners: listeners,
-                    context: try BusContext(keys: context.keys, logger: context.logger), health: context.health,
-                    process: context.process, logger: context.logger))
-        ]
+        let frontend = try FrontendService(
+            FrontendParts(
+                configuration: configuration,
+                identity: BusIdentity(
+                    service: Self.kind, instance: context.instance, softwareVersion: SoftwareVersion.current),
+                locateCaches: { places.endpoints }, access: { accessFile?.current ?? AccessRules() },
+                controlEndpoints: try context.endpoints(), listeners: listeners,
+                context: try BusContext(keys: context.keys, logger: context.logger), health: context.health,
+                process: context.process, logger: context.logger))
+        return [accessFile, frontend].compactMap { (service: (any Service)?) in service }
     }
 }

@@ -73,7 +73,8 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
     /// nil: none is open. Barriers do not count: nobody remembers them, and they may stay open for long.
     package var lowestOpenNumber: UInt64? {
         for index in head..<entries.count {
-            if let entry = entries[index], entry.request.operation != .nexusBarrier { return numbers[index] }
+            guard let entry = entries[index] else { continue }
+            if entry.request.operation != .nexusBarrier, entry.request.operation != .nexusLoss { return numbers[index] }
         }
         return nil
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ISCSI
-import SCSI
+import Platform
 
 /// One session: an I_T nexus, or a discovery session. Its connection owns the transport.
 final class Session {
@@ -9,22 +9,28 @@ final class Session {
     let target: Target?
     /// Names the nexus to the cache manager; the same for every session of this identity, through any frontend.
     let nexus: UInt64
-    var attentions: UnitAttentionQueue
     var pendingAborts = PendingAborts()
+    /// The cache manager knows, or is being told, that the nexus is gone.
+    var isLost = false
+    /// Who it is by CHAP; nil: nobody asked.
+    var userName: String?
+    /// The target's when it began.
+    let coldResetCount: UInt64
     /// What its commands are counted into; nil of a discovery session.
     var figures: InitiatorFigures?
     let connection: ConnectionID
     let connectionID: UInt16
+    /// Since 1970.
+    let beganMilliseconds = WallClock.millisecondsNow()
 
     init(
-        identity: SessionIdentity, tsih: UInt16, target: Target?, isReturn: Bool, connection: ConnectionID,
-        connectionID: UInt16
+        identity: SessionIdentity, tsih: UInt16, target: Target?, connection: ConnectionID, connectionID: UInt16
     ) {
         self.identity = identity
         self.tsih = tsih
         self.target = target
         nexus = identity.nexus(portalGroupTag: Target.portalGroupTag)
-        attentions = UnitAttentionQueue(first: isReturn ? .nexusLossOccurred : .powerOnOccurred)
+        coldResetCount = target?.coldResetCount ?? 0
         self.connection = connection
         self.connectionID = connectionID
     }
@@ -75,8 +81,7 @@ final class SessionRegistry {
         }
         guard let newTSIH = drawTSIH() else { return .refuse(.outOfResources) }
         let session = Session(
-            identity: identity, tsih: newTSIH, target: target, isReturn: old != nil, connection: connection,
-            connectionID: connectionID)
+            identity: identity, tsih: newTSIH, target: target, connection: connection, connectionID: connectionID)
         if identity.isDiscovery {
             discoverySessions[connection] = session
         } else {

@@ -18,8 +18,10 @@ final class Target {
     let volumeName: String
     /// From the receipt of commands to their answers.
     var latencies = VolumeLatencies()
-    var server: DeviceServer
+    private(set) var decoder: CommandDecoder
     private(set) var status: VolumeStatus
+    /// Sessions that began when it was lower have ended (`VolumeAccess`).
+    private(set) var coldResetCount: UInt64
 
     init(_ description: VolumeDescription, at manager: CacheLink.State) {
         self.manager = manager
@@ -27,7 +29,8 @@ final class Target {
         name = description.targetName
         volumeName = description.name
         status = description.status
-        server = DeviceServer(unit: Self.unit(description))
+        coldResetCount = description.access?.coldResetCount ?? 0
+        decoder = CommandDecoder(unit: Self.unit(description))
     }
 
     /// A volume that is being made or removed, or is another gateway's, is not there for initiators.
@@ -36,23 +39,19 @@ final class Target {
             && description.byteCount >= UInt64(Geometry.sectorByteCount)
     }
 
-    /// - Returns: the unit attention that tells initiators of the change, if it is one for them.
-    func update(_ description: VolumeDescription, at manager: CacheLink.State) -> UnitAttention? {
+    func update(_ description: VolumeDescription, at manager: CacheLink.State) {
         self.manager = manager
         missingSince = nil
         status = description.status
-        let unit = Self.unit(description)
-        let isResized = unit.sectorCount != server.unit.sectorCount
-        server.unit = unit
-        return isResized ? .capacityDataHasChanged : nil
+        coldResetCount = description.access?.coldResetCount ?? 0
+        decoder.unit = Self.unit(description)
     }
 
+    /// As far as a frontend speaks for it: what may change is the owner's to say.
     private static func unit(_ description: VolumeDescription) -> LogicalUnit {
-        var unit = LogicalUnit(
+        LogicalUnit(
             volume: description.id, sectorCount: description.byteCount / UInt64(Geometry.sectorByteCount),
-            targetName: description.targetName, isWriteCacheEnabled: description.durability == .onFlush)
-        // While a volume opens, its owner holds the commands: initiators see a pause, not an error.
-        unit.readiness = description.status == .fenced ? .manualInterventionRequired : .ready
-        return unit
+            targetName: description.targetName,
+            isSanitizeAllowed: description.access?.allowsSanitize ?? false)
     }
 }

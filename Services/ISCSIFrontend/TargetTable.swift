@@ -10,7 +10,6 @@ final class TargetTable {
         var removed: [Target] = []
         /// Volumes that another cache manager has now, and which had them before.
         var moved: [(Target, from: CacheLink.ID)] = []
-        var attentions: [(Target, UnitAttention)] = []
     }
 
     /// So long a volume that a cache manager does not have any more after a restart may take to come up elsewhere.
@@ -49,7 +48,7 @@ final class TargetTable {
                 continue
             }
             if known.manager.id != manager.id { change.moved.append((known, from: known.manager.id)) }
-            if let attention = known.update(volume, at: manager) { change.attentions.append((known, attention)) }
+            known.update(volume, at: manager)
         }
         for (name, target) in targets where !names.contains(name) {
             // One whose link is gone, as after a revocation, is anybody's to bring back.

@@ -34,6 +34,11 @@ struct TaskRouter {
         submit(.unmap, nothing, [], payload: payload, owner: owner)
     }
 
+    /// For the unit's device server: the payload begins with the CDB.
+    func submit(_ operation: IORequest.Operation, _ sectors: SectorRange, payload: IOBuffer, owner: RequestOwner) {
+        submit(operation, sectors, [], payload: payload, owner: owner)
+    }
+
     private func submit(
         _ operation: IORequest.Operation, _ sectors: SectorRange, _ flags: IORequest.Flags, payload: IOBuffer?,
         owner: RequestOwner

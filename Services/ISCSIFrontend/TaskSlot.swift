@@ -14,6 +14,10 @@ struct TaskSlot {
         /// Reads the sector whose tail a short write keeps.
         case mergeTail(MediumOperation, MediumTransfer)
         case unmap(UnmapOperation)
+        /// Asks the volume's owner first whether the command may run, and whether these sectors exist.
+        case check(SectorRange?, CommandResult)
+        /// The owner's device server carries it out; it takes so much data-out.
+        case deviceServer(dataOutByteCount: Int)
     }
 
     var work = Work.idle
@@ -31,6 +35,18 @@ struct TaskSlot {
     /// Aborted, and its request was on its way then.
     var isUnderBarrier = false
 
+    /// What the command takes from the initiator.
+    var dataOutByteCount: Int {
+        switch work {
+        case .idle: 0
+        case .result(let result), .check(_, let result): result.transferByteCount
+        case .parameterData(let command): command.dataOutByteCount
+        case .medium(let operation, _), .mergeTail(let operation, _): operation.dataOutByteCount
+        case .unmap(let operation): operation.dataOutByteCount
+        case .deviceServer(let dataOutByteCount): dataOutByteCount
+        }
+    }
+
     /// What metrics call the work that a volume does for the command, and the data of initiators that moves with it;
     /// nil: the volume has nothing to do with it.
     var measured: (operation: VolumeOperation, readByteCount: Int, writtenByteCount: Int)? {
@@ -40,10 +56,10 @@ struct TaskSlot {
             case .read: (.read, transfer.byteCount, 0)
             case .write: (.write, 0, transfer.byteCount)
             case .flush: (.flush, 0, 0)
-            case .writeSame, .compareAndWrite: (.other, 0, 0)
+            case .writeSame, .compareAndWrite, .verify, .orWrite, .prefetch: (.other, 0, 0)
             }
         case .unmap: (.other, 0, 0)
-        case .idle, .result, .parameterData, .mergeTail: nil
+        case .idle, .result, .parameterData, .mergeTail, .check, .deviceServer: nil
         }
     }
 }

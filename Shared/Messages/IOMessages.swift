@@ -19,8 +19,25 @@ package struct IORequest: Equatable, Sendable, Codable {
         /// Everything acknowledged before is durable when this is answered (SYNCHRONIZE CACHE).
         case flush = 6
         /// The sender takes the nexus over: answered when no older request of it, from whichever frontend, can be
-        /// applied any more; requests of it from other frontends are refused from then on.
+        /// applied any more; requests of it from other frontends are refused from then on. Payload: at the beginning of
+        /// a session the initiator port's name, of at most 255 bytes; else none.
         case nexusBarrier = 7
+        /// The nexus is gone: a barrier, after which the unit has let go of what a nexus loses.
+        case nexusLoss = 8
+        /// For the unit's device server. Payload: the 16 bytes of the CDB, then the command's data-out. Reply payload: the
+        /// command's data-in.
+        case deviceServerCommand = 9
+        /// Whether the command of this CDB may run now, and whether `sectors` exist. Payload: the 16 bytes of the CDB.
+        case check = 10
+        /// CLEAR TASK SET, LOGICAL UNIT RESET, TARGET WARM RESET or TARGET COLD RESET for all nexuses: answered when
+        /// nothing older can be applied any more. Payload: the function's code (RFC 7143 §11.5.1), one byte.
+        case taskManagement = 11
+        /// VERIFY. Payload: what must be there.
+        case compare = 12
+        /// Payload: the data to be ored with what is there.
+        case orWrite = 13
+        /// Brings the range into the caches.
+        case prefetch = 14
     }
     package struct Flags: OptionSet, Codable, Sendable {
         package let rawValue: UInt8
@@ -85,6 +102,11 @@ package struct IOReply: Equatable, Sendable, Codable {
         case refused = 8
         /// The sender must say hello first (the cache manager restarted).
         case helloRequired = 9
+        /// Refused by the unit's device server. Payload: the sense data, fixed format.
+        case checkCondition = 10
+        case reservationConflict = 11
+        /// Ended by task management of another nexus: the initiator gets no answer, but a unit attention.
+        case aborted = 12
     }
     package var frontend: ServiceInstance
     package var number: UInt64

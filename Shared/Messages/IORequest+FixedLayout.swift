@@ -18,7 +18,7 @@ import Wire
 ///     73  1  flags
 ///     74 22  zero
 ///
-/// History: 1.0 first version.
+/// History: 1.0 first version. 1.1 operations 8 to 14, payload of operation 7.
 extension IORequest {
     package static let byteCount = 96
     private static let definedFlags: UInt8 = 0b11

@@ -12,8 +12,8 @@ extension MessageKind {
         case .volumeCut, .volumeHold, .pendingSnapshots, .settleSnapshots: sender == .snapshotter
         case .volumeList: sender == .iscsi || sender == .snapshotter || sender.speaksForPeople
         case .volumeCreate, .volumeCreateCheck, .volumeSync, .volumeDelete, .volumeDiscover, .volumeAttach, .volumeWarm,
-            .snapshotCreate, .snapshotList, .snapshotDelete, .snapshotGroupCreate, .snapshotGroupList, .sessionList,
-            .cacheShow, .cacheChange:
+            .volumeChange, .volumeReservations, .snapshotCreate, .snapshotList, .snapshotDelete, .snapshotGroupCreate,
+            .snapshotGroupList, .sessionList, .sessionEnd, .cacheShow, .cacheChange:
             sender.speaksForPeople
         }
     }

@@ -19,6 +19,8 @@ package enum MessageKind: UInt16, Codable, Sendable, CaseIterable {
     case pendingSnapshots = 0x0028
     case settleSnapshots = 0x0029
     case volumeCreateCheck = 0x002a
+    case volumeChange = 0x002b
+    case volumeReservations = 0x002c
 
     case volumeWarm = 0x0030
 
@@ -33,6 +35,7 @@ package enum MessageKind: UInt16, Codable, Sendable, CaseIterable {
     case snapshotGroupList = 0x0065
 
     case sessionList = 0x0080
+    case sessionEnd = 0x0081
 
     case cacheShow = 0x00a0
     case cacheChange = 0x00a1

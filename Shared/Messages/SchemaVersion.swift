@@ -9,6 +9,6 @@ package struct SchemaVersion: Hashable, Sendable, CustomStringConvertible {
         self.major = major
         self.minor = minor
     }
-    package static let current = SchemaVersion(major: 1, minor: 0)
+    package static let current = SchemaVersion(major: 1, minor: 1)
     package var description: String { "\(major).\(minor)" }
 }

@@ -123,13 +123,14 @@ package struct VolumeDescription: Codable, Sendable, Equatable {
     package var reads: VolumeReadFigures?
     /// nil: owned exclusively.
     package var lease: VolumeLease?
+    package var access: VolumeAccess?
     package init(
         id: VolumeID, name: String, targetName: String, byteCount: UInt64, status: VolumeStatus,
         statusReason: String, durability: Durability, compression: CompressionLevel, commitIntervalSeconds: UInt32,
         sourceSnapshot: SnapshotID?, createdMilliseconds: UInt64, generation: UInt32, commitNumber: UInt64,
         recoveryPointMilliseconds: UInt64, dirtyByteCount: UInt64, oldestDirtySeconds: Double,
         uploadBufferUsedByteCount: UInt64, uploadBufferByteCount: UInt64,
-        reads: VolumeReadFigures? = nil, lease: VolumeLease? = nil
+        reads: VolumeReadFigures? = nil, lease: VolumeLease? = nil, access: VolumeAccess? = nil
     ) {
         self.id = id
         self.name = name
@@ -151,6 +152,20 @@ package struct VolumeDescription: Codable, Sendable, Equatable {
         self.uploadBufferByteCount = uploadBufferByteCount
         self.reads = reads
         self.lease = lease
+        self.access = access
+    }
+}
+
+/// What initiators may do with a volume.
+package struct VolumeAccess: Codable, Sendable, Equatable {
+    package var isReadOnly: Bool
+    package var allowsSanitize: Bool
+    /// Grows with each TARGET COLD RESET: sessions that began before end.
+    package var coldResetCount: UInt64
+    package init(isReadOnly: Bool = false, allowsSanitize: Bool = false, coldResetCount: UInt64 = 0) {
+        self.isReadOnly = isReadOnly
+        self.allowsSanitize = allowsSanitize
+        self.coldResetCount = coldResetCount
     }
 }
 

@@ -6,10 +6,11 @@ import Wire
 
 struct VolumeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "volume", abstract: "Make, show, commit, warm, delete and take over volumes.",
+        commandName: "volume", abstract: "Make, show, change, commit, warm, delete and take over volumes.",
         subcommands: [
             VolumeCreate.self, VolumeList.self, VolumeShow.self, VolumeSync.self, VolumeDelete.self,
-            VolumeDiscover.self, VolumeAttach.self, VolumeWarm.self,
+            VolumeDiscover.self, VolumeAttach.self, VolumeWarm.self, VolumeResize.self, VolumeRename.self,
+            VolumeSet.self, VolumeReservations.self,
         ])
 }
 

@@ -34,6 +34,8 @@ package struct VolumeOutput: Encodable, Equatable, Sendable {
     package var leaseHeld: Bool?
     /// At a standby: the gateway that owns the volume.
     package var owner: String?
+    package var readOnly: Bool
+    package var sanitizeAllowed: Bool
 
     /// Where reads found their bytes since the volume was opened.
     package struct Reads: Encodable, Equatable, Sendable {
@@ -86,6 +88,8 @@ package struct VolumeOutput: Encodable, Equatable, Sendable {
         leaseSeconds = volume.lease.map { Double($0.milliseconds) / 1000 }
         leaseHeld = volume.lease?.isHeld
         owner = volume.lease?.owner?.description
+        readOnly = volume.access?.isReadOnly ?? false
+        sanitizeAllowed = volume.access?.allowsSanitize ?? false
     }
 }
 

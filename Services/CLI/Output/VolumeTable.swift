@@ -26,6 +26,7 @@ package enum VolumeTable {
             ("name", volume.name), ("id", volume.id), ("status", volume.status), ("reason", volume.statusReason),
             ("size", ByteSize(byteCount: volume.sizeBytes).description), ("target", volume.target),
             ("connect to", volume.urls.joined(separator: " ")), ("durability", volume.durability),
+            ("access", Self.access(volume)),
             ("compression", volume.compressionLevel == 0 ? "none" : "zstd level \(volume.compressionLevel)"),
             ("ownership", Self.ownership(volume)),
             ("commit interval", "\(volume.commitIntervalSeconds) s"),
@@ -45,6 +46,11 @@ package enum VolumeTable {
         return rows.filter { !$0.1.isEmpty }.map { name, value in
             name + String(repeating: " ", count: width - name.count) + "  \(value)\n"
         }.joined()
+    }
+
+    private static func access(_ volume: VolumeOutput) -> String {
+        [volume.readOnly ? "read-only" : nil, volume.sanitizeAllowed ? "may be sanitized" : nil]
+            .compactMap(\.self).joined(separator: ", ")
     }
 
     private static func ownership(_ volume: VolumeOutput) -> String {

@@ -52,6 +52,13 @@ package struct ConfigurationLoader: Sendable {
                     reason: "\(configuration.journalVolumeBuffer.configurationText) is more than journal.size "
                         + "(\(configuration.journalSize.configurationText)), which all volumes share"))
         }
+        if problems.isEmpty, configuration.iscsiFirstBurst > configuration.iscsiMaxBurst {
+            problems.append(
+                .init(
+                    place: "", key: "iscsi.first_burst",
+                    reason: "\(configuration.iscsiFirstBurst.configurationText) is more than iscsi.max_burst "
+                        + "(\(configuration.iscsiMaxBurst.configurationText))"))
+        }
         let fewest = ByteSize(byteCount: 4 * configuration.journalSegmentSize.byteCount)
         if problems.isEmpty, configuration.journalVolumeBuffer < fewest {
             problems.append(

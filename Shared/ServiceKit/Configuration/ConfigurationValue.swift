@@ -31,6 +31,18 @@ extension Int: ConfigurationValue {
     package var configurationText: String { String(self) }
 }
 
+extension Bool: ConfigurationValue {
+    package static var kindName: String { "true | false" }
+    package static func parse(_ text: String, relativeTo baseDirectory: String) throws(ValueRefusal) -> Bool {
+        switch text {
+        case "true": true
+        case "false": false
+        default: throw ValueRefusal("“\(text)” is neither true nor false")
+        }
+    }
+    package var configurationText: String { self ? "true" : "false" }
+}
+
 /// A value that is one of a few words.
 package protocol ConfigurationChoice: ConfigurationValue, CaseIterable, RawRepresentable where RawValue == String {}
 

@@ -34,6 +34,15 @@ package struct GatewayConfiguration: Equatable, Sendable {
     package var iscsiCommandHold = Duration.seconds(20)
     package var iscsiWriteMemory = ByteSize.mebibytes(256)
     package var iscsiReadMemory = ByteSize.mebibytes(256)
+    /// Without: every initiator may use every volume.
+    package var iscsiAccessFile = FilePath()
+    package var iscsiHeaderDigest = DigestUse.accepted
+    package var iscsiDataDigest = DigestUse.accepted
+    package var iscsiInitialR2T = false
+    package var iscsiImmediateData = true
+    package var iscsiMaxBurst = ByteSize.mebibytes(1)
+    package var iscsiFirstBurst = ByteSize(byteCount: 256 << 10)
+    package var iscsiSegment = ByteSize(byteCount: 256 << 10)
     package var commitInterval = Duration.seconds(10)
     package var uploaderWriteSlots = 4
     package var uploaderReadSlots = 16
@@ -49,6 +58,8 @@ package struct GatewayConfiguration: Equatable, Sendable {
 
     package static let smallestCacheDirectory = ByteSize.mebibytes(128)
     package static let largestCache = ByteSize.tebibytes(8)
+    /// RFC 7143 §13 has 512 bytes to 16 MiB - 1; what has to be held for one PDU is kept smaller.
+    private static let segmentRange = ByteSize(byteCount: 512)...ByteSize.mebibytes(8)
 
     package static let keys: [ConfigurationKey] = [
         .value(
@@ -124,6 +135,25 @@ package struct GatewayConfiguration: Equatable, Sendable {
         .value(
             "iscsi.read_memory", \.iscsiReadMemory, in: .mebibytes(16)...(.gibibytes(64)),
             "Memory for data of reads on their way to initiators; what does not fit waits."),
+        .value(
+            "iscsi.access_file", \.iscsiAccessFile,
+            "Who may log in to which volume, from where, with which CHAP secret; read again when it changes. Without it "
+                + "every initiator may use every volume."),
+        .value("iscsi.header_digest", \.iscsiHeaderDigest, "CRC32C over the headers of iSCSI PDUs."),
+        .value("iscsi.data_digest", \.iscsiDataDigest, "CRC32C over their data."),
+        .value(
+            "iscsi.initial_r2t", \.iscsiInitialR2T,
+            "true: initiators send data of writes only when asked. Costs a round trip; for tests of initiators."),
+        .value("iscsi.immediate_data", \.iscsiImmediateData, "Whether data of writes may come with the command."),
+        .value(
+            "iscsi.max_burst", \.iscsiMaxBurst, in: segmentRange,
+            "MaxBurstLength: the most data that initiators are asked for at once."),
+        .value(
+            "iscsi.first_burst", \.iscsiFirstBurst, in: segmentRange,
+            "FirstBurstLength: the most that they send unasked; at most iscsi.max_burst."),
+        .value(
+            "iscsi.max_segment", \.iscsiSegment, in: segmentRange,
+            "MaxRecvDataSegmentLength: the most data in one PDU from an initiator."),
         .value(
             "commit.interval", \.commitInterval, check: checkCommitInterval, rangeText: "2s … 5m, whole seconds",
             "How often a volume with dirty data is committed, if it was created without an interval of its own."),
