@@ -34,8 +34,9 @@ let nioCore = package("NIOCore", "swift-nio")
 let nioPosix = package("NIOPosix", "swift-nio")
 let nioHTTP = package("NIOHTTP1", "swift-nio")
 let nioSSL = package("NIOSSL", "swift-nio-ssl")
+let crypto = package("Crypto", "swift-crypto")
 let s3Client = [
-    package("AsyncHTTPClient", "async-http-client"), package("Crypto", "swift-crypto"), nioCore, nioPosix, nioHTTP,
+    package("AsyncHTTPClient", "async-http-client"), crypto, nioCore, nioPosix, nioHTTP,
     nioSSL,
 ]
 
@@ -48,7 +49,7 @@ let targets: [Target] = [
     shared("Wire", ["CISAL"]),
     shared("Platform", ["CShims", "Wire"]),
     shared("SCSI", ["Wire"]),
-    shared("ISCSI", ["Wire", "SCSI"]),
+    shared("ISCSI", ["Wire", "SCSI", crypto]),
     shared("Messages", ["Wire"]),
     shared("ObjectStorage", ["Wire", "Platform"]),
     shared("S3", ["ObjectStorage", "Wire", "Platform"] + s3Client),

@@ -6,6 +6,20 @@ package protocol LoginEnvironment {
     var acceptsLogins: Bool { get }
     /// - Parameter name: in normal (lower-case) form.
     func findTarget(named name: String) -> TargetLookup
+    /// - Parameters:
+    ///   - target: a name that was found; nil: a discovery session, which may have credentials of its own.
+    ///   - initiator: both in normal (lower-case) form.
+    func access(to target: String?, initiator: String) -> LoginAccess
+
+    /// The digests that CHAP may use.
+    var chapAlgorithms: Set<CHAPAlgorithm> { get }
+    /// From the system's generator: nobody can guess them, and they never come again.
+    func randomBytes(_ count: Int) -> [UInt8]
+
+    /// Challenges that wait for their answer on any connection; `OutstandingChallenges` keeps them.
+    func remember(challenge: [UInt8])
+    func forget(challenge: [UInt8])
+    func isOutstanding(challenge: [UInt8]) -> Bool
 }
 
 package enum TargetLookup: Equatable, Sendable {
@@ -13,6 +27,11 @@ package enum TargetLookup: Equatable, Sendable {
     case notFound
     /// Known, but not serving now: the initiator is told to come back (0301).
     case unavailable
+    /// It is being deleted (0204).
+    case removed
+    /// Served elsewhere (0101 or 0102).
+    /// - Parameter address: `address[:port]`, IPv6 in brackets.
+    case moved(address: String, isPermanent: Bool)
 }
 
 /// Who logs in to what; with the target's portal group the key of a session (RFC 7143 §4.4.3).

@@ -24,12 +24,19 @@ package struct LoginStateMachine {
     package private(set) var expCmdSN = SerialNumber(0)
     package var parameters: SessionParameters { negotiation.parameters }
     package var hasBegun: Bool { requestCount > 0 }
+    /// CHAP_N of an initiator that has proven who it is.
+    package var authenticatedUserName: String? { exchange?.userName }
 
     private enum Phase: Equatable { case leading, negotiating, establishing, over }
     private let windowDepth: Int
     private var phase = Phase.leading
     private var stage = LoginFlags.Stage.security
-    private var negotiation: Negotiation
+    var negotiation: Negotiation
+    var access = LoginAccess.refused
+    /// Begins when CHAP is agreed on.
+    var exchange: CHAPExchange?
+    /// What the answer says besides the status when the login fails now.
+    var failureText: [TextPair] = []
     private var declared: [String: String] = [:]
     private var fragments: [UInt8] = []
     private var requestCount = 0
@@ -49,14 +56,21 @@ package struct LoginStateMachine {
         _ header: HeaderBytes, data: [UInt8], environment: some LoginEnvironment
     ) -> Action {
         guard let request = LoginRequest(decoding: header), phase == .leading || phase == .negotiating else {
-            phase = .over
+            abandon(environment: environment)
             return .close
         }
         do throws(LoginStatus) {
             return try advance(request, data: data, environment: environment)
         } catch {
-            return refuse(error)
+            abandon(environment: environment)
+            return fail(error, text: TextKeys.encode(failureText))
         }
+    }
+
+    /// The connection ends before its login does: nothing of it is remembered. Harmless at any time.
+    package mutating func abandon(environment: some LoginEnvironment) {
+        phase = .over
+        exchange?.abandon(environment)
     }
 
     private mutating func advance(
@@ -76,25 +90,30 @@ package struct LoginStateMachine {
             throw .invalidDuringLogin
         }
         let current = try checkStages(request, isLeading: isLeading)
+        guard fragments.count + data.count <= TextKeys.exchangeByteLimit else { throw malformedText }
         fragments.append(contentsOf: data)
-        guard fragments.count <= TextKeys.exchangeByteLimit else { throw .initiatorError }
         if request.flags.isContinued {
             return .answer(response(LoginFlags(transit: false, current: current)), text: [])
         }
         let pairs = try parseFragments()
         let offers = try declare(pairs)
-        if phase == .leading { try identify(environment) }
+        if phase == .leading {
+            try identify(environment)
+            guard !access.requiresAuthentication || current == .security else { throw .authenticationFailure }
+        }
         phase = .negotiating
-        let answers = try negotiate(offers, in: current)
+        let answers = try negotiate(offers, in: current, environment)
         let text = TextKeys.encode(answers)
         guard text.count <= PDUFramer.loginDataSegmentLimit else { throw .initiatorError }
         if negotiation.hasRejected {
-            return fail(.initiatorError, text: text)
+            failureText = answers
+            throw .initiatorError
         }
-        guard request.flags.isTransit, let next = request.flags.next else {
+        guard request.flags.isTransit, let next = request.flags.next, try mayTransit(from: current, offers) else {
             return .answer(response(LoginFlags(transit: false, current: current)), text: text)
         }
         if next == .fullFeature {
+            guard negotiation.hasRequiredDigests else { throw .initiatorError }
             guard let identity else { throw .targetError }
             phase = .establishing
             pendingText = answers
@@ -122,8 +141,13 @@ package struct LoginStateMachine {
         do throws(ISCSIError) {
             return try TextKeys.parse(fragments)
         } catch {
-            throw .initiatorError
+            throw malformedText
         }
+    }
+
+    /// While CHAP is under way, whatever is wrong is a failed authentication.
+    private var malformedText: LoginStatus {
+        exchange.map { $0.isAuthenticated } == false ? .authenticationFailure : .initiatorError
     }
 
     /// Takes out who is there and refuses keys that come twice. Initiators repeat the names in each stage and declare
@@ -134,6 +158,7 @@ package struct LoginStateMachine {
             let isIdentity = ["InitiatorName", "TargetName", "SessionType", "InitiatorAlias"].contains(pair.key)
             if let earlier = declared[pair.key] {
                 if isIdentity, earlier == pair.value { continue }
+                guard !pair.key.hasPrefix("CHAP_") else { throw .authenticationFailure }
                 guard pair.key == "MaxRecvDataSegmentLength" else { throw .initiatorError }
             }
             guard declared.count < 2 * TextKeys.pairLimit else { throw .initiatorError }
@@ -149,23 +174,42 @@ package struct LoginStateMachine {
         guard let initiatorName = TextValue.name(initiator) else { throw .initiatorError }
         switch declared["SessionType"] ?? "Normal" {
         case "Discovery":
+            access = environment.access(to: nil, initiator: initiatorName)
+            guard access != .refused else { throw .authorizationFailure }
             identity = SessionIdentity(initiatorName: initiatorName, isid: first.isid, targetName: nil)
         case "Normal":
             guard let target = declared["TargetName"], !target.isEmpty else { throw .missingParameter }
             guard let targetName = TextValue.name(target) else { throw .notFound }
-            switch environment.findTarget(named: targetName) {
-            case .found(let tag): portalGroupTag = tag
-            case .notFound: throw .notFound
-            case .unavailable: throw .serviceUnavailable
-            }
+            try find(targetName, for: initiatorName, environment)
             identity = SessionIdentity(initiatorName: initiatorName, isid: first.isid, targetName: targetName)
         default:
             throw .initiatorError
         }
     }
 
+    /// A target that the initiator may not use is not found, whatever its state: names cannot be probed.
+    private mutating func find(
+        _ targetName: String, for initiatorName: String, _ environment: some LoginEnvironment
+    ) throws(LoginStatus) {
+        let lookup = environment.findTarget(named: targetName)
+        switch lookup {
+        case .notFound: throw .notFound
+        case .unavailable: throw .serviceUnavailable  // Perhaps nobody knows yet who may use it.
+        case .found, .removed, .moved: break
+        }
+        access = environment.access(to: targetName, initiator: initiatorName)
+        guard access != .refused else { throw .notFound }
+        switch lookup {
+        case .found(let tag): portalGroupTag = tag
+        case .moved(let address, let isPermanent):
+            failureText = [TextPair("TargetAddress", address)]
+            throw isPermanent ? .movedPermanently : .movedTemporarily
+        case .removed, .notFound, .unavailable: throw .targetRemoved
+        }
+    }
+
     private mutating func negotiate(
-        _ offers: [TextPair], in stage: LoginFlags.Stage
+        _ offers: [TextPair], in stage: LoginFlags.Stage, _ environment: some LoginEnvironment
     ) throws(LoginStatus) -> [TextPair] {
         var answers: [TextPair] = []
         if let tag = portalGroupTag {
@@ -173,23 +217,10 @@ package struct LoginStateMachine {
             answers.append(TextPair("TargetPortalGroupTag", String(tag)))
             portalGroupTag = nil
         }
-        guard stage == .security else { return answers + (try negotiation.answer(offers)) }
-        for offer in offers {
-            switch offer.key {
-            case "AuthMethod":
-                guard TextValue.list(offer.value).contains("None") else { throw .authenticationFailure }
-                answers.append(TextPair("AuthMethod", "None"))
-            case "MaxRecvDataSegmentLength":
-                guard negotiation.declareInitiatorDataSegmentLimit(offer.value) else { throw .initiatorError }
-            case let key where key.hasPrefix("CHAP_"):
-                throw .authenticationFailure  // No method of authentication was agreed on.
-            case let key where Negotiation.isOperational(key):
-                throw .initiatorError
-            default:
-                answers.append(try negotiation.answerUnknown(offer))
-            }
+        switch stage {
+        case .security: return answers + (try answerSecurity(offers, environment))
+        case .operational, .fullFeature: return answers + (try negotiation.answer(offers))
         }
-        return answers
     }
 
     /// The final answer: the session exists under `tsih`, which is not 0.

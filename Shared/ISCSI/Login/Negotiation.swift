@@ -3,6 +3,8 @@
 /// Answers the operational keys of one login (RFC 7143 §13) and keeps the results. It sees all keys of one request at
 /// once: the answer for FirstBurstLength depends on MaxBurstLength, wherever that stands.
 package struct Negotiation {
+    /// In one login or text exchange. Each answer is longer than its question need be.
+    package static let unknownKeyLimit = 64
     private static let dataSegmentRange: ClosedRange<UInt64> = 512...16_777_215
 
     package private(set) var parameters = SessionParameters()
@@ -38,8 +40,10 @@ package struct Negotiation {
     /// Nil: a declaration, which has no answer.
     private mutating func answer(_ offer: TextPair) throws(LoginStatus) -> String? {
         switch offer.key {
-        case "HeaderDigest": return digest(offer.value, into: \.headerDigest)
-        case "DataDigest": return digest(offer.value, into: \.dataDigest)
+        case "HeaderDigest":
+            return digest(offer.value, into: \.headerDigest, isRequired: limits.requiresHeaderDigest)
+        case "DataDigest":
+            return digest(offer.value, into: \.dataDigest, isRequired: limits.requiresDataDigest)
         case "InitialR2T":
             guard let value = TextValue.boolean(offer.value) else { return "Reject" }
             parameters.initialR2T = value || limits.requiresInitialR2T
@@ -93,10 +97,10 @@ package struct Negotiation {
         }
     }
 
-    /// A key that we do not know; bounded, because each answer is longer than it need be to ask.
+    /// A key that we do not know.
     package mutating func answerUnknown(_ offer: TextPair) throws(LoginStatus) -> TextPair {
         unknownKeyCount += 1
-        guard unknownKeyCount <= 64 else { throw .initiatorError }
+        guard unknownKeyCount <= Self.unknownKeyLimit else { throw .initiatorError }
         return TextPair(offer.key, "NotUnderstood")
     }
 
@@ -114,10 +118,18 @@ package struct Negotiation {
         return String(parameters.maxBurstByteCount)
     }
 
-    private mutating func digest(_ text: String, into field: WritableKeyPath<SessionParameters, Bool>) -> String {
+    /// False when an initiator did not agree on a digest that we insist on, or did not even name it.
+    package var hasRequiredDigests: Bool {
+        (parameters.headerDigest || !limits.requiresHeaderDigest)
+            && (parameters.dataDigest || !limits.requiresDataDigest)
+    }
+
+    private mutating func digest(
+        _ text: String, into field: WritableKeyPath<SessionParameters, Bool>, isRequired: Bool
+    ) -> String {
         for name in TextValue.list(text) {
             switch name {
-            case "None":
+            case "None" where !isRequired:
                 parameters[keyPath: field] = false
                 return name
             case "CRC32C" where limits.acceptsDigests:

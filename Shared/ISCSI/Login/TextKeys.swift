@@ -14,6 +14,8 @@ package struct TextPair: Equatable, Sendable {
 package enum TextKeys {
     package static let keyByteLimit = 63
     package static let valueByteLimit = 255
+    /// CHAP_C and CHAP_R: 1024 bytes in hexadecimal.
+    package static let binaryValueByteLimit = 2 + 2 * 1024
     /// Pairs in one exchange.
     package static let pairLimit = 128
     /// All text of one login or one text exchange; RFC 7143 §6.2 asks for at least 8 KiB.
@@ -29,7 +31,7 @@ package enum TextKeys {
             let key = piece[..<equals]
             let value = piece[piece.index(after: equals)...]
             guard !key.isEmpty, key.count <= keyByteLimit else { throw .malformedText("a key of \(key.count) bytes") }
-            guard value.count <= valueByteLimit else { throw .malformedText("a value of \(value.count) bytes") }
+            guard value.count <= valueByteLimit(of: key) else { throw .malformedText("a value of \(value.count) bytes") }
             guard key.allSatisfy(isKeyByte) else { throw .malformedText("a key with a forbidden character") }
             guard value.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }),
                 let text = String(validating: value, as: UTF8.self)
@@ -38,6 +40,12 @@ package enum TextKeys {
             pairs.append(TextPair(String(decoding: key, as: UTF8.self), text))
         }
         return pairs
+    }
+
+    /// RFC 7143 §6.1: 255 bytes where a key's own description does not allow more.
+    private static func valueByteLimit(of key: ArraySlice<UInt8>) -> Int {
+        let isBinary = key.elementsEqual("CHAP_C".utf8) || key.elementsEqual("CHAP_R".utf8)
+        return isBinary ? binaryValueByteLimit : valueByteLimit
     }
 
     package static func encode(_ pairs: [TextPair]) -> [UInt8] {

@@ -3,6 +3,8 @@
 /// Status-Class (high byte) and Status-Detail of a Login Response (RFC 7143 §11.13.5).
 package enum LoginStatus: UInt16, Error, Sendable, CaseIterable {
     case success = 0x0000
+    case movedTemporarily = 0x0101
+    case movedPermanently = 0x0102
     case initiatorError = 0x0200
     case authenticationFailure = 0x0201
     case authorizationFailure = 0x0202

@@ -13,7 +13,8 @@ package struct DataInSequence: Equatable, Sendable {
     private let initiatorTaskTag: UInt32
     private let byteCount: Int
     private let residual: Residual
-    private let dataSegmentLimit: Int
+    /// What the initiator takes in one PDU now; it may say so anew while data is under way.
+    var dataSegmentLimit: Int
     private let maxBurstByteCount: Int
     private var offset = 0
     private var burstByteCount = 0

@@ -25,7 +25,7 @@ extension FullFeatureStateMachine {
             return respond(request, .functionNotSupported, &output)
         }
         switch function {
-        case .clearACA, .targetWarmReset, .targetColdReset:
+        case .clearACA:
             return respond(request, .functionNotSupported, &output)
         case .taskReassign:
             return respond(request, .reassignmentNotSupported, &output)
@@ -36,6 +36,9 @@ extension FullFeatureStateMachine {
             abort(task, &actions)
         case .abortTaskSet, .clearTaskSet, .logicalUnitReset:
             guard request.logicalUnit.index == 0 else { return respond(request, .logicalUnitDoesNotExist, &output) }
+            abortAll(&actions)
+        case .targetWarmReset, .targetColdReset:
+            // They name no unit. What they mean for other sessions, and that a cold reset ends them, is the owner's part.
             abortAll(&actions)
         }
         managementCount += 1

@@ -202,6 +202,7 @@ extension FullFeatureStateMachine {
     package mutating func nextDataIn(
         _ task: Int, _ sequence: inout DataInSequence, _ actions: inout [Action]
     ) -> DataInSequence.Piece? {
+        sequence.dataSegmentLimit = parameters.initiatorDataSegmentLimit
         guard tasks[task].phase == .answering, var piece = sequence.next() else {
             release(task, &actions)
             return nil

@@ -160,6 +160,9 @@ package struct FullFeatureStateMachine {
         _ request: TextRequest, _ pdu: FramedPDU, storage: RawSpan, directory: some TargetDirectory,
         _ output: inout PDUWriter
     ) {
+        guard request.initiatorTaskTag != TaskTag.reserved else {
+            return reject(pdu.header, .invalidPDUField, &output)
+        }
         let data = unsafe storage.extracting(pdu.data).withUnsafeBytes { unsafe [UInt8]($0) }
         switch text.receive(request, data: data, freshTag: takeTransferTag()) {
         case .collect(let tag):
@@ -199,7 +202,11 @@ package struct FullFeatureStateMachine {
     /// Nil: the request is refused as a whole.
     private mutating func negotiate(_ bytes: [UInt8], _ directory: some TargetDirectory) -> [TextPair]? {
         guard let offers = try? TextKeys.parse(bytes) else { return nil }
+        // Nobody needs a key twice, and the whole list of targets is never told more than once.
+        guard Set(offers.map(\.key)).count == offers.count else { return nil }
         var answers: [TextPair] = []
+        var unknownKeyCount = 0
+        var dataSegmentLimit: Int?
         for offer in offers {
             if offer.key == "SendTargets" {
                 let query = SendTargets(identity: identity)
@@ -208,13 +215,18 @@ package struct FullFeatureStateMachine {
             } else if offer.key.lowercased().hasPrefix("sendtargets") {
                 return nil
             } else if offer.key == "MaxRecvDataSegmentLength" {
-                // The one operational key that may change now; Data-In that is under way keeps its old limit.
+                // The one operational key that may change now.
                 guard let value = TextValue.number(offer.value), 512...16_777_215 ~= value else { return nil }
-                parameters.initiatorDataSegmentLimit = Int(value)
+                dataSegmentLimit = Int(value)
+            } else if Negotiation.isOperational(offer.key) {
+                answers.append(TextPair(offer.key, "Reject"))
             } else {
-                answers.append(TextPair(offer.key, Negotiation.isOperational(offer.key) ? "Reject" : "NotUnderstood"))
+                unknownKeyCount += 1
+                guard unknownKeyCount <= Negotiation.unknownKeyLimit else { return nil }
+                answers.append(TextPair(offer.key, "NotUnderstood"))
             }
         }
+        if let dataSegmentLimit { parameters.initiatorDataSegmentLimit = dataSegmentLimit }
         return answers
     }
 
@@ -250,10 +262,20 @@ package struct FullFeatureStateMachine {
         output.append(message)
     }
 
+    /// Says that this connection goes now.
+    package mutating func announceDrop(_ output: inout PDUWriter) {
+        announce(event: 2, parameter1: connectionID, &output)
+    }
+
     /// Says that all connections of the session go now.
     package mutating func announceClose(_ output: inout PDUWriter) {
+        announce(event: 3, parameter1: 0, &output)
+    }
+
+    private mutating func announce(event: UInt8, parameter1: UInt16, _ output: inout PDUWriter) {
         var message = AsyncMessage()
-        message.event = 3
+        message.event = event
+        message.parameter1 = parameter1
         message.parameter2 = parameters.secondsToWait
         message.parameter3 = parameters.secondsToRetain
         message.sequence = takeSequence()

@@ -20,6 +20,7 @@ package struct TextExchange {
     }
 
     private var state = State.idle
+    private var initiatorTaskTag = TaskTag.reserved
     private var request: [UInt8] = []
     private var answer: [UInt8] = []
     private var sentByteCount = 0
@@ -27,34 +28,42 @@ package struct TextExchange {
     package init() {}
 
     package mutating func receive(_ pdu: TextRequest, data: [UInt8], freshTag: UInt32) -> Step {
+        // A request that goes on is not final, and a fragment that brings nothing would go on for ever.
+        guard !pdu.isContinued || !pdu.isFinal && !data.isEmpty else {
+            reset()
+            return .refuse(.protocolError)
+        }
         switch state {
         case _ where pdu.targetTransferTag == TaskTag.reserved:
             reset()
-        case .collecting(let tag) where tag == pdu.targetTransferTag:
+            initiatorTaskTag = pdu.initiatorTaskTag
+        case .collecting(let tag) where tag == pdu.targetTransferTag && initiatorTaskTag == pdu.initiatorTaskTag:
             break
-        case .answering(let tag) where tag == pdu.targetTransferTag && data.isEmpty && !pdu.isContinued:
+        case .answering(let tag) where tag == pdu.targetTransferTag && initiatorTaskTag == pdu.initiatorTaskTag:
+            guard data.isEmpty else { return .refuse(.invalidPDUField) }
             return .proceed
         default:
             return .refuse(.invalidPDUField)
         }
-        // A fragment that brings nothing would go on for ever.
-        guard !pdu.isContinued || !data.isEmpty, request.count + data.count <= TextKeys.exchangeByteLimit else {
+        guard request.count + data.count <= TextKeys.exchangeByteLimit else {
             reset()
             return .refuse(.protocolError)
         }
         request += data
-        if pdu.isContinued || !pdu.isFinal && !data.isEmpty {
+        // Nothing final is said to a request that is not.
+        if !pdu.isFinal {
             state = .collecting(tag: freshTag)
             return .collect(targetTransferTag: freshTag)
         }
-        defer { reset() }
+        state = .idle
+        defer { request = [] }
         return .complete(request)
     }
 
-    /// Begins to answer; call `nextPart` until it says that it was the last.
+    /// Begins to answer the request that was complete last; call `nextPart` until it says that it was the last.
     package mutating func begin(answer: [UInt8]) {
-        reset()
         self.answer = answer
+        sentByteCount = 0
     }
 
     package mutating func nextPart(limit: Int, freshTag: UInt32) -> (part: ArraySlice<UInt8>, isLast: Bool) {
@@ -63,11 +72,13 @@ package struct TextExchange {
         sentByteCount = end
         let isLast = end == answer.count
         state = isLast ? .idle : .answering(tag: freshTag)
+        if isLast { answer = [] }
         return (part, isLast)
     }
 
     package mutating func reset() {
         state = .idle
+        initiatorTaskTag = TaskTag.reserved
         request = []
         answer = []
         sentByteCount = 0
