@@ -62,9 +62,10 @@ let targets: [Target] = [
         ]),
     service(
         "ISCSIFrontend",
-        ["Wire", "Platform", "SCSI", "ISCSI", "Messages", "Bus", "ServiceKit", logging, lifecycle, arguments]),
+        ["Wire", "Platform", "SCSI", "ISCSI", "Messages", "Bus", "ServiceKit", logging, lifecycle, arguments, yaml]),
     service(
-        "CacheManager", ["Wire", "Platform", "Messages", "Bus", "Engine", "ServiceKit", logging, lifecycle, arguments]),
+        "CacheManager",
+        ["Wire", "Platform", "SCSI", "Messages", "Bus", "Engine", "ServiceKit", logging, lifecycle, arguments]),
     service(
         "Uploader",
         [

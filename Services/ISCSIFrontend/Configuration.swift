@@ -22,8 +22,8 @@ package struct FrontendConfiguration: Sendable {
         negotiation.maxBurstByteCount = gateway.iscsiMaxBurst.byteCount
         negotiation.firstBurstByteCount = gateway.iscsiFirstBurst.byteCount
         negotiation.dataSegmentByteCount = Int(gateway.iscsiSegment.byteCount)
-        negotiation.headerDigest = DigestPolicy(gateway.iscsiHeaderDigest)
-        negotiation.dataDigest = DigestPolicy(gateway.iscsiDataDigest)
+        negotiation.requiresHeaderDigest = gateway.iscsiHeaderDigest == .required
+        negotiation.requiresDataDigest = gateway.iscsiDataDigest == .required
     }
 }
 

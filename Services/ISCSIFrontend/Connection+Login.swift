@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ISCSI
+import Platform
 import Wire
 
 /// The login phase, and the beginning of a session.
@@ -11,6 +12,19 @@ extension Connection: LoginEnvironment {
         // Before the first list nobody knows what there is; the initiator is told to come back.
         return owner.areTargetsKnown ? .notFound : .unavailable
     }
+
+    func access(to target: String?, initiator: String) -> LoginAccess {
+        let rules = owner.accessRules
+        guard let target else { return rules.discovery(by: initiator, at: peer.host) }
+        guard let volume = owner.targets[target]?.volumeName else { return .refused }
+        return rules.access(to: volume, initiator, at: peer.host)
+    }
+
+    var chapAlgorithms: Set<CHAPAlgorithm> { owner.accessRules.algorithms }
+    func randomBytes(_ count: Int) -> [UInt8] { Randomness.bytes(count: count) }
+    func remember(challenge: [UInt8]) { owner.challenges.insert(challenge) }
+    func forget(challenge: [UInt8]) { owner.challenges.remove(challenge) }
+    func isOutstanding(challenge: [UInt8]) -> Bool { owner.challenges.contains(challenge) }
 
     func receiveLogin(_ header: HeaderBytes, data: [UInt8]) {
         if heldLogin == nil, !login.hasBegun, owner.needsFreshTargets(self) {
@@ -60,6 +74,7 @@ extension Connection: LoginEnvironment {
     func admit(_ session: Session) {
         guard phase == .establishing else { return }
         self.session = session
+        session.userName = login.authenticatedUserName
         let windowDepth = owner.configuration.limits.windowDepth
         carryOut(login.admit(tsih: session.tsih))
         let machine = FullFeatureStateMachine(

@@ -10,6 +10,9 @@ import Wire
 protocol ConnectionOwner: AnyObject {
     var links: CacheLinks { get }
     var targets: TargetTable { get }
+    var accessRules: AccessRules { get }
+    /// Of all connections.
+    var challenges: OutstandingChallenges { get set }
     /// Whether a target that is not known does not exist; else one that is away may have it.
     var areTargetsKnown: Bool { get }
     var configuration: FrontendConfiguration { get }
@@ -211,8 +214,10 @@ final class Connection {
         let before = machine?.rejectedCount ?? 0
         let advertised = owner.configuration.advertise
         let directory = ConnectionDirectory(
-            table: owner.targets,
-            addresses: advertised.isEmpty ? [localAddress] : advertised.map(\.configurationText))
+            table: owner.targets, addresses: advertised.isEmpty ? [localAddress] : advertised.map(\.configurationText),
+            isVisible: { [unowned self] in
+                access(to: $0.name, initiator: session?.identity.initiatorName ?? "") != .refused
+            })
         unsafe machine?.receive(
             pdu, storage: framer.storage.span.bytes, directory: directory, output: &output.writer, actions: &actions)
         owner.counters.rejectedPDUs += (machine?.rejectedCount ?? 0) - before
@@ -243,6 +248,7 @@ final class Connection {
         guard !isClosed else { return }
         let reason = if case .closing(let earlier) = phase { earlier } else { reason }
         phase = .closed
+        login.abandon(environment: self)
         for index in slots.indices { releaseSlot(index) }
         sending.removeAll()
         owner.writeBudget.forget { $0.connection == id }

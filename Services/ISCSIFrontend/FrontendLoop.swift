@@ -22,6 +22,7 @@ final class FrontendLoop: ConnectionOwner {
     let busCounters = BusCounters()
     let initiators = InitiatorTable()
     private(set) lazy var links = makeLinks(parts.identity.instance, lastID: 0)
+    var challenges = OutstandingChallenges()
     var writeBudget: WriteBudget
     var readBudget: ReadBudget
     private(set) var stage = Stage.serving
@@ -75,6 +76,7 @@ final class FrontendLoop: ConnectionOwner {
     }
 
     var configuration: FrontendConfiguration { parts.configuration }
+    var accessRules: AccessRules { parts.access() }
     var acceptsLogins: Bool { stage == .serving }
     var now: UInt64 { loop.now.nanoseconds }
     var resentCount: UInt64 { requestsBefore.resent + links.resentCount }

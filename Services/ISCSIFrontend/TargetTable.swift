@@ -84,10 +84,12 @@ final class TargetTable {
 struct ConnectionDirectory: TargetDirectory {
     let table: TargetTable
     let addresses: [String]
+    /// Targets that the initiator may not use are not told.
+    let isVisible: (Target) -> Bool
 
     func targets(named name: String?) -> [TargetRecord] {
         let addresses = addresses.map { "\($0),\(Target.portalGroupTag)" }
-        if let name { return table[name].map { [TargetRecord(name: $0.name, addresses: addresses)] } ?? [] }
-        return table.names.map { TargetRecord(name: $0, addresses: addresses) }
+        let asked = name.map { name in [table[name]].compactMap(\.self) } ?? table.all
+        return asked.filter(isVisible).map { TargetRecord(name: $0.name, addresses: addresses) }
     }
 }

@@ -6,5 +6,4 @@ package enum DigestUse: String, ConfigurationChoice {
     case accepted
     /// Logins that do not agree on them fail.
     case required
-    case refused
 }
