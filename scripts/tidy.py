@@ -17,7 +17,7 @@ IMPORTS = {
     "Wire": "CISAL CShims",
     "Platform": "CShims Wire",
     "SCSI": "Wire",
-    "ISCSI": "Wire SCSI",
+    "ISCSI": "Wire SCSI Crypto",
     "Messages": "Wire",
     "ObjectStorage": "Wire Platform",
     "S3": "Wire Platform ObjectStorage AsyncHTTPClient Crypto Foundation NIOCore NIOHTTP1 NIOPosix "
@@ -26,8 +26,8 @@ IMPORTS = {
     "Bus": "CZeroMQ Platform Messages Wire Logging Foundation",
     "ServiceKit": "Bus Platform Messages ObjectStorage Wire Logging ServiceLifecycle UnixSignals "
     "ArgumentParser Yams",
-    "ISCSIFrontend": "Wire Platform SCSI ISCSI Messages Bus ServiceKit Logging ServiceLifecycle ArgumentParser",
-    "CacheManager": "Wire Platform Messages Bus Engine ServiceKit Logging ServiceLifecycle ArgumentParser",
+    "ISCSIFrontend": "Wire Platform SCSI ISCSI Messages Bus ServiceKit Logging ServiceLifecycle ArgumentParser Yams",
+    "CacheManager": "Wire Platform SCSI Messages Bus Engine ServiceKit Logging ServiceLifecycle ArgumentParser",
     "Uploader": "Wire Platform Messages Bus Engine ObjectStorage S3 ServiceKit Logging ServiceLifecycle ArgumentParser",
     "Snapshotter": "Wire Platform Messages Bus Engine ObjectStorage S3 ServiceKit Logging ServiceLifecycle "
     "ArgumentParser FoundationEssentials",

@@ -2,6 +2,7 @@
 package import Engine
 package import Messages
 package import Platform
+package import SCSI
 package import Wire
 
 /// The volumes' front door: decides for each I/O request whether it may reach its volume, and collects the answers
@@ -88,6 +89,7 @@ package final class DataPlaneServer<Peer: Equatable> {
         if request.deadlineMilliseconds != 0, request.deadlineMilliseconds < time.wallMilliseconds {
             return refuse(request, from: peer)
         }
+        // A nexus that speaks through another frontend now is not lost with this one.
         if request.operation != .nexusBarrier, let owner = nexusOwners[request.nexus], owner != request.frontend {
             return refuse(request, from: peer)
         }
@@ -99,14 +101,43 @@ package final class DataPlaneServer<Peer: Equatable> {
         }
         let intake = unsafe request.intake(payload: payload, commandByteCount: hosted.limits.commandByteCount)
         switch intake {
-        case .volume(let request): unsafe shard.submit(request, payload: payload, to: hosted, at: time)
-        case .barrier:
-            let former = claim(request.nexus, for: request.frontend)
-            shard.barrier(origin, nexus: request.nexus, former: former, on: hosted)
+        case .volume(let command):
+            if let refusal = shard.refusal(of: request.operation.traits, command, on: hosted) {
+                return reply(to: origin, with: refusal)
+            }
+            unsafe shard.submit(command, payload: payload, to: hosted, at: time)
         case .malformed:
             counters.malformed += 1
             _ = clock.stop(origin)
             answer(request, .refused, to: peer)
+        case .barrier, .nexusLoss, .check, .deviceServer, .taskManagement:
+            shard.whenOpened(hosted) { [self] in receive(intake, request, origin, on: hosted) }
+        }
+    }
+
+    /// What is the unit's and not the medium's.
+    private func receive(
+        _ intake: IOIntake, _ request: IORequest, _ origin: RequestOrigin, on hosted: HostedVolume
+    ) {
+        let nexus = NexusID(rawValue: request.nexus)
+        let commandOrigin = CommandOrigin(
+            nexus: nexus, frontend: request.frontend, number: request.number,
+            lowestOpenNumber: request.lowestOpenNumber)
+        switch intake {
+        case .barrier(let initiatorPort):
+            if let initiatorPort, !shard.sessionBegins(nexus, initiatorPort, request.frontend, on: hosted) {
+                return reply(to: origin, with: .busy)
+            }
+            let former = claim(request.nexus, for: request.frontend)
+            shard.barrier(origin, nexus: request.nexus, former: former, on: hosted)
+        case .nexusLoss:
+            shard.nexusLost(nexus, request.frontend, on: hosted)
+            shard.barrier(origin, nexus: request.nexus, former: nil, on: hosted)
+        case .check(let cdb):
+            reply(to: origin, with: shard.check(cdb, request.sectors, commandOrigin, on: hosted))
+        case .deviceServer(let cdb, let dataOut): shard.perform(cdb, dataOut, commandOrigin, on: hosted)
+        case .taskManagement(let function): shard.manage(function, origin, on: hosted)
+        case .volume, .malformed: break
         }
     }
 
@@ -139,6 +170,27 @@ package final class DataPlaneServer<Peer: Equatable> {
         if case .data(let buffer) = reply {
             answer.payload = buffer
             answer.reply.payloadByteCount = UInt32(buffer.byteCount)
+        }
+        append(answer, to: peer)
+    }
+
+    /// The unit's answer.
+    package func reply(to origin: RequestOrigin, with result: CommandResult) {
+        _ = clock.stop(origin)
+        guard let peer = frontends.takeRoute(origin) else { return }
+        let status: IOReply.Status
+        var payload: [UInt8] = []
+        switch result.status {
+        case .good, .conditionMet: (status, payload) = (.good, result.dataIn)
+        case .checkCondition: (status, payload) = (.checkCondition, result.sense?.encoded() ?? [])
+        case .reservationConflict: status = .reservationConflict
+        case .taskAborted: status = .aborted
+        case .busy, .taskSetFull: status = .busy
+        }
+        var answer = Answer(reply: IOReply(frontend: origin.frontend, number: origin.number, status: status))
+        if !payload.isEmpty {
+            answer.payload = IOBuffer(payload)
+            answer.reply.payloadByteCount = UInt32(payload.count)
         }
         append(answer, to: peer)
     }

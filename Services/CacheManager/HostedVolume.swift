@@ -11,6 +11,7 @@ package final class HostedVolume {
     package let id: VolumeID
     package internal(set) var limits: EngineLimits
     package let journal: SegmentFiles
+    package let unit: HostedUnit
     /// nil while the journal is being recovered, and when that failed.
     package internal(set) var engine: Volume?
     /// Why there is no engine, for people.
@@ -39,10 +40,11 @@ package final class HostedVolume {
     /// Called once, when no disk thread works on its files any more.
     var whenIdle: (() -> Void)?
 
-    init(id: VolumeID, head: Head, limits: EngineLimits, journal: SegmentFiles) {
+    init(id: VolumeID, head: Head, limits: EngineLimits, journal: SegmentFiles, unit: HostedUnit) {
         self.id = id
         self.limits = limits
         self.journal = journal
+        self.unit = unit
         lastHead = head
     }
 
@@ -90,7 +92,7 @@ package final class HostedVolume {
         let statistics = engine?.statistics
         let (status, reason) = status(bucketProblem: bucketProblem)
         return VolumeDescription(
-            id: id, name: head.name, targetName: head.targetName, byteCount: head.byteCount, status: status,
+            id: id, name: head.name, targetName: head.targetName, byteCount: engine?.byteCount ?? head.byteCount, status: status,
             statusReason: reason, durability: Durability(headText: head.durability) ?? .onFlush,
             compression: CompressionLevel(rawValue: UInt8(clamping: head.compressionLevel)),
             commitIntervalSeconds: UInt32(clamping: head.commitIntervalSeconds), sourceSnapshot: head.sourceSnapshot,
@@ -102,7 +104,10 @@ package final class HostedVolume {
             uploadBufferByteCount: usableBufferByteCount, reads: statistics.map(VolumeReadFigures.init),
             lease: head.leaseMilliseconds.map {
                 VolumeLease(milliseconds: $0, isHeld: statistics?.lease?.isHeld ?? false)
-            })
+            },
+            access: VolumeAccess(
+                isReadOnly: head.isReadOnly, allowsSanitize: head.isSanitizeAllowed,
+                coldResetCount: unit.coldResetCount))
     }
 
     /// What may be done here about a volume that another gateway took over, for people.

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Engine
 package import Messages
+package import SCSI
 import Wire
 
 /// What the cache manager makes of an I/O message that it has decoded.
 package enum IOIntake {
     case volume(VolumeRequest)
-    /// Answered by `Volume.barrier`, not by a command.
-    case barrier
+    /// Answered by `Volume.barrier`, not by a command. With the initiator port's name when a session begins.
+    case barrier(initiatorPort: String?)
+    case nexusLoss
+    case deviceServer(CDB, dataOut: [UInt8])
+    case check(CDB)
+    case taskManagement(UnitManagement)
     /// The payload does not fit the operation, or the operation its volume's limits.
     case malformed(String)
 }
@@ -31,8 +36,12 @@ extension IORequest {
             (expected, command) = (Geometry.sectorByteCount, .writeSame(sectors, forceUnitAccess: isForced))
         case .compareAndWrite:
             (expected, command) = (2 * sectors.byteCount, .compareAndWrite(sectors, forceUnitAccess: isForced))
+        case .compare: (expected, command) = (sectors.byteCount, .compare(sectors))
+        case .orWrite: (expected, command) = (sectors.byteCount, .orWrite(sectors, forceUnitAccess: isForced))
+        case .prefetch: (expected, command) = (0, .prefetch(sectors))
         case .flush: (expected, command) = (0, .flush)
-        case .nexusBarrier: return payload.count == 0 ? .barrier : .malformed("a barrier with payload")
+        case .nexusBarrier, .nexusLoss, .deviceServerCommand, .check, .taskManagement:
+            return unsafe unitIntake(payload)
         case .unmap:
             guard let ranges = unsafe Self.unmapRanges(payload) else { return .malformed("unmap ranges") }
             (expected, command) = (payload.count, .unmap(ranges))
@@ -44,12 +53,49 @@ extension IORequest {
                 nexus: nexus, command: command))
     }
 
+    private func unitIntake(_ payload: UnsafeRawBufferPointer) -> IOIntake {
+        switch operation {
+        case .nexusBarrier:
+            guard payload.count <= Self.portNameLimit, let name = unsafe String(validating: payload, as: UTF8.self) else {
+                return .malformed("a name of an initiator port that is too long or no text")
+            }
+            return .barrier(initiatorPort: name.isEmpty ? nil : name)
+        case .nexusLoss: return payload.count == 0 ? .nexusLoss : .malformed("the end of a nexus with payload")
+        case .deviceServerCommand:
+            guard let cdb = unsafe Self.cdb(payload), payload.count <= CDB.byteCount + Self.parameterDataLimit else {
+                return .malformed("no CDB, or too much data for one that changes no block")
+            }
+            return .deviceServer(cdb, dataOut: unsafe [UInt8](payload[CDB.byteCount...]))
+        case .check:
+            guard let cdb = unsafe Self.cdb(payload), payload.count == CDB.byteCount else { return .malformed("no CDB") }
+            return .check(cdb)
+        case .taskManagement:
+            guard payload.count == 1, let function = unsafe UnitManagement(rawValue: payload[0]) else {
+                return .malformed("a task management function that is none of a unit")
+            }
+            return .taskManagement(function)
+        default: return .malformed("an operation of another kind")
+        }
+    }
+
+    private static func cdb(_ payload: UnsafeRawBufferPointer) -> CDB? {
+        guard payload.count >= CDB.byteCount else { return nil }
+        return unsafe CDB(bytes: RawSpan(_unsafeBytes: payload))
+    }
+
+    /// RFC 7143 §4.2.7.2 allows names of 223 bytes; `,i,0x` and 12 digits follow.
+    private static var portNameLimit: Int { 255 }
+    /// The length fields of parameter lists have 16 bits.
+    private static var parameterDataLimit: Int { 65_535 }
+
     /// What is written has to fit the journal; what is read, a message.
     private func byteCountLimit(_ commandByteCount: Int) -> Int {
         switch operation {
         case .writeSame: .max
         case .read: MessageLimits.frameByteCount
-        case .write, .unmap, .compareAndWrite, .flush, .nexusBarrier: commandByteCount
+        case .prefetch, .check: .max
+        case .write, .unmap, .compareAndWrite, .compare, .orWrite, .flush: commandByteCount
+        case .nexusBarrier, .nexusLoss, .deviceServerCommand, .taskManagement: 0
         }
     }
 
@@ -78,6 +124,7 @@ extension VolumeReply {
         switch self {
         case .good, .data: (.good, 0)
         case .miscompare(let byteOffset): (.miscompare, UInt64(byteOffset))
+        case .aborted: (.aborted, 0)
         case .busy: (.busy, 0)
         case .outOfRange: (.outOfRange, 0)
         case .mediumError(let sector): (.mediumError, sector)

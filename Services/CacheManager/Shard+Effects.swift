@@ -22,7 +22,9 @@ enum ShardFailpoints {
 extension Shard {
     func perform(_ effect: Effect, of hosted: HostedVolume) {
         switch effect {
-        case .reply(let origin, let reply): outlet?.reply(to: origin, with: reply)
+        case .reply(let origin, let reply):
+            if let finish = ownRequests.take(origin) { return finish(reply) }
+            outlet?.reply(to: origin, with: reply)
         case .prepareSegment(let token, let id, let reusing): prepare(id, reusing: reusing, token: token, of: hosted)
         case .writeSegment(let token, let id, let byteOffset, let buffer, let byteCount):
             write(buffer, byteCount: byteCount, to: id, at: byteOffset, token: token, of: hosted)
@@ -58,7 +60,8 @@ extension Shard {
         case .hastenNode(let node): cache.cache.hasten(node)
         case .keepNodes(let nodes, let bytes): cache.cache.keep(nodes, of: bytes, at: now.nanoseconds)
         case .barrierPassed(let caller):
-            if let origin = barriers.removeValue(forKey: caller) { outlet?.reply(to: origin, with: .good) }
+            barriers.removeValue(forKey: caller)?()
+        case .provisioning(let caller, let result): provisioningCallers.removeValue(forKey: caller)?(result)
         case .finished(let caller, let result): callers.removeValue(forKey: caller)?(result)
         case .cutDurable(let caller): snapshots.cutDurable(caller)
         case .report(let report): outlet?.report(report, of: hosted)
@@ -82,7 +85,7 @@ extension Shard {
     // MARK: Disk threads
 
     /// Work on a volume's files, which are not removed before it is done.
-    private func run<Value: Sendable>(
+    func run<Value: Sendable>(
         for hosted: HostedVolume, _ work: @escaping @Sendable () -> Value, then completion: @escaping (Value) -> Void
     ) {
         hosted.diskJobCount += 1
@@ -226,7 +229,7 @@ extension Shard {
     }
 
     /// A full state directory is tried again this often, in nanoseconds.
-    private static var saveInterval: UInt64 { 1_000_000_000 }
+    static var saveInterval: UInt64 { 1_000_000_000 }
 
     /// What waited for room.
     func saveAgain(_ hosted: HostedVolume) {

@@ -2,6 +2,7 @@
 package import Engine
 import Messages
 import Platform
+package import SCSI
 package import Wire
 
 /// Work off the loop: runs `work` on a disk thread, then `completion` on the shard's thread.
@@ -12,6 +13,7 @@ package protocol DiskWork: AnyObject {
 /// Where the shard's answers go: the bus, or a test.
 package protocol ShardOutlet: AnyObject {
     func reply(to origin: RequestOrigin, with reply: VolumeReply)
+    func reply(to origin: RequestOrigin, with result: CommandResult)
     /// - Returns: false if the uploader cannot be reached any more.
     func send(_ job: UploadDispatcher.Job, to uploader: ServiceInstance) -> Bool
     func report(_ report: EngineReport, of volume: HostedVolume)
@@ -30,10 +32,14 @@ package final class Shard {
         package var writesInline = true
         /// Packs that are put together at once, of all volumes.
         package var packCount: Int
-        package init(gateway: GatewayID, limits: EngineLimits, packCount: Int = 8) {
+        /// Names the run of the machine: the state of units survives a restart of the process, not all of it one of the
+        /// machine.
+        package var powerOn: String
+        package init(gateway: GatewayID, limits: EngineLimits, packCount: Int = 8, powerOn: String = "") {
             self.gateway = gateway
             self.limits = limits
             self.packCount = packCount
+            self.powerOn = powerOn
         }
     }
 
@@ -59,7 +65,12 @@ package final class Shard {
     private var cacheEffects: [CacheEffect] = []
     private var nextNumber: UInt64 = 1
     var callers: [CallerToken: (Result<Head, VolumeFailure>) -> Void] = [:]
-    var barriers: [CallerToken: RequestOrigin] = [:]
+    /// What waits until nothing older can be applied.
+    var barriers: [CallerToken: () -> Void] = [:]
+    /// Who asks which sectors are mapped.
+    var provisioningCallers: [CallerToken: (Result<[ProvisionedRange], VolumeFailure>) -> Void] = [:]
+    /// Commands of our own, which no frontend has sent.
+    var ownRequests = OwnRequests()
     var bucketCalls: [UInt64: (BucketAnswer) -> Void] = [:]
     /// The cache's jobs at uploaders.
     var frameJobs: [FrameReference: UInt64] = [:]
@@ -97,7 +108,7 @@ package final class Shard {
     ) {
         guard let engine = hosted.engine else {
             // Of a volume whose journal is being recovered nothing is answered: frontends ask again.
-            if hosted.problem != nil { outlet?.reply(to: request.origin, with: .writeError) }
+            if hosted.problem != nil { outlet?.reply(to: request.origin, with: VolumeReply.writeError) }
             return
         }
         unsafe engine.submit(request, payload: payload, at: time)
@@ -109,11 +120,11 @@ package final class Shard {
     /// - Parameter former: the frontend that spoke for the nexus before, whose waiting commands go too.
     package func barrier(_ origin: RequestOrigin, nexus: UInt64, former: ServiceInstance?, on hosted: HostedVolume) {
         guard let engine = hosted.engine else {
-            outlet?.reply(to: origin, with: .good)
+            outlet?.reply(to: origin, with: VolumeReply.good)
             return
         }
         let caller = CallerToken(rawValue: drawNumber())
-        barriers[caller] = origin
+        barriers[caller] = { [unowned self] in outlet?.reply(to: origin, with: VolumeReply.good) }
         endBatch(hosted)
         if let former, former != origin.frontend {
             engine.barrier(frontend: former, nexus: nexus, caller: CallerToken(rawValue: drawNumber()), at: now)
@@ -126,6 +137,8 @@ package final class Shard {
         for hosted in volumes.values {
             endBatch(hosted)
             hosted.engine?.revoke(frontend, at: now)
+            hosted.unit.server.lose(allThrough: frontend)
+            whenSaved(hosted) {}
             touch(hosted)
         }
     }
@@ -158,6 +171,7 @@ package final class Shard {
         let time = now
         for hosted in volumes.values {
             saveAgain(hosted)
+            hosted.unit.advance(at: time.nanoseconds)
             guard let engine = hosted.engine, let deadline = engine.nextDeadline, deadline <= time.nanoseconds else {
                 continue
             }
@@ -177,7 +191,9 @@ package final class Shard {
         var earliest = dispatcher.nextDeadline
         if let deadline = cache.cache.nextDeadline { earliest = min(earliest ?? deadline, deadline) }
         for hosted in volumes.values {
-            if let due = hosted.saveAgainAt { earliest = min(earliest ?? due, due) }
+            for due in [hosted.saveAgainAt, hosted.unit.nextDeadline] {
+                if let due { earliest = min(earliest ?? due, due) }
+            }
             guard let deadline = hosted.engine?.nextDeadline else { continue }
             earliest = min(earliest ?? deadline, deadline)
         }
