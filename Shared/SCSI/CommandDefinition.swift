@@ -3,14 +3,22 @@
 /// What is known of a command before its fields are decoded.
 package struct CommandDefinition: Equatable, Sendable {
     package struct Traits: OptionSet, Sendable {
-        package let rawValue: UInt8
-        package init(rawValue: UInt8) { self.rawValue = rawValue }
+        package let rawValue: UInt16
+        package init(rawValue: UInt16) { self.rawValue = rawValue }
         /// Carried out although a unit attention is pending (SAM-5 §5.14).
         package static let passesUnitAttention = Traits(rawValue: 1)
         /// Refused while the volume does not serve.
         package static let needsReadyUnit = Traits(rawValue: 2)
         /// Refused on a write-protected unit.
         package static let writes = Traits(rawValue: 4)
+        /// Carried out although another nexus has reserved the unit with RESERVE (SPC-2 §5.5.1).
+        package static let passesReserve = Traits(rawValue: 8)
+        /// Carried out whatever persistent reservation there is (SPC-4 §5.13, table 65).
+        package static let passesPersistentReservation = Traits(rawValue: 16)
+        /// Carried out for every nexus under a reservation of the write exclusive types.
+        package static let passesWriteExclusive = Traits(rawValue: 32)
+        /// Carried out while the unit is being sanitized (SBC-3 §4.11).
+        package static let passesSanitize = Traits(rawValue: 64)
     }
 
     package let command: OperationCode
