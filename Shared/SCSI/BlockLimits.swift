@@ -17,6 +17,14 @@ package enum BlockLimits {
     /// The map's unit is a block of 4 KiB.
     static let optimalUnmapGranularity: UInt32 = 8
     package static let maximumWriteSameSectorCount: UInt32 = 32768
+    /// 512 KiB: what WRITE ATOMIC writes wholly or not at all.
+    package static let maximumAtomicSectorCount: UInt32 = 1024
+    /// More than any parameter list has that the device server takes. Of a longer one this much is collected, and it is
+    /// refused for the length in its CDB.
+    package static let maximumParameterListByteCount = 8192
+    /// Thresholds and resource counts of logical block provisioning are in sets of 2^11 sectors, 1 MiB: coarse enough
+    /// that the largest volume has less than 2^32 of them.
+    package static let thresholdExponent: UInt8 = 11
     /// The most data-out that any command asks for: a write of the maximum length.
     package static let maximumDataOutByteCount = Int(maximumTransferSectorCount) * Geometry.sectorByteCount
 }

@@ -11,7 +11,7 @@ package struct CommandResult: Equatable, Sendable {
     /// The SCSI transfer length (SPDTL) in the command's direction; 0 when it was refused before any data was wanted.
     package var transferByteCount: Int
 
-    private init(status: SCSIStatus, sense: Sense? = nil, dataIn: [UInt8] = [], transferByteCount: Int = 0) {
+    package init(status: SCSIStatus, sense: Sense? = nil, dataIn: [UInt8] = [], transferByteCount: Int = 0) {
         self.status = status
         self.sense = sense
         self.dataIn = dataIn
@@ -21,13 +21,16 @@ package struct CommandResult: Equatable, Sendable {
     package static let good = CommandResult(status: .good)
     package static let busy = CommandResult(status: .busy)
     package static let taskSetFull = CommandResult(status: .taskSetFull)
+    package static let reservationConflict = CommandResult(status: .reservationConflict)
+    package static let taskAborted = CommandResult(status: .taskAborted)
 
     /// CHECK CONDITION.
     package init(_ error: SCSIError, transferByteCount: Int = 0) {
         self.init(status: .checkCondition, sense: error.sense, transferByteCount: transferByteCount)
     }
 
-    init(dataIn: [UInt8], allocationLength: Int) {
+    /// GOOD with parameter data, cut to what the initiator has room for: never a residual overflow.
+    package init(dataIn: [UInt8], allocationLength: Int) {
         let cut = dataIn.count <= allocationLength ? dataIn : Array(dataIn[..<allocationLength])
         self.init(status: .good, dataIn: cut, transferByteCount: cut.count)
     }
@@ -42,6 +45,12 @@ package struct CommandResult: Equatable, Sendable {
             return
         case .busy:
             self.init(status: .busy, transferByteCount: dataOutByteCount)
+            return
+        case .reservationConflict:
+            self.init(status: .reservationConflict, transferByteCount: dataOutByteCount)
+            return
+        case .checkCondition(let sense):
+            self.init(status: .checkCondition, sense: sense, transferByteCount: dataOutByteCount)
             return
         case .miscompare(let byteOffset): error = .miscompare(byteOffset: byteOffset)
         case .outOfRange: error = .logicalBlockAddressOutOfRange

@@ -22,10 +22,9 @@ package struct LogicalUnit: Equatable, Sendable {
     package var isWriteCacheEnabled: Bool
     package var isReadOnly: Bool
     package var readiness: Readiness
+    /// Whether SANITIZE, which no snapshot undoes, exists for this unit.
+    package var isSanitizeAllowed: Bool
     package var targetName: String
-    package var portalGroupTag: UInt16
-    /// Differs for each portal group of one target; never 0.
-    package var relativeTargetPort: UInt16
     /// At most 8 graphic ASCII characters; longer is cut, anything else becomes a space.
     package var vendor: String
     /// At most 16.
@@ -35,19 +34,17 @@ package struct LogicalUnit: Equatable, Sendable {
 
     package init(
         volume: VolumeID, sectorCount: UInt64, targetName: String, isWriteCacheEnabled: Bool = true,
-        isReadOnly: Bool = false, readiness: Readiness = .ready, portalGroupTag: UInt16 = 1,
-        relativeTargetPort: UInt16 = 1, vendor: String = "SLUICE", product: String = "VOLUME", revision: String = "1"
+        isReadOnly: Bool = false, readiness: Readiness = .ready, isSanitizeAllowed: Bool = false,
+        vendor: String = "SLUICE", product: String = "VOLUME", revision: String = "1"
     ) {
         precondition(sectorCount > 0)
-        precondition(relativeTargetPort > 0)
         self.volume = volume
         self.sectorCount = sectorCount
         self.isWriteCacheEnabled = isWriteCacheEnabled
         self.isReadOnly = isReadOnly
         self.readiness = readiness
+        self.isSanitizeAllowed = isSanitizeAllowed
         self.targetName = targetName
-        self.portalGroupTag = portalGroupTag
-        self.relativeTargetPort = relativeTargetPort
         self.vendor = vendor
         self.product = product
         self.revision = revision
@@ -55,13 +52,18 @@ package struct LogicalUnit: Equatable, Sendable {
 
     package var serialNumber: String { volume.description }
 
-    /// Whether `count` sectors from `start` exist. Zero sectors must still start inside the medium. The subtraction
+    /// Whether the sectors of any command but UNMAP exist. No sectors must still start inside the medium. The subtraction
     /// cannot overflow, whatever the initiator sent.
-    func contains(_ start: UInt64, count: UInt32) -> Bool {
-        start < sectorCount && UInt64(count) <= sectorCount - start
+    package func contains(_ sectors: SectorRange) -> Bool {
+        sectors.start < sectorCount && UInt64(sectors.count) <= sectorCount - sectors.start
     }
 
-    func checkReady() throws(SCSIError) {
+    /// The same for the ranges of an `UnmapOperation`: one sector past the end is a legal place for nothing.
+    package func contains(unmapped sectors: SectorRange) -> Bool {
+        sectors.start <= sectorCount && UInt64(sectors.count) <= sectorCount - sectors.start
+    }
+
+    package func checkReady() throws(SCSIError) {
         switch readiness {
         case .ready: return
         case .becomingReady: throw .becomingReady

@@ -2,7 +2,9 @@
 package import Wire
 
 /// What a decoded command wants of the volume; plain data, so that a command slot holds it without reference counting.
-/// `sectors` lies inside the medium and is not empty, except for a flush, which covers the whole volume.
+///
+/// `sectors` is what the CDB says, not yet judged against the medium: the owner applies `LogicalUnit.contains`. It is
+/// not empty except for a flush or a prefetch, where no count means to the end; a flush covers the whole volume anyhow.
 package struct MediumOperation: Equatable, Sendable {
     package enum Kind: Sendable {
         case read
@@ -12,7 +14,13 @@ package struct MediumOperation: Equatable, Sendable {
         case writeSame
         /// Payload: what must be there, then what to write, each as long as the range.
         case compareAndWrite
+        /// Payload: what must be there. Nothing is written.
+        case verify
+        /// Payload: what is ORed into what is there, in one step.
+        case orWrite
         case flush
+        /// No payload: a hint that the sectors will be read.
+        case prefetch
     }
 
     package var kind: Kind
@@ -32,8 +40,8 @@ package struct MediumOperation: Equatable, Sendable {
     /// What the command takes from the initiator: the SCSI transfer length that residuals are counted from.
     package var dataOutByteCount: Int {
         switch kind {
-        case .read, .flush: 0
-        case .write: sectors.byteCount
+        case .read, .flush, .prefetch: 0
+        case .write, .verify, .orWrite: sectors.byteCount
         case .writeSame: Geometry.sectorByteCount
         case .compareAndWrite: 2 * sectors.byteCount
         }
@@ -44,15 +52,15 @@ package struct MediumOperation: Equatable, Sendable {
 
     /// What really moves when the initiator expects `expectedByteCount` bytes in the command's direction (0 when it
     /// asked for the other direction, or none): the start of the range, up to there. Nil when that is nothing: the
-    /// volume is not asked, and the command's result is that of `.good`.
+    /// volume is not asked to move anything, and the command's result is that of `.good`.
     package func transfer(expectedByteCount: Int) -> MediumTransfer? {
         precondition(expectedByteCount >= 0)
         switch kind {
-        case .read, .write:
+        case .read, .write, .orWrite:
             let byteCount = min(expectedByteCount, sectors.byteCount)
             return byteCount == 0 ? nil : MediumTransfer(startOf: sectors, byteCount: byteCount)
-        case .writeSame, .compareAndWrite, .flush:
-            // `begin` refuses these unless the initiator sends exactly what they need.
+        case .writeSame, .compareAndWrite, .verify, .flush, .prefetch:
+            // `begin` refuses these unless the initiator sends what they need.
             return MediumTransfer(whole: sectors, byteCount: dataOutByteCount)
         }
     }
@@ -70,7 +78,8 @@ package struct MediumTransfer: Equatable, Sendable {
     /// Bytes on the wire.
     package var byteCount: Int
     /// How many bytes of the last sector move; 0 when all of them do. A write with a partial tail is a
-    /// read-modify-write: read `tailSector`, put its remaining bytes behind the received ones, write `sectors`.
+    /// read-modify-write: read `tailSector`, put its remaining bytes behind the received ones, write `sectors`. For an
+    /// ORWRITE the remaining bytes are zeros, which change nothing whatever is there by then.
     package var partialTailByteCount: Int
 
     init(startOf sectors: SectorRange, byteCount: Int) {

@@ -4,7 +4,8 @@
 /// answers into this; here it becomes status and sense.
 package enum MediumOutcome: Equatable, Sendable {
     case good
-    /// COMPARE AND WRITE found something else; offset of the first different byte in the compare half. Nothing written.
+    /// COMPARE AND WRITE or VERIFY found something else; offset of the first different byte in the data to compare.
+    /// Nothing written.
     case miscompare(byteOffset: UInt64)
     /// Not executed; worth sending again later.
     case busy
@@ -18,4 +19,8 @@ package enum MediumOutcome: Equatable, Sendable {
     case unknownVolume
     /// The owner refused it for good, or never answered: it may or may not have been applied, the initiator must look.
     case refused
+    /// Another nexus has reserved the unit. Not executed.
+    case reservationConflict
+    /// The owner's device server does not let it run, for this reason. Not executed.
+    case checkCondition(Sense)
 }

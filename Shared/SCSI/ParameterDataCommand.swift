@@ -2,7 +2,7 @@
 package import Wire
 
 /// A command that cannot be decided before its data-out has arrived. The transport collects `dataOutByteCount` bytes,
-/// or as many as the initiator sends if fewer, and hands them to `DeviceServer.finish`.
+/// or as many as the initiator sends if fewer, and hands them to `CommandDecoder.finish`.
 package struct ParameterDataCommand: Equatable, Sendable {
     package enum Kind: Equatable, Sendable {
         case unmap

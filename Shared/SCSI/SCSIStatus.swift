@@ -4,6 +4,7 @@
 package enum SCSIStatus: UInt8, Sendable {
     case good = 0x00
     case checkCondition = 0x02
+    case conditionMet = 0x04
     case busy = 0x08
     case reservationConflict = 0x18
     case taskSetFull = 0x28

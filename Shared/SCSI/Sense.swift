@@ -9,6 +9,7 @@ package struct Sense: Equatable, Sendable {
         case illegalRequest = 0x5
         case unitAttention = 0x6
         case dataProtect = 0x7
+        case copyAborted = 0xA
         case abortedCommand = 0xB
         case miscompare = 0xE
     }
@@ -34,14 +35,25 @@ package struct Sense: Equatable, Sendable {
     package var fieldPointer: FieldPointer?
     /// A block address or byte offset, as the additional code says.
     package var information: UInt64?
+    /// Of NOT READY: how much is done of what keeps the unit from serving, in 65,536ths. Never with a field pointer.
+    package var progressIndication: UInt16?
 
     package init(
-        _ key: Key, _ additionalCode: UInt16, fieldPointer: FieldPointer? = nil, information: UInt64? = nil
+        _ key: Key, _ additionalCode: UInt16, fieldPointer: FieldPointer? = nil, information: UInt64? = nil,
+        progressIndication: UInt16? = nil
     ) {
+        precondition(fieldPointer == nil || progressIndication == nil, "both are the sense key specific field")
         self.key = key
         self.additionalCode = additionalCode
         self.fieldPointer = fieldPointer
         self.information = information
+        self.progressIndication = progressIndication
+    }
+
+    static func illegalField(_ additionalCode: UInt16, isInCDB: Bool, byte: Int, bit: UInt8?) -> Sense {
+        Sense(
+            .illegalRequest, additionalCode,
+            fieldPointer: FieldPointer(isInCDB: isInCDB, byte: UInt16(clamping: byte), bit: bit))
     }
 
     /// What REQUEST SENSE returns when there is nothing to say.
@@ -69,22 +81,31 @@ package struct Sense: Equatable, Sendable {
         var bytes: [UInt8] = [0x72, key.rawValue]
         bytes.appendBigEndian(additionalCode)
         bytes += [0, 0, 0]
-        bytes.append((information == nil ? 0 : 12) + (fieldPointer == nil ? 0 : 8))
+        bytes.append((information == nil ? 0 : 12) + (hasSenseKeySpecific ? 8 : 0))
         if let information {
             bytes += [0x00, 0x0A, 0x80, 0]  // Information descriptor, VALID.
             bytes.appendBigEndian(information)
         }
-        if fieldPointer != nil {
+        if hasSenseKeySpecific {
             bytes += [0x02, 0x06, 0, 0] + senseKeySpecific + [0]
         }
         return bytes
     }
 
-    /// SKSV, C/D, BPV and the bit, then the byte; zeros without a field pointer.
+    private var hasSenseKeySpecific: Bool { fieldPointer != nil || progressIndication != nil }
+
+    /// SKSV, then either C/D, BPV and the bit, and the byte; or the progress. Zeros without any.
     private var senseKeySpecific: [UInt8] {
-        guard let pointer = fieldPointer else { return [0, 0, 0] }
-        var bytes: [UInt8] = [0x80 | (pointer.isInCDB ? 0x40 : 0) | (pointer.bit.map { 0x08 | $0 & 7 } ?? 0)]
-        bytes.appendBigEndian(pointer.byte)
+        var bytes: [UInt8] = []
+        if let pointer = fieldPointer {
+            bytes.append(0x80 | (pointer.isInCDB ? 0x40 : 0) | (pointer.bit.map { 0x08 | $0 & 7 } ?? 0))
+            bytes.appendBigEndian(pointer.byte)
+        } else if let progressIndication {
+            bytes.append(0x80)
+            bytes.appendBigEndian(progressIndication)
+        } else {
+            bytes.appendZeros(3)
+        }
         return bytes
     }
 }

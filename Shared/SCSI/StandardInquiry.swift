@@ -13,7 +13,7 @@ enum StandardInquiry {
             0x06,  // SPC-4.
             0x12,  // HISUP, response data format 2.
             UInt8(byteCount - 5),
-            0x00,  // No ALUA, no third-party copy, no protection.
+            0x18,  // TPGS: implicit ALUA; 3PC: third-party copy; no protection.
             0x10,  // MULTIP: several target ports.
             0x02,  // CMDQUE.
         ]

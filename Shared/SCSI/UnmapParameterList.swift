@@ -13,8 +13,8 @@ enum UnmapParameterList {
     static let headerByteCount = 8
     private static let descriptorByteCount = 16
 
-    /// The ranges that are not empty. All are checked first, so that a bad list unmaps nothing.
-    static func ranges(in list: RawSpan, of unit: LogicalUnit) throws(SCSIError) -> [SectorRange] {
+    /// All of them, the empty ones too: whether they lie inside the medium is for its owner to say.
+    static func ranges(in list: RawSpan) throws(SCSIError) -> [SectorRange] {
         guard list.byteCount >= headerByteCount else { throw .parameterListLengthError }
         let descriptorsByteCount = Int(list.bigEndian(at: 2, as: UInt16.self))
         // An incomplete last descriptor is ignored (SBC-3), but what the length promises must be there.
@@ -35,13 +35,6 @@ enum UnmapParameterList {
             }
             ranges.append(SectorRange(start: start, count: sectorCount))
         }
-        for range in ranges {
-            // Unlike every other command, one sector past the end is a legal place for nothing.
-            guard range.start <= unit.sectorCount, UInt64(range.count) <= unit.sectorCount - range.start else {
-                throw .logicalBlockAddressOutOfRange
-            }
-        }
-        ranges.removeAll { $0.count == 0 }
         return ranges
     }
 }

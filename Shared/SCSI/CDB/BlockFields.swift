@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Wire
 
 /// Where the commands that address blocks keep their address and length: the same places in every command of one length
 /// (SBC-3 §5).
@@ -13,7 +14,7 @@ struct BlockFields: Equatable {
         case .six:
             address = cdb.field(at: 1, byteCount: 3) & 0x1F_FFFF
             let count = cdb.byte(4)
-            sectorCount = count == 0 ? 256 : UInt32(count)  // SBC-3 §5.11: READ(6) cannot ask for nothing.
+            sectorCount = count == 0 ? 256 : UInt32(count)  // Neither can ask for nothing (SBC-3 §5.11).
             countByte = 4
         case .ten:
             address = cdb.field(at: 2, byteCount: 4)
@@ -29,4 +30,6 @@ struct BlockFields: Equatable {
             countByte = 10
         }
     }
+
+    var range: SectorRange { SectorRange(start: address, count: sectorCount) }
 }

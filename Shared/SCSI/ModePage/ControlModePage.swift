@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Control, page 0Ah (SPC-4 §7.5.8). D_SENSE, TST, QERR and SWP are 0.
+/// Control, page 0Ah (SPC-4 §7.5.8). D_SENSE, TST and QERR are 0; SWP is the one bit that an initiator may change.
 enum ControlModePage {
-    static let body: [UInt8] = [
-        0x00,
-        0x10,  // Commands may be reordered freely.
-        0x00, 0x00, 0x00, 0x00,
-        0xFF, 0xFF,  // The unit may be busy for any time.
-        0x00, 0x00,
-    ]
+    private static let softwareWriteProtect: UInt8 = 0x08
+
+    static func body(of parameters: ModeParameters) -> [UInt8] {
+        [
+            0x00,
+            0x10,  // Commands may be reordered freely.
+            parameters.isSoftwareWriteProtected ? softwareWriteProtect : 0x00,
+            0x00, 0x00, 0x00,
+            0xFF, 0xFF,  // The unit may be busy for any time.
+            0x00, 0x00,
+        ]
+    }
+
+    static let changeableBody: [UInt8] = [0x00, 0x00, softwareWriteProtect, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00]
 }

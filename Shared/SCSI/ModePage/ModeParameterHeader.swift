@@ -9,10 +9,10 @@ struct ModeParameterHeader {
     /// The descriptor of 16 bytes, with a 64-bit count.
     let usesLongAddresses: Bool
 
-    func data(of unit: LogicalUnit, pages: [UInt8]) -> [UInt8] {
+    func data(of unit: LogicalUnit, isWriteProtected: Bool, pages: [UInt8]) -> [UInt8] {
         let descriptor = blockDescriptor(of: unit)
         // WP, and DPOFUA: the commands accept both bits.
-        let deviceSpecific: UInt8 = (unit.isReadOnly ? 0x80 : 0) | 0x10
+        let deviceSpecific: UInt8 = (isWriteProtected ? 0x80 : 0) | 0x10
         var data: [UInt8] = []
         if isLong {
             // The length does not count itself; neither does it below.

@@ -19,7 +19,8 @@ enum BlockLimitsPage {
         body.appendBigEndian(BlockLimits.optimalUnmapGranularity)
         body.appendBigEndian(unmapGranularityAlignment)
         body.appendBigEndian(UInt64(BlockLimits.maximumWriteSameSectorCount))
-        body.appendZeros(20)  // No atomic writes.
+        body.appendBigEndian(BlockLimits.maximumAtomicSectorCount)
+        body.appendZeros(16)  // Atomic writes need no alignment or granularity, and know no boundary.
         return body
     }
 }

@@ -3,7 +3,7 @@
 /// Logical block provisioning, page B2h (SBC-3 §6.6.4).
 enum LogicalBlockProvisioningPage {
     static let body: [UInt8] = [
-        0x00,  // No threshold.
+        BlockLimits.thresholdExponent,
         0xE4,  // LBPU, LBPWS, LBPWS10, LBPRZ: UNMAP and WRITE SAME unmap, and what is unmapped reads as zeros.
         0x02,  // Thin provisioned.
         0x00,

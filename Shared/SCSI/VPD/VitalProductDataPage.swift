@@ -5,6 +5,8 @@ enum VitalProductDataPage: UInt8, CaseIterable {
     case supportedPages = 0x00
     case unitSerialNumber = 0x80
     case deviceIdentification = 0x83
+    case extendedInquiry = 0x86
+    case thirdPartyCopy = 0x8F
     case blockLimits = 0xB0
     case blockDeviceCharacteristics = 0xB1
     case logicalBlockProvisioning = 0xB2
@@ -22,8 +24,10 @@ enum VitalProductDataPage: UInt8, CaseIterable {
         case .supportedPages: Self.allCases.map(\.rawValue)
         case .unitSerialNumber: [UInt8](unit.serialNumber.utf8)
         case .deviceIdentification: DeviceIdentificationPage.body(of: unit)
+        case .extendedInquiry: ExtendedInquiryPage.body(of: unit)
+        case .thirdPartyCopy: ThirdPartyCopyPage.body
         case .blockLimits: BlockLimitsPage.body
-        case .blockDeviceCharacteristics: BlockDeviceCharacteristicsPage.body
+        case .blockDeviceCharacteristics: BlockDeviceCharacteristicsPage.body(of: unit)
         case .logicalBlockProvisioning: LogicalBlockProvisioningPage.body
         }
     }
