@@ -13,4 +13,6 @@ package struct Mutants: OptionSet, Sendable {
     package static let reusePackName = Mutants(rawValue: 32)
     package static let skipCacheChecksum = Mutants(rawValue: 64)
     package static let replaceUnkeptHead = Mutants(rawValue: 128)
+    package static let forgetAborted = Mutants(rawValue: 256)
+    package static let modifyWithoutLock = Mutants(rawValue: 512)
 }

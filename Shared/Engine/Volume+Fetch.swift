@@ -40,6 +40,7 @@ extension Volume {
             operation.fail(run.start, isTransient: false)
             return finishPiece(of: operation, at: time)
         }
+        if operation.imageNumber != imageNumber { operation.isOfSeveralImages = true }
         for extent in extents {
             switch extent.source {
             case .zero: operation.zero(extent.blocks)

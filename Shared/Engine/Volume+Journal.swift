@@ -20,7 +20,7 @@ extension Volume {
             // Only now: the journal counts all of them as published before the first was applied.
             passBarriers()
             for item in published.lazy.flatMap(\.record.items) { unlock(item.origin, at: time) }
-            startCompares(at: time)
+            startModifications(at: time)
         } else if journal.didSync(token, result, &effects) {
             answerDurable()
         } else {
@@ -130,7 +130,7 @@ extension Volume {
         inProgress = []
         held = []
         blocked = []
-        compares = [:]
+        modifications = [:]
         for barrier in barriers { effects.append(.barrierPassed(barrier.caller)) }
         barriers = []
     }

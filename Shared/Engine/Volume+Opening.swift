@@ -131,6 +131,7 @@ extension Volume {
     private func adopt(_ found: Head, _ tag: EntityTag) {
         head = found
         headTag = tag
+        imageNumber += 1
         map = CommittedMap(
             root: found.root, volumeByteCount: found.byteCount, foldNumber: found.foldNumber, lineage: found.lineage,
             nodeCacheByteCount: limits.nodeCacheByteCount)

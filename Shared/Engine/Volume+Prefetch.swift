@@ -6,12 +6,22 @@ import Wire
 extension Volume {
     /// A command has read these blocks.
     func lookAhead(of blocks: BlockRange) {
-        guard let ahead = prefetch.note(blocks, limits: limits) else { return }
-        let end = min(ahead.end, BlockIndex(head.byteCount / UInt64(Geometry.blockByteCount)))
-        guard ahead.start < end else { return }
+        if let ahead = prefetch.note(blocks, limits: limits) { lookAhead(at: ahead) }
+    }
+
+    /// PRE-FETCH: as much of it as a fast reader would be given ahead, so that no command empties the caches.
+    func prefetch(_ sectors: SectorRange, for origin: RequestOrigin) {
+        let blocks = sectors.blocks
+        lookAhead(at: BlockRange(start: blocks.start, count: min(blocks.count, limits.prefetchBlockCount)))
+        reply(origin, .good)
+    }
+
+    private func lookAhead(at range: BlockRange) {
+        let end = min(range.end, BlockIndex(byteCount / UInt64(Geometry.blockByteCount)))
+        guard range.start < end else { return }
         // Readers that are faster than the bucket: what they have passed is of no use.
         if prefetch.waiting.count > 4 * limits.prefetchStreamCount { prefetch.waiting.removeFirst() }
-        prefetch.waiting.append(BlockRange(ahead.start, upTo: end))
+        prefetch.waiting.append(BlockRange(range.start, upTo: end))
         pumpPrefetch()
     }
 

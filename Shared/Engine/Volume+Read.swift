@@ -18,6 +18,7 @@ extension Volume {
     /// Finds every block of the operation. A pack's operation sees only the oldest frozen layer and what is below it.
     func start(_ operation: ReadOperation, at time: EngineTime) {
         operation.outstanding += 1  // Held until everything was started.
+        operation.imageNumber = imageNumber
         var run = JournalRun()
         for offset in 0..<operation.sectors.blocks.count {
             locate(operation.sectors.blocks.start.advanced(by: offset), operation, &run)
@@ -200,12 +201,17 @@ extension Volume {
             } else if let failure = operation.failure {
                 reply(origin, failure.isTransient ? .busy : .mediumError(sector: failure.sector))
             } else {
-                statisticsCounters.answeredReadCount += 1
-                if !operation.usedBucket { statisticsCounters.localReadCount += 1 }
+                noteAnswered(operation)
                 reply(origin, .data(operation.buffer))
             }
-        case .compareAndWrite(let origin): finishCompare(origin, with: operation, at: time)
+        case .compare(let origin, let expected): finishCompare(origin, expected, with: operation, at: time)
+        case .modify(let origin): finishModification(origin, with: operation, at: time)
         case .pack(let build, let bufferOffset): packBlockRead(operation, build, bufferOffset: bufferOffset, at: time)
         }
+    }
+
+    func noteAnswered(_ operation: ReadOperation) {
+        statisticsCounters.answeredReadCount += 1
+        if !operation.usedBucket { statisticsCounters.localReadCount += 1 }
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import DequeModule
 import Platform
-package import Wire
+import Wire
 
 /// A command that waits, with a copy of its payload.
 struct HeldRequest {
@@ -10,19 +10,6 @@ struct HeldRequest {
     var submittedAt: UInt64
     /// When back-pressure lets it go.
     var admission: UInt64
-}
-
-/// A COMPARE AND WRITE between its arrival and its answer; nothing else may change its sectors meanwhile.
-struct CompareAndWrite {
-    var request: VolumeRequest
-    var sectors: SectorRange
-    var payload: IOBuffer
-    /// Reads once everything placed before it is published.
-    var afterOrdinal: UInt64
-    /// Reads what is there now; an answer to another operation is to an earlier arrival of the same request.
-    var operation: ReadOperation?
-    /// In the journal, not published yet: nothing can take it back.
-    var isWriting = false
 }
 
 extension Volume {
@@ -49,32 +36,14 @@ extension Volume {
         guard isInRange(request.command) else { return reply(request.origin, .outOfRange) }
         switch request.command {
         case .read(let sectors): read(sectors, for: request.origin, at: time)
+        case .compare(let sectors): unsafe compare(sectors, with: payload, for: request.origin, at: time)
+        case .prefetch(let sectors): prefetch(sectors, for: request.origin)
         case .flush: flush(request.origin)
-        default:
+        case .write, .writeSame, .unmap, .compareAndWrite, .orWrite:
             guard !isRepeat(request.origin) else { return }
             inProgress.insert(request.origin)
             unsafe admit(request, payload, since: time.nanoseconds, at: time)
         }
-    }
-
-    /// Answers with `Effect.barrierPassed` when no older command of this nexus can be applied any more. What waits of
-    /// it is dropped unanswered: its frontend has dropped it already.
-    package func barrier(frontend: ServiceInstance, nexus: UInt64, caller: CallerToken, at time: EngineTime) {
-        drop(at: time) { $0.origin.frontend == frontend && $0.nexus == nexus }
-        if journal.hasUnpublished, isAlive {
-            barriers.append((journal.lastOrdinal, caller))
-        } else {
-            effects.append(.barrierPassed(caller))
-        }
-        pump(time)
-    }
-
-    /// The frontend is gone for good: nothing of it is applied from now on, what it sent before is forgotten.
-    package func revoke(_ frontend: ServiceInstance, at time: EngineTime) {
-        drop(at: time) { $0.origin.frontend == frontend }
-        journal.forget(frontend)
-        refusals[frontend] = nil
-        pump(time)
     }
 
     func reply(_ origin: RequestOrigin, _ reply: VolumeReply) {
@@ -90,26 +59,22 @@ extension Volume {
     func finish(_ origin: RequestOrigin, _ result: VolumeReply) {
         inProgress.remove(origin)
         switch result {
-        case .miscompare, .mediumError: refusals[origin.frontend, default: []].append((origin.number, result))
+        case .aborted where mutants.contains(.forgetAborted): break
+        case .miscompare, .mediumError, .aborted:
+            refusals[origin.frontend, default: []].append((origin.number, result))
         default: break
         }
         reply(origin, result)
     }
 
     private func isInRange(_ command: VolumeCommand) -> Bool {
-        let sectorCount = head.byteCount / UInt64(Geometry.sectorByteCount)
-        func fits(_ range: SectorRange) -> Bool {
+        let sectorCount = byteCount / UInt64(Geometry.sectorByteCount)
+        return command.sectors.allSatisfy { range in
             range.start <= sectorCount && UInt64(range.count) <= sectorCount - range.start
-        }
-        return switch command {
-        case .read(let range): fits(range)
-        case .write(let range, _), .writeSame(let range, _), .compareAndWrite(let range, _): fits(range)
-        case .unmap(let ranges): ranges.allSatisfy(fits)
-        case .flush: true
         }
     }
 
-    private func isRepeat(_ origin: RequestOrigin) -> Bool {
+    func isRepeat(_ origin: RequestOrigin) -> Bool {
         if inProgress.contains(origin) { return true }
         if let refusal = refusals[origin.frontend]?.first(where: { $0.number == origin.number }) {
             statisticsCounters.repeatCount += 1
@@ -145,7 +110,7 @@ extension Volume {
 
     /// Takes a new command, or makes it wait for its turn.
     /// - Parameter since: when it came first; it is held no longer than from then on.
-    private func admit(
+    func admit(
         _ request: VolumeRequest, _ payload: UnsafeRawBufferPointer, since: UInt64, at time: EngineTime
     ) {
         if isLocked(request.command) {
@@ -225,121 +190,11 @@ extension Volume {
             let ranges = ranges.filter { $0.count > 0 }
             guard !ranges.isEmpty else { return finish(origin, .good) }
             _ = journal.appendZero(ranges, origin: origin)
-        case .compareAndWrite(let sectors, _):
+        case .compareAndWrite(let sectors, _), .orWrite(let sectors, _):
             guard sectors.count > 0 else { return finish(origin, .good) }
-            compares[origin] = unsafe CompareAndWrite(
-                request: request, sectors: sectors, payload: IOBuffer(copying: payload),
-                afterOrdinal: journal.lastOrdinal)
-            startCompares(at: time)
-            return
-        case .read, .flush: preconditionFailure("changes nothing")
+            return unsafe modify(sectors, request, payload, at: time)
+        case .read, .compare, .prefetch, .flush: preconditionFailure("changes nothing")
         }
         if mutants.contains(.acknowledgeBeforePublish) { finish(origin, .good) }
-    }
-
-    private func drop(at time: EngineTime, _ isDoomed: (VolumeRequest) -> Bool) {
-        func sweep(_ request: VolumeRequest) -> Bool {
-            guard isDoomed(request) else { return false }
-            inProgress.remove(request.origin)
-            return true
-        }
-        waitingForOpen.removeAll { sweep($0.request) }
-        held.removeAll { sweep($0.request) }
-        blocked.removeAll { sweep($0.request) }
-        for (origin, compare) in compares where !compare.isWriting && sweep(compare.request) { compares[origin] = nil }
-        // What waited for a comparison that is gone has nobody else to wait for.
-        releaseBlocked(at: time)
-    }
-
-    // MARK: COMPARE AND WRITE
-
-    private func isLocked(_ command: VolumeCommand) -> Bool {
-        guard !compares.isEmpty else { return false }
-        return compares.values.contains { compare in command.changes(compare.sectors) }
-    }
-
-    /// Starts the reads of comparisons whose predecessors are all published.
-    func startCompares(at time: EngineTime) {
-        // One that ends at once lets others start, so each is looked at anew.
-        for origin in compares.keys.sorted(by: { ($0.frontend, $0.number) < ($1.frontend, $1.number) }) {
-            guard let compare = compares[origin], compare.operation == nil,
-                journal.publishedOrdinal >= compare.afterOrdinal
-            else { continue }
-            let operation = ReadOperation(
-                purpose: .compareAndWrite(origin), sectors: compare.sectors,
-                deadline: time.nanoseconds + limits.holdNanoseconds)
-            compares[origin]?.operation = operation
-            start(operation, at: time)
-        }
-    }
-
-    /// The current contents are known: write, or answer MISCOMPARE.
-    func finishCompare(_ origin: RequestOrigin, with operation: ReadOperation, at time: EngineTime) {
-        guard let compare = compares[origin], compare.operation === operation else { return }  // Dropped by a barrier.
-        if let failure = operation.failure {
-            finish(origin, failure.isTransient ? .busy : .mediumError(sector: failure.sector))
-        } else if let difference = compare.firstDifference(from: operation.buffer) {
-            finish(origin, .miscompare(byteOffset: difference))
-        } else if case .compareAndWrite(let sectors, let forceUnitAccess) = compare.request.command {
-            let data = compare.payload
-            // Stays locked until it is published.
-            compares[origin]?.isWriting = true
-            _ = unsafe journal.appendWrite(
-                sectors, origin: origin, forceUnitAccess: forceUnitAccess,
-                data: UnsafeRawBufferPointer(data.bytes(sectors.byteCount..<2 * sectors.byteCount)))
-            if mutants.contains(.acknowledgeBeforePublish) { finish(origin, .good) }
-            return
-        }
-        unlock(origin, at: time)
-    }
-
-    /// The comparison is over; what waited for it tries again, in order.
-    func unlock(_ origin: RequestOrigin, at time: EngineTime) {
-        guard compares.removeValue(forKey: origin) != nil else { return }
-        releaseBlocked(at: time)
-    }
-
-    private func releaseBlocked(at time: EngineTime) {
-        let waiting = blocked
-        blocked = []
-        for request in waiting {
-            unsafe admit(
-                request.request, UnsafeRawBufferPointer(request.payload.bytes), since: request.submittedAt, at: time)
-        }
-    }
-}
-
-extension CompareAndWrite {
-    fileprivate func firstDifference(from current: IOBuffer) -> Int? {
-        (0..<sectors.byteCount).first { payload.load(UInt8.self, at: $0) != current.load(UInt8.self, at: $0) }
-    }
-}
-
-extension VolumeCommand {
-    var changesVolume: Bool {
-        switch self {
-        case .read, .flush: false
-        case .write, .writeSame, .unmap, .compareAndWrite: true
-        }
-    }
-
-    func changes(_ sectors: SectorRange) -> Bool {
-        switch self {
-        case .read, .flush: false
-        case .write(let range, _), .writeSame(let range, _), .compareAndWrite(let range, _): range.overlaps(sectors)
-        case .unmap(let ranges): ranges.contains { $0.overlaps(sectors) }
-        }
-    }
-
-    /// About what the command takes in the journal.
-    var journalByteCount: Int {
-        switch self {
-        case .read, .flush: 0
-        case .write(let range, _), .compareAndWrite(let range, _):
-            range.byteCount
-                + JournalEntry.byteCount(rangeCount: 1, checksumCount: JournalEntry.checksumCount(of: range))
-        case .writeSame: Geometry.blockByteCount + JournalEntry.byteCount(rangeCount: 1, checksumCount: 2)
-        case .unmap(let ranges): JournalEntry.byteCount(rangeCount: ranges.count, checksumCount: 0)
-        }
     }
 }

@@ -22,7 +22,7 @@ extension Volume {
     /// Fetches what the cache lacks of a range of the committed image, behind everything that somebody waits for.
     /// Progress is in `statistics.warming`. In place of a walk that is under way.
     package func warm(_ range: BlockRange) {
-        let end = min(range.end, BlockIndex(head.byteCount / UInt64(Geometry.blockByteCount)))
+        let end = min(range.end, BlockIndex(byteCount / UInt64(Geometry.blockByteCount)))
         let part = BlockRange(min(range.start, end), upTo: end)
         warming = Warming(progress: WarmingProgress(blockCount: part.count), remaining: part)
         pumpWarming()

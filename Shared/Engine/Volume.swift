@@ -41,6 +41,8 @@ package final class Volume {
 
     /// The newest HEAD known to be in the bucket, and its version.
     package internal(set) var head: Head
+    /// The size that commands see: what HEAD and the local state both say (`Volume+Amend.swift`).
+    package internal(set) var byteCount: UInt64
     var headTag: EntityTag?
     /// Raised durably before the first upload of this run; nil until then.
     var start: UInt32?
@@ -53,6 +55,8 @@ package final class Volume {
     /// Committed blocks whose journal segments still exist.
     var clean = BlockTable<DirtyEntry>()
     var map: CommittedMap
+    /// Counts how often blocks got other contents in the committed map.
+    var imageNumber: UInt64 = 0
     var frames: FrameCache
 
     /// Requests that change the volume and are not answered yet.
@@ -60,13 +64,13 @@ package final class Volume {
     /// Published, waiting to be durable.
     var durabilityWaiters: Deque<(sequence: JournalSequence, origin: RequestOrigin)> = []
     var barriers: [(ordinal: UInt64, caller: CallerToken)] = []
-    /// Commands that wait: for the volume to open, for a turn under back-pressure, for a COMPARE AND WRITE to end.
+    /// Commands that wait: for the volume to open, for a turn under back-pressure, for a command that reads first to end.
     var waitingForOpen: [HeldRequest] = []
     var held: Deque<HeldRequest> = []
     var isHeldForRoom = false
     var blocked: [HeldRequest] = []
-    var compares: [RequestOrigin: CompareAndWrite] = [:]
-    /// Comparisons that changed nothing, while they may come again: comparing anew could find otherwise.
+    var modifications: [RequestOrigin: ReadModifyWrite] = [:]
+    /// Commands that were to change something and did not, while they may come again: the next time they might.
     var refusals: [ServiceInstance: [(number: UInt64, answer: VolumeReply)]] = [:]
     var backPressure = BackPressure()
 
@@ -140,6 +144,7 @@ package final class Volume {
             self.opening.lateCommits = Set(open.map(\.intent.commit))
             firstOpenIntent = open.first?.record
         }
+        byteCount = head.byteCount
         journal = Journal(
             volume: head.volume, generation: head.generation, limits: limits, recovered: recovered,
             above: head.journalSequence)

@@ -21,6 +21,12 @@ package enum VolumeCommand: Equatable, Sendable {
     case unmap([SectorRange])
     /// Payload: compare half, write half.
     case compareAndWrite(SectorRange, forceUnitAccess: Bool)
+    /// Payload: what is added to what is there, bit by bit.
+    case orWrite(SectorRange, forceUnitAccess: Bool)
+    /// Payload: what must be there. Changes nothing.
+    case compare(SectorRange)
+    /// Answered when it is begun, whatever becomes of it.
+    case prefetch(SectorRange)
     case flush
 }
 
@@ -42,8 +48,10 @@ package struct VolumeRequest: Sendable {
 package enum VolumeReply {
     case good
     case data(IOBuffer)
-    /// Offset of the first differing byte in the compare half.
+    /// Offset of the first byte that differs from what was to be there.
     case miscompare(byteOffset: Int)
+    /// Dropped by `Volume.abort`; it is not applied any more, however often it comes.
+    case aborted
     case busy
     case outOfRange
     case mediumError(sector: UInt64)
@@ -54,7 +62,43 @@ package enum VolumeReply {
     var statesContents: Bool {
         switch self {
         case .good, .data, .miscompare, .mediumError: true
-        case .busy, .outOfRange, .writeError, .fenced: false
+        case .aborted, .busy, .outOfRange, .writeError, .fenced: false
+        }
+    }
+}
+
+extension VolumeCommand {
+    var changesVolume: Bool {
+        switch self {
+        case .read, .compare, .prefetch, .flush: false
+        case .write, .writeSame, .unmap, .compareAndWrite, .orWrite: true
+        }
+    }
+
+    /// All that must exist.
+    var sectors: [SectorRange] {
+        switch self {
+        case .read(let range), .compare(let range), .prefetch(let range): [range]
+        case .write(let range, _), .writeSame(let range, _), .compareAndWrite(let range, _), .orWrite(let range, _):
+            [range]
+        case .unmap(let ranges): ranges
+        case .flush: []
+        }
+    }
+
+    func changes(_ sectors: SectorRange) -> Bool {
+        changesVolume && self.sectors.contains { $0.overlaps(sectors) }
+    }
+
+    /// About what the command takes in the journal.
+    var journalByteCount: Int {
+        switch self {
+        case .read, .compare, .prefetch, .flush: 0
+        case .write(let range, _), .compareAndWrite(let range, _), .orWrite(let range, _):
+            range.byteCount
+                + JournalEntry.byteCount(rangeCount: 1, checksumCount: JournalEntry.checksumCount(of: range))
+        case .writeSame: Geometry.blockByteCount + JournalEntry.byteCount(rangeCount: 1, checksumCount: 2)
+        case .unmap(let ranges): JournalEntry.byteCount(rangeCount: ranges.count, checksumCount: 0)
         }
     }
 }

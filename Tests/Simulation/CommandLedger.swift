@@ -20,7 +20,7 @@ package struct SimulatedCommand {
     package var command: VolumeCommand
     /// What its sectors hold afterwards; 0 for zeros.
     package var stamp: SectorPattern.Stamp
-    /// What COMPARE AND WRITE expects, sector by sector.
+    /// What a comparison expects, sector by sector.
     package var expected: [SectorPattern.Stamp] = []
     /// Reads that check a whole image after a recovery, not part of the load.
     package var isAudit = false
@@ -33,15 +33,17 @@ package struct SimulatedCommand {
 
     package var changesVolume: Bool {
         switch command {
-        case .read, .flush: false
-        case .write, .writeSame, .unmap, .compareAndWrite: true
+        case .read, .compare, .prefetch, .flush: false
+        case .write, .writeSame, .unmap, .compareAndWrite, .orWrite: true
         }
     }
 
     /// What it covers; nothing for a flush.
     package var ranges: [SectorRange] {
         switch command {
-        case .read(let range), .write(let range, _), .writeSame(let range, _), .compareAndWrite(let range, _): [range]
+        case .read(let range), .compare(let range), .prefetch(let range): [range]
+        case .write(let range, _), .writeSame(let range, _), .compareAndWrite(let range, _), .orWrite(let range, _):
+            [range]
         case .unmap(let ranges): ranges
         case .flush: []
         }
@@ -49,39 +51,10 @@ package struct SimulatedCommand {
 
     package var forcesUnitAccess: Bool {
         switch command {
-        case .write(_, let force), .writeSame(_, let force), .compareAndWrite(_, let force): force
-        case .read, .unmap, .flush: false
+        case .write(_, let force), .writeSame(_, let force), .compareAndWrite(_, let force), .orWrite(_, let force):
+            force
+        case .read, .compare, .prefetch, .unmap, .flush: false
         }
-    }
-
-    /// The payload as the frontend sends it, the same each time.
-    /// - Parameter isFill: whether what has this stamp was written by WRITE SAME.
-    package func payload(isFill: (SectorPattern.Stamp) -> Bool) -> [UInt8] {
-        switch command {
-        case .read, .unmap, .flush: return []
-        case .write(let range, _): return Self.bytes(range, isFill: { _ in false }) { _ in stamp }
-        case .writeSame:
-            var sector = [UInt8](repeating: 0, count: Geometry.sectorByteCount)
-            unsafe sector.withUnsafeMutableBytes { unsafe SectorPattern.fill($0, stamp: stamp, sector: nil) }
-            return sector
-        case .compareAndWrite(let range, _):
-            return Self.bytes(range, isFill: isFill) { expected[$0] }
-                + Self.bytes(range, isFill: { _ in false }) { _ in stamp }
-        }
-    }
-
-    private static func bytes(
-        _ range: SectorRange, isFill: (SectorPattern.Stamp) -> Bool, stamp: (Int) -> SectorPattern.Stamp
-    ) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: range.byteCount)
-        unsafe bytes.withUnsafeMutableBytes { target in
-            for index in 0..<Int(range.count) {
-                let sector = unsafe UnsafeMutableRawBufferPointer(rebasing: target[index * 512..<(index + 1) * 512])
-                let place = isFill(stamp(index)) ? nil : range.start + UInt64(index)
-                unsafe SectorPattern.fill(sector, stamp: stamp(index), sector: place)
-            }
-        }
-        return bytes
     }
 }
 
@@ -89,6 +62,7 @@ package struct SimulatedCommand {
 package struct CommandLedger {
     package private(set) var commands: [SimulatedCommand] = []
     private var numbers: [RequestOrigin: Int] = [:]
+    let mixtures = SectorMixtures()
 
     package init() {}
 
@@ -112,4 +86,28 @@ package struct CommandLedger {
     }
 
     package func number(of origin: RequestOrigin) -> Int? { numbers[origin] }
+
+    /// A command's payload as its frontend sends it, the same each time.
+    package func payload(of number: Int) -> [UInt8] {
+        let command = commands[number]
+        switch command.command {
+        case .read, .prefetch, .unmap, .flush: return []
+        case .write(let range, _), .orWrite(let range, _): return bytes(range) { _ in command.stamp }
+        case .writeSame(let range, _): return bytes(SectorRange(start: range.start, count: 1)) { _ in command.stamp }
+        case .compare(let range): return bytes(range) { command.expected[$0] }
+        case .compareAndWrite(let range, _):
+            return bytes(range) { command.expected[$0] } + bytes(range) { _ in command.stamp }
+        }
+    }
+
+    private func bytes(_ range: SectorRange, stamp: (Int) -> SectorPattern.Stamp) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: range.byteCount)
+        unsafe bytes.withUnsafeMutableBytes { target in
+            for index in 0..<Int(range.count) {
+                let sector = unsafe UnsafeMutableRawBufferPointer(rebasing: target[index * 512..<(index + 1) * 512])
+                unsafe fill(sector, stamp: stamp(index), sector: range.start + UInt64(index))
+            }
+        }
+        return bytes
+    }
 }

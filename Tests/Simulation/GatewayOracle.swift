@@ -115,7 +115,15 @@ package struct GatewayOracle {
         while positions.count <= number { positions.append(0) }
         positions[number] = Int32(entries.count)
         history.begin(position: entries.count)
-        for range in command.ranges { history.write(range, stamp: command.stamp) }
+        guard case .orWrite(let range, _) = command.command else {
+            for range in command.ranges { history.write(range, stamp: command.stamp) }
+            return
+        }
+        for sector in range.start..<range.end {
+            let held = history.version(of: sector, at: last - 1).stamp
+            history.write(
+                SectorRange(start: sector, count: 1), stamp: ledger.mixtures.mix(held, command.stamp))
+        }
     }
 
     mutating func didWrite(_ record: Int, _ receipt: SimulatedDisk.WriteReceipt) {

@@ -10,10 +10,12 @@ package enum Invariant: String, CaseIterable, Sendable {
     case journalFailureIsFinal
     /// No command is applied twice, however often it is sent.
     case commandAppliedOnce
-    /// A command answered with BUSY, or of a revoked frontend or behind a barrier, is not applied later.
+    /// A command answered with BUSY or as aborted, or of a revoked frontend or behind a barrier, is not applied later.
     case refusedIsNotApplied
     /// COMPARE AND WRITE compares with the image at its own place in the history, and a counter is exact.
     case compareAndWriteIsAtomic
+    /// ORWRITE adds to what its sectors hold at its own place in the history.
+    case orWriteIsAtomic
     /// A read returns what some allowed moment of the volume held, nothing torn, misplaced or invented.
     case readsReturnWhatWasWritten
     /// A medium error names bytes that really are damaged.

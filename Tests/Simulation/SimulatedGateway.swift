@@ -36,6 +36,8 @@ final class SimulatedGateway {
     enum Message {
         case request(command: Int, lowestOpenNumber: UInt64)
         case barrier(frontend: Int, nexus: UInt64, CallerToken)
+        /// Of one nexus or of all.
+        case abort(nexus: UInt64?)
     }
 
     /// Why the volume was called.
@@ -44,6 +46,8 @@ final class SimulatedGateway {
         case cut
         case stop(known: Int)
         case barrier(frontend: Int, commands: [Int])
+        /// Changes that had arrived and were not answered.
+        case abort(commands: [Int])
     }
 
     let index: Int
@@ -70,6 +74,9 @@ final class SimulatedGateway {
     var knowsSuccessor = false
     var inbox: [Message] = []
     var isBatchScheduled = false
+    /// Commands that this life has and has not answered, and those it answered as aborted.
+    var received: Set<Int> = []
+    var aborted: Set<Int> = []
     var deadline: UInt64?
     var operations: [Int: DiskOperation] = [:]
     var nextOperation = 0
@@ -114,6 +121,8 @@ final class SimulatedGateway {
         packs = PackReservations(limit: packs.limit)
         status = .down
         inbox = []
+        received = []
+        aborted = []
         isBatchScheduled = false
         deadline = nil
         operations = [:]

@@ -13,18 +13,24 @@ extension Simulation {
         let command = ledger[number]
         trace.note(9, UInt64(number), now)
         trace.line(now, "g\(gateway.index) -> #\(number) \(reply.summary)")
+        gateway.received.remove(number)
         var kind = AnswerKind.done
         switch reply {
         case .good: try judgeGood(number, command, gateway)
         case .data(let buffer): try judgeData(number, command, buffer, gateway)
         case .miscompare(let byteOffset): try judgeMiscompare(number, command, byteOffset, gateway)
+        case .aborted:
+            kind = .aborted
+            rare.add(.aborted)
+            try judgeRefusal(number, "is aborted", gateway)
+            gateway.aborted.insert(number)
         case .mediumError(let sector): try judgeMediumError(number, command, sector, gateway)
         case .outOfRange: throw Violation(.effectsAreWellFormed, "#\(number) \(command.command) is not out of range")
         case .busy:
             kind = .busy
             if command.changesVolume {
                 rare.add(.busy)
-                try judgeBusy(number, command, gateway)
+                try judgeRefusal(number, "answers BUSY", gateway)
             }
         case .writeError:
             kind = .failed
@@ -63,15 +69,17 @@ extension Simulation {
                 gateway.isRestoredCopy ? .oldStateIsRefused : .staleOwnerIsFenced,
                 "#\(number) is acknowledged by a gateway that knows it is not the owner")
         }
-        guard !gateway.oracle.isJournalFailed else {
+        guard !gateway.oracle.isJournalFailed || command.onlyReads else {
             throw Violation(.journalFailureIsFinal, "#\(number) is acknowledged after the journal failed")
         }
         if gateway.isRestoredCopy, headWriter != gateway.index { rare.add(.oldStateServedUntilFenced) }
         switch command.command {
         case .read: throw Violation(.effectsAreWellFormed, "#\(number) is a read without data")
+        case .prefetch: break
+        case .compare(let range): try judgeMatch(number, command, range, gateway)
         case .flush:
             try gateway.oracle.acknowledgeFlush(number, known: command.knownPosition, disk: gateway.disk)
-        case .write, .writeSame, .unmap, .compareAndWrite:
+        case .write, .writeSame, .unmap, .compareAndWrite, .orWrite:
             let mustBeDurable = command.forcesUnitAccess || settings.durability == "always"
             try gateway.oracle.acknowledge(number, command, mustBeDurable: mustBeDurable, disk: gateway.disk)
         }
@@ -94,7 +102,10 @@ extension Simulation {
         for index in 0..<Int(range.count) {
             let sector = range.start + UInt64(index)
             let bytes = unsafe UnsafeRawBufferPointer(buffer.bytes(index * 512..<(index + 1) * 512))
-            guard let stamp = unsafe SectorPattern.stamp(of: bytes, sector: sector) else {
+            let stamp = unsafe ledger.stamp(
+                of: bytes, sector: sector,
+                among: gateway.oracle.history.versions(of: sector, during: window).map(\.stamp))
+            guard let stamp else {
                 throw Violation(.readsReturnWhatWasWritten, "#\(number): sector \(sector) holds what nobody wrote")
             }
             guard gateway.oracle.history.held(stamp, sector: sector, during: window) else {
@@ -113,8 +124,9 @@ extension Simulation {
     ) throws(Violation) {
         rare.add(.miscompare)
         try requireLease(number, gateway)
-        guard case .compareAndWrite(let range, _) = command.command, byteOffset >= 0, byteOffset < range.byteCount
-        else { throw Violation(.compareAndWriteIsAtomic, "#\(number) differs at byte \(byteOffset)") }
+        guard byteOffset >= 0, let range = command.comparedRange, byteOffset < range.byteCount else {
+            throw Violation(.compareAndWriteIsAtomic, "#\(number) differs at byte \(byteOffset)")
+        }
         guard gateway.oracle.position(of: number) == 0 else {
             throw Violation(.compareAndWriteIsAtomic, "#\(number) is in the journal and answers MISCOMPARE")
         }
@@ -129,6 +141,33 @@ extension Simulation {
         }
     }
 
+    /// There was a moment at which all of it was as expected.
+    private func judgeMatch(
+        _ number: Int, _ command: SimulatedCommand, _ range: SectorRange, _ gateway: SimulatedGateway
+    ) throws(Violation) {
+        rare.add(.compareMatched)
+        let history = gateway.oracle.history
+        let published = gateway.oracle.published
+        let window = min(command.knownPosition, published)...published
+        var moments: Set<Int> = [window.lowerBound]
+        for sector in range.start..<range.end {
+            for version in history.versions(of: sector, during: window) where window.contains(version.position) {
+                moments.insert(version.position)
+            }
+        }
+        let matches = moments.contains { moment in
+            command.expected.enumerated().allSatisfy { index, stamp in
+                history.version(of: range.start + UInt64(index), at: moment).stamp == stamp
+            }
+        }
+        guard matches else {
+            throw Violation(
+                .readsReturnWhatWasWritten,
+                "#\(number) matches, but from \(window.lowerBound) to "
+                    + "\(window.upperBound) \(range) never held that")
+        }
+    }
+
     private func judgeMediumError(
         _ number: Int, _ command: SimulatedCommand, _ sector: UInt64, _ gateway: SimulatedGateway
     ) throws(Violation) {
@@ -138,11 +177,21 @@ extension Simulation {
         }
     }
 
-    private func judgeBusy(
-        _ number: Int, _ command: SimulatedCommand, _ gateway: SimulatedGateway
-    ) throws(Violation) {
+    private func judgeRefusal(_ number: Int, _ what: String, _ gateway: SimulatedGateway) throws(Violation) {
         guard gateway.oracle.position(of: number) == 0 else {
-            throw Violation(.refusedIsNotApplied, "#\(number) is in the journal and answers BUSY")
+            throw Violation(.refusedIsNotApplied, "#\(number) is in the journal and \(what)")
+        }
+    }
+}
+
+extension SimulatedCommand {
+    /// Needs nothing of the journal's disk.
+    fileprivate var onlyReads: Bool { !changesVolume && command != .flush }
+
+    fileprivate var comparedRange: SectorRange? {
+        switch command {
+        case .compareAndWrite(let range, _), .compare(let range): range
+        default: nil
         }
     }
 }
@@ -153,6 +202,7 @@ extension VolumeReply {
         case .good: "good"
         case .data(let buffer): "data (\(buffer.byteCount))"
         case .miscompare(let byteOffset): "miscompare at \(byteOffset)"
+        case .aborted: "aborted"
         case .busy: "busy"
         case .outOfRange: "out of range"
         case .mediumError(let sector): "medium error at \(sector)"

@@ -31,6 +31,7 @@ extension Simulation {
         case 75..<78: rot(gateway)
         case 78..<82: warm(gateway)
         case 82..<85: changeCache(gateway)
+        case 85..<88: abort(gateway)
         default: try disturbFrontend()
         }
     }
@@ -142,6 +143,45 @@ extension Simulation {
         }
     }
 
+    /// Some initiator resets the unit, or aborts what a nexus has sent.
+    private func abort(_ gateway: SimulatedGateway) {
+        let nexuses = Set(frontends.filter { $0.gateway == gateway.index && $0.isAlive }.map(\.nexus)).sorted()
+        let nexus = random.oneIn(3) ? nil : nexuses.randomElement(using: &random)
+        deliver(.abort(nexus: nexus), to: gateway)
+        // Some who are told lose the answer, and ask again.
+        guard random.oneIn(2) else { return }
+        for frontend in frontends.indices where frontends[frontend].gateway == gateway.index {
+            schedule(
+                .action(gateway: gateway.index, life: gateway.life, .lose(frontend: frontend)),
+                after: random.below(90_000))
+        }
+    }
+
+    func abort(_ nexus: UInt64?, _ volume: Volume, of gateway: SimulatedGateway) {
+        let isAborted = { (command: UInt64) in nexus.map { $0 == command } ?? true }
+        let caller = nextCaller()
+        let commands = gateway.received.sorted().filter {
+            ledger[$0].changesVolume && isAborted(ledger[$0].nexus)
+        }
+        gateway.callers[caller] = .abort(commands: commands)
+        rare.add(.abort)
+        trace.line(now, "g\(gateway.index) aborts \(nexus.map { "nexus \($0)" } ?? "everything")")
+        volume.abort(caller: caller, at: engineTime) { isAborted($0.nexus) }
+    }
+
+    /// Everything that was there when it was aborted is in the journal or was answered.
+    func abortPassed(_ commands: [Int], _ gateway: SimulatedGateway) throws(Violation) {
+        trace.line(now, "g\(gateway.index) -> aborted")
+        guard settings.leaseMilliseconds == nil else { return }  // Answers may be withheld.
+        for number in commands where gateway.received.contains(number) {
+            guard case .open = ledger[number].state else { continue }
+            let position = gateway.oracle.position(of: number)
+            guard position > 0, position <= gateway.oracle.published else {
+                throw Violation(.refusedIsNotApplied, "#\(number) still waits although it was aborted")
+            }
+        }
+    }
+
     private func disturbFrontend() throws(Violation) {
         let candidates = frontends.indices.filter {
             frontends[$0].isAlive && !frontends[$0].isAuditor && frontends[$0].gateway == owner
@@ -169,6 +209,7 @@ extension Simulation {
         case .resend(let command):
             if case .open = ledger[command].state { send(command) }
         case .reconnect: gateway.isCutOff = false
+        case .lose(let frontend): if isCurrent, frontends[frontend].isAlive { reconnect(frontend: frontend) }
         case .waitForLease(let tag, let since, let looks): try look(at: tag, since: since, looks: looks, gateway)
         case .takeIfHandedOver: try takeIfHandedOver(from: gateway)
         case .keep(let caller): if isCurrent { try keep(caller, gateway) }

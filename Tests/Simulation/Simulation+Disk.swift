@@ -94,8 +94,36 @@ extension Simulation {
             now,
             "g\(gateway.index) record \(body.header.sequence.rawValue) \(body.header.kind) in \(segment): "
                 + body.entries.map { ledger.number(of: $0.origin).map { "#\($0)" } ?? "?" }.joined(separator: " "))
-        return try gateway.oracle.willWrite(
+        for entry in body.entries {
+            guard let number = ledger.number(of: entry.origin), gateway.aborted.contains(number) else { continue }
+            throw Violation(.refusedIsNotApplied, "#\(number) was aborted and is in the journal")
+        }
+        let record = try gateway.oracle.willWrite(
             body.header, entries: body.entries, intent: body.intent, ledger: ledger)
+        try judgeOrWrites(body, buffer, gateway)
+        return record
+    }
+
+    /// What ORWRITE puts into the journal is what the sectors held at its place, and its own bits.
+    private func judgeOrWrites(
+        _ body: JournalRecordBody, _ buffer: IOBuffer, _ gateway: SimulatedGateway
+    ) throws(Violation) {
+        for entry in body.entries {
+            guard let number = ledger.number(of: entry.origin), case .orWrite(let range, _) = ledger[number].command
+            else { continue }
+            let position = gateway.oracle.position(of: number)
+            let start = body.header.headerByteCount + entry.ranges[0].dataOffset
+            for index in 0..<Int(range.count) {
+                let sector = range.start + UInt64(index)
+                let stamp = gateway.oracle.history.version(of: sector, at: position).stamp
+                if stamp >= SectorMixtures.first { rare.add(.orWriteAdded) }
+                let bytes = unsafe UnsafeRawBufferPointer(buffer.bytes(start + index * 512..<start + (index + 1) * 512))
+                guard unsafe ledger.holds(bytes, stamp, sector: sector) else {
+                    throw Violation(
+                        .orWriteIsAtomic, "#\(number) at \(position) does not write \(stamp) to sector \(sector)")
+                }
+            }
+        }
     }
 
     func completeDisk(_ gateway: SimulatedGateway, _ number: Int) throws(Violation) {

@@ -26,6 +26,7 @@ extension Simulation {
             case .barrier(let frontend, let nexus, let caller):
                 volume.barrier(
                     frontend: frontends[frontend].instance, nexus: nexus, caller: caller, at: engineTime)
+            case .abort(let nexus): abort(nexus, volume, of: gateway)
             }
         }
         volume.endOfBatch(at: engineTime)
@@ -36,10 +37,11 @@ extension Simulation {
         _ number: Int, _ lowestOpenNumber: UInt64, to volume: Volume, of gateway: SimulatedGateway
     ) {
         let command = ledger[number]
+        gateway.received.insert(number)
         noteArrival(number, command, at: gateway)
         trace.note(1, UInt64(number), now)
         trace.line(now, "g\(gateway.index) <- #\(number) \(command.command) stamp \(command.stamp)")
-        let payload = command.payload(isFill: ledger.isFill)
+        let payload = ledger.payload(of: number)
         let request = VolumeRequest(
             origin: command.origin, lowestOpenNumber: lowestOpenNumber, nexus: command.nexus,
             command: command.command)
@@ -123,7 +125,9 @@ extension Simulation {
     }
 
     private func barrierPassed(_ caller: CallerToken, _ gateway: SimulatedGateway) throws(Violation) {
-        guard case .barrier(let frontend, let commands) = gateway.callers.removeValue(forKey: caller) else {
+        let kind = gateway.callers.removeValue(forKey: caller)
+        if case .abort(let commands) = kind { return try abortPassed(commands, gateway) }
+        guard case .barrier(let frontend, let commands) = kind else {
             throw Violation(.effectsAreWellFormed, "an answer to a barrier that nobody asked for")
         }
         rare.add(.barrier)
@@ -153,7 +157,7 @@ extension Simulation {
             if case .stop = kind { try stopped(gateway, head) }
         case (.cut, .success(let head)): try cutFinished(caller, head, gateway)
         case (.stop, .failure): crash(gateway, .process)
-        case (.commit, .failure), (.cut, .failure), (.barrier, _): break
+        case (.commit, .failure), (.cut, .failure), (.barrier, _), (.abort, _): break
         }
     }
 

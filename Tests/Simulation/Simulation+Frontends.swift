@@ -106,6 +106,7 @@ extension Simulation {
                 return
             }
             ledger[number].state = ledger[number].changesVolume ? .refused : .answered
+        case .aborted: ledger[number].state = ledger[number].changesVolume ? .refused : .answered
         case .failed, .fenced: ledger[number].state = .abandoned
         }
         close(number, frontend: frontend)
@@ -165,6 +166,7 @@ extension Simulation {
             if case .request(let number, _) = message { return ledger[number].frontend == frontend }
             return false
         }
+        gateway.received = gateway.received.filter { ledger[$0].frontend != frontend }
         volume.revoke(frontends[frontend].instance, at: engineTime)
         try drain(gateway)
     }

@@ -71,9 +71,10 @@ extension Simulation {
             try unsafe bytes.withUnsafeBytes { bytes in
                 for sector in sectors {
                     let offset = Int(sector - sectors.lowerBound) * 512
-                    let found = unsafe SectorPattern.stamp(
-                        of: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + 512]), sector: sector)
                     let stamp = history.version(of: sector, at: position).stamp
+                    let found = unsafe ledger.stamp(
+                        of: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + 512]), sector: sector,
+                        among: [stamp])
                     guard found == stamp else { throw Difference.sector(sector, found: found, expected: stamp) }
                 }
             }

@@ -21,10 +21,11 @@ package final class Simulation {
         case action(gateway: Int, life: Int, Action)
     }
     /// What a frontend hears.
-    enum AnswerKind { case done, busy, failed, fenced }
+    enum AnswerKind { case done, busy, aborted, failed, fenced }
     /// Things that end later than they begin.
     enum Action {
-        case diskHeals, crash(Crash), revoke(Int), resend(Int), retire, reconnect, keep(CallerToken)
+        case diskHeals, crash(Crash), revoke(Int), resend(Int), retire, reconnect, keep(CallerToken), lose(
+            frontend: Int)
         /// Another machine has seen this version of HEAD since then.
         case waitForLease(EntityTag, since: UInt64, looks: Int)
         case takeIfHandedOver

@@ -40,7 +40,7 @@ package struct SimulationRun {
 /// The broken rules by name, each with the invariant that must catch it (STORAGE §10).
 package enum SimulationMutant: String, CaseIterable, Sendable {
     case skipIntentSync, publishHeadBeforePacks, acknowledgeBeforePublish, forgetRequestTable, retryFailedSync
-    case reusePackName, skipCacheChecksum, replaceUnkeptHead
+    case reusePackName, skipCacheChecksum, replaceUnkeptHead, forgetAborted, modifyWithoutLock
 
     package var mutants: Mutants {
         switch self {
@@ -52,6 +52,8 @@ package enum SimulationMutant: String, CaseIterable, Sendable {
         case .reusePackName: .reusePackName
         case .skipCacheChecksum: .skipCacheChecksum
         case .replaceUnkeptHead: .replaceUnkeptHead
+        case .forgetAborted: .forgetAborted
+        case .modifyWithoutLock: .modifyWithoutLock
         }
     }
 
@@ -65,6 +67,8 @@ package enum SimulationMutant: String, CaseIterable, Sendable {
         case .reusePackName: .packNamesAreNeverReused
         case .skipCacheChecksum: .readsReturnWhatWasWritten
         case .replaceUnkeptHead: .promisedCutIsKept
+        case .forgetAborted: .refusedIsNotApplied
+        case .modifyWithoutLock: .orWriteIsAtomic
         }
     }
 }

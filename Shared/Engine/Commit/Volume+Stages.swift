@@ -91,6 +91,7 @@ extension Volume {
             effects.append(.report(.folded(number: new.foldNumber)))
         }
         if !commit.storedPacks.isEmpty {
+            imageNumber += 1
             if map.unfoldedPackCount == 0 { unfoldedSince = time.nanoseconds }
             do throws(EngineError) { try map.apply(commit.storedPacks) } catch {
                 return fail("a stored pack's directory does not fit the volume: \(error)")

@@ -6,8 +6,10 @@ import Wire
 final class ReadOperation {
     enum Purpose {
         case reply(RequestOrigin)
-        /// The current contents that a COMPARE AND WRITE compares with.
-        case compareAndWrite(RequestOrigin)
+        /// The current contents, which must be these: answers a comparison.
+        case compare(RequestOrigin, IOBuffer)
+        /// The current contents that the command of this origin depends on.
+        case modify(RequestOrigin)
         /// A partly written block that a pack needs whole.
         case pack(PackBuild, bufferOffset: Int)
     }
@@ -27,6 +29,9 @@ final class ReadOperation {
     let deadline: UInt64
     /// Some of it had to be fetched from the bucket.
     var usedBucket = false
+    /// The committed image when it began, and whether it saw another one since: what it holds may be of no one moment.
+    var imageNumber: UInt64 = 0
+    var isOfSeveralImages = false
     /// Pieces under way.
     var outstanding = 0
     /// Newest layer first; applied in reverse.
