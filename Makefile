@@ -104,6 +104,12 @@ guest-test: setup ## File systems, kills and multipath with the Linux kernel's i
 	Tests/Guest/run.py --binaries "$$(swift build --configuration release --show-bin-path)" \
 		--output docs/guest-test.md $(if $(SEED),--seed $(SEED))
 
+.PHONY: conformance
+conformance: setup-test ## libiscsi's suite against a gateway and against tgt, release build (docs/conformance.md)
+	swift build --configuration release
+	Tests/Conformance/run.py --binaries "$$(swift build --configuration release --show-bin-path)" \
+		--output docs/conformance.md $(if $(ONLY),--test '$(ONLY)')
+
 .PHONY: bench
 bench: setup-test ## Measure against tgt in the same run, release build (docs/benchmarks)
 	swift build --configuration release
