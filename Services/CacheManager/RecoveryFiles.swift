@@ -2,6 +2,7 @@
 import Engine
 import Glibc
 import Platform
+import SCSI
 import Wire
 
 /// Journal segments as recovery sees them: read from the disk itself, because the page cache may hold what a failed
@@ -48,12 +49,18 @@ final class RecoveryFiles: SegmentStore {
 struct RecoveredFiles: Sendable {
     let journal: RecoveredJournal
     let segments: [SegmentID: SegmentFiles.Segment]
+    /// nil: nothing was saved of the logical unit.
+    let unit: UnitState?
     /// For segments as found: a changed `journal.segment_size` holds for volumes made after it.
     let limits: EngineLimits
 
     /// Blocks: reads indexes and the unsealed tail.
-    init(_ state: LocalState, cuts: [CutPoint], journals: JournalDirectories, limits: EngineLimits) throws {
+    init(
+        _ state: LocalState, cuts: [CutPoint], registry: VolumeRegistry, journals: JournalDirectories,
+        limits: EngineLimits
+    ) throws {
         let volume = state.volume
+        unit = try registry.loadUnit(of: volume)
         try journals.make(for: volume)
         let segments = try SegmentFiles.open(try journals.segments(of: volume))
         var limits = limits

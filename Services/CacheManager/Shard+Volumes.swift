@@ -21,17 +21,20 @@ extension Shard {
     package func resume(_ state: LocalState, then finish: @escaping (HostedVolume) -> Void) {
         let hosted = host(state.head)
         let (journals, limits, cuts) = (journals, hosted.limits, snapshots.cuts(of: hosted.id))
+        let registry = registry
         disk.run { () -> Result<RecoveredFiles, any Error> in
-            Result { try RecoveredFiles(state, cuts: cuts, journals: journals, limits: limits) }
+            Result { try RecoveredFiles(state, cuts: cuts, registry: registry, journals: journals, limits: limits) }
         } then: { result in
             switch result {
             case .success(let recovered):
+                hosted.unit.take(recovered.unit, powerOn: self.settings.powerOn)
+                hosted.whenOpen.append { [unowned self] _ in sanitize(hosted) }
                 hosted.limits = recovered.limits
                 for (id, segment) in recovered.segments { hosted.journal.adopt(segment, as: id) }
                 self.open(hosted, .resume(state, recovered.journal))
                 self.snapshots.resume(hosted)
             case .failure(let error):
-                hosted.problem = "its journal cannot be recovered: \(error)"
+                hosted.problem = "its local files cannot be used: \(error)"
             }
             finish(hosted)
             self.announceOpening(of: hosted)
@@ -64,8 +67,10 @@ extension Shard {
     private func host(_ head: Head) -> HostedVolume {
         var limits = settings.limits
         limits.bufferByteCount = head.uploadBufferByteCount
+        let unit = HostedUnit(
+            LogicalUnit(head, byteCount: head.byteCount), state: nil, powerOn: settings.powerOn)
         let hosted = HostedVolume(
-            id: head.volume, head: head, limits: limits, journal: SegmentFiles(volume: head.volume))
+            id: head.volume, head: head, limits: limits, journal: SegmentFiles(volume: head.volume), unit: unit)
         volumes[head.volume] = hosted
         return hosted
     }
@@ -84,6 +89,12 @@ extension Shard {
                 frameCacheByteCount: settings.limits.frameCacheByteCount / engines.count,
                 nodeCacheByteCount: settings.limits.nodeCacheByteCount / engines.count)
         }
+    }
+
+    /// Calls when the volume's engine is open, or never will be; what was asked of a unit before waits for that.
+    func whenOpened(_ hosted: HostedVolume, _ call: @escaping () -> Void) {
+        guard hosted.openingOutcome() == nil else { return call() }
+        hosted.whenOpen.append { _ in call() }
     }
 
     // MARK: Leaving

@@ -171,7 +171,7 @@ package final class Shard {
         let time = now
         for hosted in volumes.values {
             saveAgain(hosted)
-            hosted.unit.advance(at: time.nanoseconds)
+            advanceUnit(of: hosted, at: time.nanoseconds)
             guard let engine = hosted.engine, let deadline = engine.nextDeadline, deadline <= time.nanoseconds else {
                 continue
             }

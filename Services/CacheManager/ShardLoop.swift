@@ -5,6 +5,7 @@ import Glibc
 import Logging
 import Messages
 import Platform
+import SCSI
 import ServiceKit
 import Wire
 
@@ -23,6 +24,8 @@ final class ShardLoop {
         var cacheExecutor: DiskExecutor
         var cacheThreadCount: Int
         var context: ServiceContext
+        /// Names the run of the machine.
+        var powerOn: String
 
         var instance: ServiceInstance { context.instance }
         var logger: Logger { context.logger }
@@ -74,7 +77,8 @@ final class ShardLoop {
         let startingCache = parts.state.cacheSettings(configured: configuration.cacheSettings)
         shard = Shard(
             settings: Shard.Settings(
-                gateway: parts.gateway, limits: configuration.limits, packCount: configuration.packCount),
+                gateway: parts.gateway, limits: configuration.limits, packCount: configuration.packCount,
+                powerOn: parts.powerOn),
             registry: VolumeRegistry(parts.state.folders(\.volumesPath)),
             // A promise stays with its volume, whoever has that later.
             snapshotFiles: PendingSnapshotFiles(parts.state.folders(\.snapshotsPath)) { [state = parts.state] in
@@ -469,6 +473,7 @@ final class ShardLoop {
 
 extension ShardLoop: ShardOutlet {
     func reply(to origin: RequestOrigin, with reply: VolumeReply) { dataPlane.reply(to: origin, with: reply) }
+    func reply(to origin: RequestOrigin, with result: CommandResult) { dataPlane.reply(to: origin, with: result) }
 
     func send(_ job: UploadDispatcher.Job, to uploader: ServiceInstance) -> Bool {
         guard let peer = uploaders[uploader] else { return false }

@@ -2,9 +2,11 @@
 package import Engine
 import Glibc
 package import Platform
+package import SCSI
 package import Wire
 
-/// The volumes of one cache manager on disk: `<volumes of a slot>/<volume id>/state.json`. Only paths, so any thread
+/// The volumes of one cache manager on disk: `<volumes of a slot>/<volume id>/state.json`, and beside it `unit.json` with
+/// what initiators have made of the volume's logical unit, as soon as there is something. Only paths, so any thread
 /// may use it; every call blocks. A volume exists here from its first saved state until `beginRemoval`, which outlives
 /// a crash.
 package struct VolumeRegistry: Sendable {
@@ -51,6 +53,18 @@ package struct VolumeRegistry: Sendable {
         try Platform.FileSystem.replaceFile(statePath(state.volume), with: bytes)
     }
 
+    /// nil: nothing was saved.
+    package func loadUnit(of volume: VolumeID) throws -> UnitState? {
+        guard Platform.FileSystem.exists(unitPath(volume)) else { return nil }
+        return try UnitStateFormat.decode(
+            try Platform.FileSystem.readFile(unitPath(volume), limit: UnitStateFormat.byteLimit))
+    }
+
+    /// Atomic and durable. Only for volumes that exist.
+    package func save(_ state: UnitState, of volume: VolumeID) throws {
+        try Platform.FileSystem.replaceFile(unitPath(volume), with: try UnitStateFormat.encode(state))
+    }
+
     /// The volume is gone from here; its state lies beside, under another name.
     package func setAside(_ volume: VolumeID, moment: UInt64) throws(SystemError) {
         let folder = folders.folder(of: "\(volume)")
@@ -70,7 +84,8 @@ package struct VolumeRegistry: Sendable {
 
     private func removeEverything(of volume: VolumeID) throws(SystemError) {
         // The mark goes last: without it and with a state the volume would exist again.
-        for file in [statePath(volume) + ".new", statePath(volume), removalMark(volume) + ".new", removalMark(volume)] {
+        for file in [unitPath(volume), statePath(volume), removalMark(volume)] {
+            try Platform.FileSystem.remove(file + ".new")
             try Platform.FileSystem.remove(file)
         }
         let folder = folders.folder(of: "\(volume)")
@@ -80,5 +95,6 @@ package struct VolumeRegistry: Sendable {
 
     private func directory(_ volume: VolumeID) -> String { "\(folders.folder(of: "\(volume)"))/\(volume)" }
     private func statePath(_ volume: VolumeID) -> String { directory(volume) + "/state.json" }
+    private func unitPath(_ volume: VolumeID) -> String { directory(volume) + "/unit.json" }
     private func removalMark(_ volume: VolumeID) -> String { directory(volume) + "/removed" }
 }

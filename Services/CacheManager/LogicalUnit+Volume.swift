@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+import Engine
+import Messages
+import SCSI
+import Wire
+
+extension LogicalUnit {
+    /// The unit that a volume is to initiators now.
+    init(_ hosted: HostedVolume) {
+        let byteCount = hosted.engine?.byteCount ?? hosted.head.byteCount
+        self.init(hosted.head, byteCount: byteCount, readiness: hosted.readiness)
+    }
+
+    init(_ head: Head, byteCount: UInt64, readiness: Readiness = .ready) {
+        self.init(
+            volume: head.volume, sectorCount: max(1, byteCount / UInt64(Geometry.sectorByteCount)),
+            targetName: head.targetName, isWriteCacheEnabled: Durability(headText: head.durability) != .always,
+            isReadOnly: head.isReadOnly, readiness: readiness, isSanitizeAllowed: head.isSanitizeAllowed)
+    }
+}
+
+extension HostedVolume {
+    /// While a volume opens its commands wait, so that initiators see a pause and no error.
+    fileprivate var readiness: LogicalUnit.Readiness {
+        guard problem == nil else { return .manualInterventionRequired }
+        switch engine?.statistics.phase {
+        case .fenced, .failed: return .manualInterventionRequired
+        case nil, .opening, .serving, .stalled, .stopping, .stopped: return .ready
+        }
+    }
+}
+
+extension CommandResult {
+    /// What a command of a unit fails with when the volume could not do its part; nil: it could.
+    init?(_ reply: VolumeReply) {
+        switch reply {
+        case .good, .data: return nil
+        case .busy: self = .busy
+        case .aborted: self = .taskAborted
+        case .outOfRange: self.init(.logicalBlockAddressOutOfRange)
+        case .mediumError(let sector): self.init(.unrecoveredReadError(sector: sector))
+        case .writeError, .miscompare: self.init(.writeError)
+        case .fenced: self.init(.manualInterventionRequired)
+        }
+    }
+}
+
+extension SectorRange {
+    /// The whole of a volume, in ranges as long as one can be.
+    static func all(sectorCount: UInt64) -> [SectorRange] {
+        stride(from: 0, to: sectorCount, by: Int(UInt32.max)).map { start in
+            SectorRange(start: start, count: UInt32(min(UInt64(UInt32.max), sectorCount - start)))
+        }
+    }
+}
