@@ -25,7 +25,7 @@ enum DeviceIdentificationPage {
     }
 
     /// NAA 6: 4 bits of type, 24 of company, 36 of its own (unused), and the volume's id as the 64 of extension.
-    private static func networkAddressAuthorityName(of unit: LogicalUnit) -> [UInt8] {
+    static func networkAddressAuthorityName(of unit: LogicalUnit) -> [UInt8] {
         var name: [UInt8] = []
         name.appendBigEndian(UInt64(6) << 60 | companyID << 36)
         name.appendBigEndian(unit.volume.rawValue)

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The commands that change how the unit works, and what it says of that: mode parameters, start and stop, sanitize.
+extension DeviceServer {
+    /// The pending unit attention, else what keeps the unit from serving, else nothing; always GOOD.
+    mutating func requestSense(_ cdb: CDB, from origin: CommandOrigin) -> CommandResult {
+        var sense = Sense.none
+        let attention = state.nexuses.attached[origin.nexus]?.attentions.takeFirst()
+        if let attention {
+            sense = SCSIError.unitAttention(attention).sense
+        } else if state.isSanitizing {
+            sense = SCSIError.sanitizeInProgress(progress: sanitizeProgress).sense
+        } else {
+            do throws(SCSIError) { try unit.checkReady() } catch { sense = error.sense }
+        }
+        let result = LogicalUnit.requestSense(cdb, sense)
+        if attention != nil { state.answered.remember(.completed(result), of: origin) }
+        return result
+    }
+
+    mutating func modeSelect(
+        _ fields: ModeSelectCDB, _ dataOut: [UInt8], by nexus: NexusID
+    ) throws(CommandRefusal) -> DeviceServerAction {
+        if !fields.pageFormat { throw .invalidFieldInCDB(byte: 1, bit: 4) }
+        if fields.savePages { throw .invalidFieldInCDB(byte: 1, bit: 0) }
+        guard fields.parameterListLength > 0 else { return .complete(.good) }
+        let list: ModeSelectParameterList
+        do throws(SCSIError) {
+            list = try ModeSelectParameterList(
+                unsafe dataOut.span.bytes,  // Bytes have no invalid values.
+                length: fields.parameterListLength, isLong: fields.isLong, of: unit, modeParameters)
+        } catch {
+            throw .error(error)
+        }
+        if let isProtected = list.isSoftwareWriteProtected, isProtected != state.isSoftwareWriteProtected {
+            state.isSoftwareWriteProtected = isProtected
+            state.nexuses.post(.modeParametersChanged, except: nexus)
+        }
+        return .complete(.good)
+    }
+
+    /// A medium that cannot be removed may be locked all the same.
+    mutating func preventAllow(_ fields: PreventAllowMediumRemovalCDB, by nexus: NexusID) -> DeviceServerAction {
+        state.nexuses.attached[nexus]?.preventsRemoval = fields.prevent
+        return .complete(.good)
+    }
+
+    /// The unit works on whatever it is told, since initiators stop it when they shut down; but then everything that it
+    /// acknowledged is to be safe.
+    func startStop(_ fields: StartStopUnitCDB) throws(CommandRefusal) -> DeviceServerAction {
+        if fields.powerCondition != 0 { return .complete(.good) }
+        if fields.loadEject { throw .invalidFieldInCDB(byte: 4, bit: 1) }
+        return fields.start || fields.noFlush ? .complete(.good) : .flush(.good)
+    }
+
+    /// Block erase and cryptographic erase are the same here: what is unmapped reads as zeros. There is no failure mode,
+    /// since what cannot be unmapped is tried again, so that leaving it is always done.
+    mutating func sanitize(_ fields: SanitizeCDB, isErase: Bool) throws(CommandRefusal) -> DeviceServerAction {
+        if fields.zonesNotReset { throw .invalidFieldInCDB(byte: 1, bit: 6) }
+        if let byte = fields.firstReservedByteSet { throw .invalidFieldInCDB(byte: byte) }
+        if fields.parameterListLength != 0 { throw .invalidFieldInCDB(byte: 7) }
+        guard isErase else { return .complete(.good) }
+        state.isSanitizing = true
+        sanitizeProgress = 0
+        return .sanitize(immediate: fields.immediate)
+    }
+
+    func lbaStatus(_ fields: GetLBAStatusCDB) throws(CommandRefusal) -> DeviceServerAction {
+        guard fields.address < unit.sectorCount else { throw .error(.logicalBlockAddressOutOfRange) }
+        let allocationLength = fields.allocationLength
+        return .lbaStatus(
+            from: fields.address, descriptorLimit: LBAStatus.descriptorLimit(allocationLength: allocationLength),
+            allocationLength: allocationLength)
+    }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What initiators have made of a unit beyond its data: everything that a restart of its owner must keep.
+package struct UnitState: Equatable, Sendable {
+    package static let version = 1
+
+    /// Names the run of the machine. Under another one the state is what a power-on leaves of it.
+    package internal(set) var powerOnID: String
+    package internal(set) var nexuses = NexusTable()
+    /// Holds the reservation of RESERVE (SPC-2 §5.5.1).
+    package internal(set) var reservingNexus: NexusID?
+    package internal(set) var persistentReservations = PersistentReservations()
+    /// SWP of the control mode page.
+    package internal(set) var isSoftwareWriteProtected = false
+    package internal(set) var isSanitizing = false
+    package internal(set) var answered = CommandMemory()
+
+    init(powerOnID: String) { self.powerOnID = powerOnID }
+
+    /// SPC-4 §5.13.2 and SPC-2 §5.5.1. A sanitize goes on; what frontends were answered stays answered, since their
+    /// machines may have kept running.
+    mutating func powerOn(_ id: String) {
+        powerOnID = id
+        persistentReservations.powerOn()
+        nexuses.lost = []
+        reset(.powerOnOccurred)
+    }
+
+    /// What every kind of reset ends (SAM-5 §6.3).
+    mutating func reset(_ attention: UnitAttention) {
+        reservingNexus = nil
+        isSoftwareWriteProtected = false
+        nexuses.allowRemoval()
+        nexuses.dropCopies()
+        nexuses.post(attention)
+    }
+
+    /// A session of the nexus ended: what hung on it ends too, registrations stay.
+    mutating func lose(_ nexus: NexusID) {
+        if reservingNexus == nexus { reservingNexus = nil }
+        nexuses.lose(nexus)
+    }
+}
