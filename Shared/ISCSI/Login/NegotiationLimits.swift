@@ -24,8 +24,12 @@ package struct NegotiationLimits: Equatable, Sendable {
         if !sizes.contains(UInt64(clamping: dataSegmentByteCount)) {
             return "MaxRecvDataSegmentLength \(dataSegmentByteCount) is not in \(sizes)"
         }
-        if !(1...65_535).contains(maxOutstandingR2T) { return "MaxOutstandingR2T \(maxOutstandingR2T) is not in 1...65535" }
-        if !acceptsDigests, requiresHeaderDigest || requiresDataDigest { return "digests are required and not accepted" }
+        if !(1...65_535).contains(maxOutstandingR2T) {
+            return "MaxOutstandingR2T \(maxOutstandingR2T) is not in 1...65535"
+        }
+        if !acceptsDigests, requiresHeaderDigest || requiresDataDigest {
+            return "digests are required and not accepted"
+        }
         return nil
     }
 }

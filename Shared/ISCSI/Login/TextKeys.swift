@@ -31,7 +31,9 @@ package enum TextKeys {
             let key = piece[..<equals]
             let value = piece[piece.index(after: equals)...]
             guard !key.isEmpty, key.count <= keyByteLimit else { throw .malformedText("a key of \(key.count) bytes") }
-            guard value.count <= valueByteLimit(of: key) else { throw .malformedText("a value of \(value.count) bytes") }
+            guard value.count <= valueByteLimit(of: key) else {
+                throw .malformedText("a value of \(value.count) bytes")
+            }
             guard key.allSatisfy(isKeyByte) else { throw .malformedText("a key with a forbidden character") }
             guard value.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }),
                 let text = String(validating: value, as: UTF8.self)

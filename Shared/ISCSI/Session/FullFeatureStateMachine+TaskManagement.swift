@@ -38,7 +38,7 @@ extension FullFeatureStateMachine {
             guard request.logicalUnit.index == 0 else { return respond(request, .logicalUnitDoesNotExist, &output) }
             abortAll(&actions)
         case .targetWarmReset, .targetColdReset:
-            // They name no unit. What they mean for other sessions, and that a cold reset ends them, is the owner's part.
+            // They name no unit. What they do to other sessions, and that a cold reset ends them, is the owner's part.
             abortAll(&actions)
         }
         managementCount += 1

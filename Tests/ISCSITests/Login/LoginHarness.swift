@@ -1,28 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 import ISCSI
+import TestSupport
 import Wire
 
-/// Two targets, one of which does not serve.
-struct TestEnvironment: LoginEnvironment {
+/// A few targets, of which some do not serve, and what an owner decides about them.
+final class TestEnvironment: LoginEnvironment {
     static let target = "iqn.2026-11.io.sluice:disk"
     var acceptsLogins = true
-    func findTarget(named name: String) -> TargetLookup {
-        switch name {
-        case Self.target: .found(portalGroupTag: 7)
-        case "iqn.2026-11.io.sluice:away": .unavailable
-        default: .notFound
-        }
+    var lookups: [String: TargetLookup] = [
+        TestEnvironment.target: .found(portalGroupTag: 7), "iqn.2026-11.io.sluice:away": .unavailable,
+    ]
+    var access = LoginAccess.open
+    var discoveryAccess = LoginAccess.open
+    var chapAlgorithms = Set(CHAPAlgorithm.allCases)
+    /// What the generator gives next; afterwards it counts on from a seed.
+    var scripted: [UInt8] = []
+    var challenges = OutstandingChallenges()
+    private var random = SeededRandom(seed: 1)
+
+    func findTarget(named name: String) -> TargetLookup { lookups[name] ?? .notFound }
+
+    func access(to target: String?, initiator: String) -> LoginAccess {
+        guard target != nil else { return discoveryAccess }
+        return initiator == LoginHarness.initiator ? access : .refused
     }
+
+    func randomBytes(_ count: Int) -> [UInt8] {
+        guard !scripted.isEmpty else { return random.bytes(count) }
+        defer { scripted = [] }
+        return scripted
+    }
+
+    func remember(challenge: [UInt8]) { challenges.insert(challenge) }
+    func forget(challenge: [UInt8]) { challenges.remove(challenge) }
+    func isOutstanding(challenge: [UInt8]) -> Bool { challenges.contains(challenge) }
 }
 
 /// Plays an initiator against a `LoginStateMachine`.
 final class LoginHarness {
     static let initiator = "iqn.2026-11.com.example:host"
     var machine: LoginStateMachine
-    var environment = TestEnvironment()
+    let environment: TestEnvironment
     var request = LoginRequest()
 
-    init(limits: NegotiationLimits = NegotiationLimits()) {
+    init(limits: NegotiationLimits = NegotiationLimits(), environment: TestEnvironment = TestEnvironment()) {
+        self.environment = environment
         machine = LoginStateMachine(limits: limits, windowDepth: 128)
         request.isImmediate = true
         request.isid = InitiatorSessionID(rawValue: 0x8000_0000_0001)

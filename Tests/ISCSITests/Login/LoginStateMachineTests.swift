@@ -192,6 +192,31 @@ struct LoginStateMachineTests {
         #expect(many.offer(unknown(65)).status == 0x0200)
     }
 
+    /// CVE-2013-2850, CVE-2026-63887: what is not understood is echoed, so it is bounded in length and number.
+    @Test func theAnswersToUnknownKeysAreBounded() {
+        func longest(_ number: Int) -> TextPair {
+            TextPair(String(repeating: "k", count: 60) + String(100 + number), "a")
+        }
+        for stage in [LoginFlags.Stage.security, .operational] {
+            let flags = LoginFlags(transit: false, current: stage)
+            let most = LoginHarness()
+            let action = most.send(flags, LoginHarness.names + (0..<64).map(longest))
+            guard case .answer(let response, let text) = action else {
+                Issue.record("\(action)")
+                continue
+            }
+            #expect(response.status == 0 && text.count <= PDUFramer.loginDataSegmentLimit)
+            #expect(most.send(flags, [longest(64)]).status == 0x0200, "counted over the whole login")
+            let tooLong = LoginHarness()
+            let key = TextPair(String(repeating: "k", count: 64), "a")
+            #expect(tooLong.send(flags, LoginHarness.names + [key]).status == 0x0200)
+            let flood = LoginHarness()
+            let pairs = [UInt8](Array(repeating: Array("a=b\0".utf8), count: 2048).joined())
+            let refused = flood.send(flags, data: pairs)
+            #expect(refused.status == 0x0200 && refused.pairs.isEmpty)
+        }
+    }
+
     @Test func refusesMalformedText() {
         for text in ["key\0", "=x\0", "\u{1}=x\0", String(repeating: "k", count: 64) + "=x\0"] {
             let harness = LoginHarness()

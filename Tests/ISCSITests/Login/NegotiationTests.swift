@@ -72,6 +72,87 @@ struct NegotiationTests {
         #expect(result.answers["HeaderDigest"] == "None")
     }
 
+    @Test func insistsOnDigestsWhenToldTo() throws {
+        var limits = NegotiationLimits()
+        limits.requiresHeaderDigest = true
+        for (offer, expected) in [
+            ("CRC32C", "CRC32C"), ("None,CRC32C", "CRC32C"), ("CRC32C,None", "CRC32C"), ("None", "Reject"),
+            ("SHA1,None", "Reject"), ("", "Reject"),
+        ] {
+            let result = try answers([TextPair("HeaderDigest", offer), TextPair("DataDigest", "None")], limits: limits)
+            #expect(result.answers["HeaderDigest"] == expected, "\(offer)")
+            #expect(result.answers["DataDigest"] == "None")
+            #expect(result.parameters.headerDigest == (expected == "CRC32C"))
+        }
+        let none = LoginHarness(limits: limits)
+        let rejected = none.offer([TextPair("HeaderDigest", "None")])
+        #expect(rejected.status == 0x0200 && rejected.pairs.contains(TextPair("HeaderDigest", "Reject")))
+        #expect(LoginHarness(limits: limits).offer([]).status == 0x0200, "the default is no digest")
+        #expect(LoginHarness(limits: limits).offer([TextPair("HeaderDigest", "None,CRC32C")]).status == nil)
+        limits.requiresDataDigest = true
+        #expect(LoginHarness(limits: limits).offer([TextPair("HeaderDigest", "CRC32C")]).status == 0x0200)
+        let both = [TextPair("HeaderDigest", "CRC32C"), TextPair("DataDigest", "None,CRC32C")]
+        let harness = LoginHarness(limits: limits)
+        #expect(harness.offer(both).status == nil)
+        #expect(harness.machine.parameters.digests == DigestSettings(header: true, data: true))
+        let direct = LoginHarness(limits: limits)
+        let flags = LoginFlags(transit: true, current: .security, next: .fullFeature)
+        #expect(direct.send(flags, LoginHarness.names).status == 0x0200)
+    }
+
+    @Test func takesItsBoundsFromTheLimits() throws {
+        var limits = NegotiationLimits()
+        limits.maxBurstByteCount = 65_536
+        limits.firstBurstByteCount = 8192
+        limits.maxOutstandingR2T = 1
+        limits.dataSegmentByteCount = 16_384
+        let result = try answers(
+            [
+                TextPair("MaxBurstLength", "16776192"), TextPair("FirstBurstLength", "262144"),
+                TextPair("MaxOutstandingR2T", "16"), TextPair("MaxRecvDataSegmentLength", "16777215"),
+            ], limits: limits)
+        #expect(result.answers["MaxBurstLength"] == "65536" && result.answers["FirstBurstLength"] == "8192")
+        #expect(result.answers["MaxOutstandingR2T"] == "1")
+        #expect(result.answers["MaxRecvDataSegmentLength"] == "16384")
+        #expect(result.parameters.initiatorDataSegmentLimit == 16_777_215)
+    }
+
+    @Test func saysWhatIsWrongWithLimits() {
+        #expect(NegotiationLimits().problem == nil)
+        let changes: [(inout NegotiationLimits) -> Void] = [
+            { $0.maxBurstByteCount = 511 }, { $0.maxBurstByteCount = 1 << 24 }, { $0.firstBurstByteCount = 0 },
+            { $0.firstBurstByteCount = $0.maxBurstByteCount + 1 }, { $0.dataSegmentByteCount = -1 },
+            { $0.dataSegmentByteCount = 1 << 24 }, { $0.maxOutstandingR2T = 0 }, { $0.maxOutstandingR2T = 65_536 },
+            { ($0.acceptsDigests, $0.requiresDataDigest) = (false, true) },
+        ]
+        for change in changes {
+            var limits = NegotiationLimits()
+            change(&limits)
+            #expect(limits.problem != nil, "\(limits)")
+        }
+    }
+
+    @Test func numbersHaveTheirRanges() throws {
+        let ranges: [(String, ClosedRange<Int>)] = [
+            ("MaxBurstLength", 512...16_777_215), ("FirstBurstLength", 512...16_777_215),
+            ("MaxOutstandingR2T", 1...65_535), ("MaxConnections", 1...65_535), ("DefaultTime2Wait", 0...3600),
+            ("DefaultTime2Retain", 0...3600), ("ErrorRecoveryLevel", 0...2), ("iSCSIProtocolLevel", 0...31),
+        ]
+        for (key, range) in ranges {
+            for good in [range.lowerBound, range.upperBound] {
+                for text in ["\(good)", "0x" + String(good, radix: 16), "000\(good)"] {
+                    #expect(try answers([TextPair(key, text)]).answers[key] != "Reject", "\(key)=\(text)")
+                }
+            }
+            let bad = [
+                "\(range.upperBound + 1)", "-1", "", "0x", "4294967297", "18446744073709551617", "1.0", "one", "1,2",
+            ]
+            for text in bad + (range.lowerBound > 0 ? ["0", "\(range.lowerBound - 1)"] : []) {
+                #expect(try answers([TextPair(key, text)]).answers[key] == "Reject", "\(key)=\(text)")
+            }
+        }
+    }
+
     @Test func declaresItsOwnLimitOnceAndTakesThePeersAgain() throws {
         var negotiation = Negotiation(limits: NegotiationLimits())
         _ = try negotiation.answer([TextPair("MaxRecvDataSegmentLength", "8192")])

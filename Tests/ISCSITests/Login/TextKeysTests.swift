@@ -33,6 +33,32 @@ struct TextKeysTests {
         #expect(throws: ISCSIError.self) { try TextKeys.parse(TextKeys.encode(many + [TextPair("a", "b")])) }
     }
 
+    @Test func onlyBinaryValuesOfCHAPMayBeLong() throws {
+        let limit = TextKeys.binaryValueByteLimit
+        #expect(limit == 2050)
+        for key in ["CHAP_C", "CHAP_R"] {
+            let longest = TextPair(key, String(repeating: "a", count: limit))
+            #expect(try TextKeys.parse(TextKeys.encode([longest])) == [longest])
+            let longer = TextPair(key, String(repeating: "a", count: limit + 1))
+            #expect(throws: ISCSIError.self) { try TextKeys.parse(TextKeys.encode([longer])) }
+        }
+        for key in ["CHAP_N", "CHAP_A", "CHAP_I", "CHAP_CC", "CHAP_", "chap_c", "SendTargets", "X-a"] {
+            let long = TextPair(key, String(repeating: "a", count: 256))
+            #expect(throws: ISCSIError.self) { try TextKeys.parse(TextKeys.encode([long])) }
+        }
+    }
+
+    /// CVE-2026-90011: whole PDUs without an end, at the edge of a buffer.
+    @Test func readsTextsWithoutAnEndUpToTheirLength() throws {
+        for count in 8185...8192 {
+            let last = [UInt8](repeating: UInt8(ascii: "v"), count: 200)
+            var text = TextKeys.encode([TextPair("a", "b")])
+            text += [UInt8](repeating: 0, count: count - text.count - 202) + Array("k=".utf8) + last
+            let expected = [TextPair("a", "b"), TextPair("k", String(repeating: "v", count: 200))]
+            #expect(try TextKeys.parse(text) == expected)
+        }
+    }
+
     @Test func whatParsesEncodesToTheSamePairs() {
         var random = SeededRandom(seed: 21)
         let alphabet = Array("AZaz09=.,-\0 \u{1}é".utf8)

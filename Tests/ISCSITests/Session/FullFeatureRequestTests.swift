@@ -156,4 +156,11 @@ struct FullFeatureRequestTests {
         #expect(messages.map(\.sequence.statSN) == [SerialNumber(0xffff_ffff), SerialNumber(0)])
         #expect(messages.allSatisfy { $0.initiatorTaskTag == TaskTag.reserved })
     }
+
+    @Test func saysThatItsConnectionGoes() throws {
+        let harness = FullFeatureHarness { $0.secondsToWait = 5 }
+        harness.machine.announceDrop(&harness.output)
+        let message = try #require(harness.answer()?.pdu(AsyncMessage.self))
+        #expect(message.event == 2 && message.parameter1 == 3 && message.parameter2 == 5 && message.parameter3 == 0)
+    }
 }

@@ -57,7 +57,7 @@ struct TaskManagementTests {
     }
 
     @Test func resetsAbortEveryTask() throws {
-        for function in [UInt8(2), 4, 5] {
+        for function in [UInt8(2), 4, 5, 6, 7] {
             let harness = FullFeatureHarness()
             let tasks = try (UInt32(1)...3).map { try #require(harness.command(tag: $0, read: 512).newTask) }
             for task in tasks { _ = harness.begin(task, 0) }
@@ -73,7 +73,7 @@ struct TaskManagementTests {
 
     @Test func answersWhatItDoesNotDo() throws {
         let table: [(TaskManagementRequest, UInt8)] = [
-            (request(3), 5), (request(6), 5), (request(7), 5), (request(0), 5), (request(127), 5), (request(8), 4),
+            (request(3), 5), (request(0), 5), (request(9), 5), (request(127), 5), (request(8), 4),
             (request(2, lun: 0x0001_0000_0000_0000), 2), (request(5, lun: .max), 2),
             (request(1, referenced: 0x900), 1), (request(1, referenced: TaskTag.reserved), 1),
             (request(1, referenced: 77, refCmdSN: 0xffff_fff0), 1),
@@ -100,5 +100,72 @@ struct TaskManagementTests {
         for _ in 0..<8 { #expect(harness.send(request(2)).count == 1) }
         #expect(harness.send(request(2)).isEmpty)
         #expect(try #require(harness.answer()?.pdu(Reject.self)).reason == 0x06)
+    }
+
+    @Test func resetsOfTheTargetNameNoUnit() throws {
+        for (function, expected) in [(6, .targetWarmReset), (7, .targetColdReset)]
+            as [(UInt8, TaskManagementFunction)]
+        {
+            let harness = FullFeatureHarness()
+            let receiving = try #require(harness.command(tag: 1, write: 4096).newTask)
+            _ = harness.begin(receiving, 4096)
+            let executing = try #require(harness.command(tag: 2, read: 512).newTask)
+            _ = harness.begin(executing, 0)
+            let reset = request(function, lun: .max)
+            let management = TaskManagement(request: reset, function: expected)
+            #expect(harness.send(reset) == [.released(task: receiving), .manage(management)])
+            #expect(harness.machine.isAborted(executing))
+            #expect(harness.answers().isEmpty)
+            harness.machine.answer(management, .complete, &harness.output)
+            let response = try #require(harness.answer()?.pdu(TaskManagementResponse.self))
+            #expect(response.response == 0 && response.initiatorTaskTag == 0x900)
+            harness.finish(executing)
+            #expect(harness.answers().isEmpty)
+        }
+    }
+
+    @Test func aDiscoverySessionHasNoTasksToManage() throws {
+        for function in UInt8(1)...8 {
+            let harness = FullFeatureHarness(discovery: true)
+            #expect(harness.send(request(function)).isEmpty)
+            #expect(try #require(harness.answer()?.pdu(Reject.self)).reason == 0x04)
+        }
+    }
+
+    @Test func aFunctionMayBeNumberedAndConsumesItsNumber() throws {
+        let harness = FullFeatureHarness()
+        let task = try #require(harness.command(tag: 5, read: 512).newTask)
+        _ = harness.begin(task, 0)
+        var abort = request(1, referenced: 5)
+        abort.isImmediate = false
+        abort.cmdSN = harness.takeCmdSN()
+        #expect(harness.send(abort).count == 1)
+        #expect(harness.send(abort).isEmpty, "the same number again is ignored")
+        #expect(harness.answers().isEmpty)
+        #expect(harness.machine.window.expCmdSN == harness.cmdSN)
+    }
+
+    @Test func abortsAroundTheWrapOfTheNumbers() throws {
+        let harness = FullFeatureHarness()
+        harness.cmdSN = SerialNumber(0xffff_fffd)
+        // 0, behind the wrap, is the fourth command from here.
+        #expect(harness.send(request(1, referenced: 9, refCmdSN: 0)).isEmpty)
+        #expect(try #require(harness.answer()?.pdu(TaskManagementResponse.self)).response == 0)
+        for tag in UInt32(1)...3 { #expect(harness.command(tag: tag, read: 512).newTask != nil) }
+        #expect(harness.cmdSN == SerialNumber(0))
+        #expect(harness.command(tag: 9, read: 512).isEmpty)
+        #expect(harness.command(tag: 10, read: 512).newTask != nil)
+        #expect(harness.send(request(1, referenced: 9, refCmdSN: 0)).isEmpty)
+        #expect(try #require(harness.answer()?.pdu(TaskManagementResponse.self)).response == 1, "it is behind now")
+    }
+
+    @Test func numbersThatAreAbortedInAdvanceAreFew() throws {
+        let harness = FullFeatureHarness(windowDepth: 64)
+        var answers: [UInt8] = []
+        for offset in 0..<20 {
+            harness.send(request(1, referenced: 9, refCmdSN: harness.cmdSN.advanced(by: offset).rawValue))
+            answers.append(try #require(harness.answer()?.pdu(TaskManagementResponse.self)).response)
+        }
+        #expect(answers == [UInt8](repeating: 0, count: 16) + [255, 255, 255, 255])
     }
 }
