@@ -32,7 +32,8 @@ struct CacheManagerMain: ServiceCommand {
             try ShardService(
                 ShardLoop.Parts(
                     configuration: configuration, state: state, gateway: gateway, executor: executor,
-                    cacheExecutor: cacheExecutor, cacheThreadCount: Self.cacheThreadCount, context: context))
+                    cacheExecutor: cacheExecutor, cacheThreadCount: Self.cacheThreadCount, context: context,
+                    powerOn: ProcessEnvironment.bootID))
         ]
     }
 }

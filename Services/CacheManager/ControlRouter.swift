@@ -51,6 +51,9 @@ final class ControlRouter {
                 return try self.owner.control.check(request)
             }
         case .volumeSync: perform(VolumeSyncRequest.self, message, peer) { $0.sync($1, within: $2, answer: $3) }
+        case .volumeChange: perform(VolumeChangeRequest.self, message, peer) { $0.change($1, within: $2, answer: $3) }
+        case .volumeReservations:
+            perform(VolumeReservationsRequest.self, message, peer) { $0.reservations($1, answer: $3) }
         case .volumeCut: perform(VolumeCutRequest.self, message, peer) { $0.cut($1, within: $2, answer: $3) }
         case .volumeHold: perform(VolumeHoldRequest.self, message, peer) { $0.hold($1, answer: $3) }
         case .pendingSnapshots:
@@ -78,7 +81,7 @@ final class ControlRouter {
             }
         case .volumeAttach: perform(VolumeAttachRequest.self, message, peer) { $0.attach($1, within: $2, answer: $3) }
         case .io, .uploaderReady, .uploadJob, .uploadResult, .snapshotCreate, .snapshotList, .snapshotDelete,
-            .snapshotGroupCreate, .snapshotGroupList, .sessionList, .fault:
+            .snapshotGroupCreate, .snapshotGroupList, .sessionList, .sessionEnd, .fault:
             owner.refuse(
                 message,
                 BusFault(.unsupportedKind, "a cache manager does not serve messages of kind \(message.envelope.kind)"))

@@ -128,7 +128,7 @@ package final class HostedVolume {
             if errand == .creating { return (.creating, bucketProblem ?? "being written to the bucket") }
             return (.opening, bucketProblem ?? "asking the bucket who owns it")
         case .serving:
-            guard let problem = saveProblem ?? bucketProblem else { return (.available, "") }
+            guard let problem = saveProblem ?? unit.saveProblem ?? bucketProblem else { return (.available, "") }
             return (.uploadStalled, problem)
         case .stalled(let reason): return (.uploadStalled, saveProblem ?? bucketProblem ?? reason)
         case .fenced(let reason):

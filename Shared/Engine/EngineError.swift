@@ -16,7 +16,7 @@ package enum EngineError: Error, Equatable, Sendable {
     package enum FormatName: String, Sendable {
         case journal, frame, frameContents, pack, packDirectory, packPlan, mapNode, mapPack, packTable
         case head, snapshot, snapshotGroup, pendingSnapshot, localState, standby, formatMarker, gatewayIdentity
-        case cacheRegion, cachedFrame, cacheSettings
+        case cacheRegion, cachedFrame, cacheSettings, unitState
     }
 
     package enum Disposition: Sendable { case refuse, failMedium }
@@ -68,6 +68,7 @@ extension EngineError.FormatName {
         case .gatewayIdentity: "gateway identity"
         case .cacheRegion: "cache region"
         case .cacheSettings: "cache settings"
+        case .unitState: "state of a logical unit"
         }
     }
 }

@@ -24,6 +24,12 @@ package enum ProcessEnvironment {
         return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
 
+    /// Another one after each start of the machine, containers included; empty where the kernel does not tell.
+    package static var bootID: String {
+        let bytes = (try? FileSystem.readFile("/proc/sys/kernel/random/boot_id", limit: 256)) ?? []
+        return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }
+
     /// The directory of the running program: its siblings are the other services.
     package static var programDirectory: String {
         DirectoryPath(FileSystem.realPath("/proc/self/exe") ?? "/").parent.path

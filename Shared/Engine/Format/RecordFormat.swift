@@ -7,10 +7,16 @@ import Wire
 ///
 /// The checksum is the field `recordCRC32C`: eight hexadecimal digits, taken over the record's bytes with those
 /// digits as zeros. It therefore holds whatever an encoder does about spaces, order or escapes.
-struct RecordFormat {
+package struct RecordFormat: Sendable {
     let name: EngineError.FormatName
     let newestVersion: Int
     let byteLimit: Int
+
+    package init(name: EngineError.FormatName, newestVersion: Int, byteLimit: Int) {
+        self.name = name
+        self.newestVersion = newestVersion
+        self.byteLimit = byteLimit
+    }
 
     private static let label = Array("\"recordCRC32C\" : \"".utf8)
     private static let blank = "00000000"
@@ -29,7 +35,7 @@ struct RecordFormat {
     /// What is read before anything else: a newer record may have other fields.
     private struct Version: Decodable { let formatVersion: Int }
 
-    func encode(_ record: some Encodable) throws(EngineError) -> [UInt8] {
+    package func encode(_ record: some Encodable) throws(EngineError) -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         encoder.userInfo[.identifiersAsText] = true
@@ -44,7 +50,7 @@ struct RecordFormat {
         return bytes
     }
 
-    func decode<Record: Decodable>(_: Record.Type = Record.self, from bytes: [UInt8]) throws(EngineError) -> Record {
+    package func decode<Record: Decodable>(_: Record.Type = Record.self, from bytes: [UInt8]) throws(EngineError) -> Record {
         guard bytes.count <= byteLimit else { throw .tooLarge(name, byteCount: bytes.count) }
         let data = Data(bytes)
         let decoder = JSONDecoder()

@@ -42,6 +42,15 @@ extension DeviceServer {
         change { $0.nexuses.post(.commandsClearedByAnotherInitiator, except: nexus) }
     }
 
+    /// Somebody who looks after the unit takes all reservations and registrations away, as CLEAR would.
+    package mutating func clearReservations() {
+        change { state in
+            state.reservingNexus = nil
+            state.nexuses.post(.reservationsPreempted, to: state.persistentReservations.registrants.map(\.nexus))
+            state.persistentReservations.clear()
+        }
+    }
+
     /// Tells all nexuses of what happened to the unit outside of any command.
     package mutating func post(_ attention: UnitAttention) {
         change { $0.nexuses.post(attention) }
@@ -70,5 +79,22 @@ extension DeviceServer {
             state.isSanitizing = false
             state.answered.completeSanitize()
         }
+    }
+}
+
+/// Who is logged in.
+extension DeviceServer {
+    /// Of the port that the nexus was announced with; nil: nobody has announced it.
+    package func initiatorName(of nexus: NexusID) -> String? {
+        state.nexuses.attached[nexus].flatMap { Self.initiatorName(ofPort: $0.port) }
+    }
+
+    package func isLoggedIn(_ initiatorName: String) -> Bool {
+        state.nexuses.attached.values.contains { Self.initiatorName(ofPort: $0.port) == initiatorName }
+    }
+
+    private static func initiatorName(ofPort port: String) -> String? {
+        guard let end = port.ranges(of: ",i,0x").last else { return nil }
+        return String(port[..<end.lowerBound])
     }
 }

@@ -52,7 +52,7 @@ package struct PersistentReservations: Equatable, Sendable {
         registrants.first { $0.nexus == nexus }?.key
     }
 
-    func isHolder(_ nexus: NexusID) -> Bool {
+    package func isHolder(_ nexus: NexusID) -> Bool {
         guard let reservation else { return false }
         return reservation.kind.isHeldByAll ? key(of: nexus) != nil : reservation.holder == nexus
     }
@@ -63,6 +63,13 @@ package struct PersistentReservations: Equatable, Sendable {
         if reservation.kind.admitsReads, traits.contains(.passesWriteExclusive) { return true }
         if reservation.kind.admitsRegistrants { return key(of: nexus) != nil }
         return reservation.holder == nexus
+    }
+
+    /// Nobody is registered any more.
+    mutating func clear() {
+        registrants = []
+        reservation = nil
+        generation &+= 1
     }
 
     /// A new power-on counts generations from 0 (SPC-4 §6.15.2), and keeps the rest only if asked to.
