@@ -137,7 +137,7 @@ let targets: [Target] = [
     tests("EngineTests", ["Engine", "Platform", "Wire", "TestSupport"]),
     tests(
         "CacheManagerTests",
-        ["CacheManager", "Engine", "Platform", "Messages", "ServiceKit", "Wire", "TestSupport", logging]),
+        ["CacheManager", "Engine", "Platform", "Messages", "SCSI", "ServiceKit", "Wire", "TestSupport", logging]),
     .target(
         name: "Simulation", dependencies: ["Engine", "Platform", "Wire", "TestSupport"], path: "Tests/Simulation",
         swiftSettings: settings),

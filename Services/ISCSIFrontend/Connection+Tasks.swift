@@ -190,6 +190,8 @@ extension Connection {
         }
         guard operation.kind != .read || takeReadBudget(task, transfer.sectors.byteCount) else { return }
         let payload = operation.dataOutByteCount > 0 ? slots[task].buffer : nil
+        // Bits that did not come change nothing.
+        if operation.kind == .orWrite { payload?.zero(transfer.byteCount..<transfer.sectors.byteCount) }
         router.submit(operation.kind, transfer.sectors, of: operation, payload: payload, owner: caller)
     }
 
@@ -236,7 +238,7 @@ extension Connection {
         case .aborted: status = .taskAborted
         default: return
         }
-        let sense = unsafe payload.map { unsafe [UInt8]($0.bytes(0..<$0.byteCount)) } ?? []
+        let sense = payload.map { unsafe [UInt8]($0.bytes(0..<$0.byteCount)) } ?? []
         let outcome = TaskOutcome(
             status: status.rawValue, sense: sense, commandByteCount: slots[task].dataOutByteCount)
         machine?.finish(task, outcome, &output.writer, &actions)
@@ -291,9 +293,9 @@ extension Connection {
             }
             send(task, .frame(payload), commandByteCount: operation.dataInByteCount)
         case .check(_, let result):
-            answer(task, outcome == .good ? result : CommandResult(outcome))
+            answer(task, outcome == .good ? result : refusal(outcome, of: task))
         case .deviceServer(let dataOutByteCount):
-            guard outcome == .good else { return answer(task, CommandResult(outcome)) }
+            guard outcome == .good else { return answer(task, refusal(outcome, of: task)) }
             guard let payload else {
                 let outcome = TaskOutcome(status: SCSIStatus.good.rawValue, commandByteCount: dataOutByteCount)
                 machine?.finish(task, outcome, &output.writer, &actions)
@@ -302,6 +304,10 @@ extension Connection {
             send(task, .frame(payload), commandByteCount: payload.byteCount)
         case .idle, .result, .parameterData: close(.protocolError)
         }
+    }
+
+    private func refusal(_ outcome: MediumOutcome, of task: Int) -> CommandResult {
+        CommandResult(outcome, dataOutByteCount: slots[task].dataOutByteCount, dataInByteCount: 0)
     }
 
     private func answer(_ task: Int, _ result: CommandResult) {

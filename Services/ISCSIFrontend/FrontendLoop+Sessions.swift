@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ISCSI
+import Logging
 import Messages
 import Platform
 import SCSI

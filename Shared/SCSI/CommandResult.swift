@@ -37,7 +37,7 @@ package struct CommandResult: Equatable, Sendable {
 
     /// A volume that another gateway owns is gone from here for good: not a data error, and not worth a retry, so that
     /// a multipath initiator turns to the other path.
-    init(_ outcome: MediumOutcome, dataOutByteCount: Int, dataInByteCount: Int) {
+    package init(_ outcome: MediumOutcome, dataOutByteCount: Int, dataInByteCount: Int) {
         let error: SCSIError
         switch outcome {
         case .good:

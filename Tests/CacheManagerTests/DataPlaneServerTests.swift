@@ -42,7 +42,9 @@ struct DataPlaneServerTests {
         arguments: [
             (IORequest.Operation.read, 8, 512), (.write, 8, 512), (.write, 8, 0), (.writeSame, 8, 4096),
             (.unmap, 0, 15),
-            (.compareAndWrite, 1, 512), (.flush, 0, 1), (.nexusBarrier, 0, 8), (.write, 1024, 1024 * 512),
+            (.compareAndWrite, 1, 512), (.flush, 0, 1), (.nexusBarrier, 0, 256), (.nexusLoss, 0, 1),
+            (.check, 0, 15), (.check, 0, 17), (.deviceServerCommand, 0, 15), (.taskManagement, 0, 1),
+            (.taskManagement, 0, 2), (.compare, 8, 512), (.orWrite, 8, 0), (.prefetch, 8, 1), (.write, 1024, 1024 * 512),
         ] as [(IORequest.Operation, UInt32, Int)])
     func malformedRequestsAreRefusedAndCounted(
         _ operation: IORequest.Operation, _ count: UInt32, _ byteCount: Int

@@ -4,6 +4,7 @@ import Engine
 import Foundation
 import Messages
 import Platform
+import SCSI
 import TestSupport
 import Testing
 import Wire
@@ -160,6 +161,7 @@ final class GatewayHarness: ShardOutlet {
     // MARK: ShardOutlet
 
     func reply(to origin: RequestOrigin, with reply: VolumeReply) { server.reply(to: origin, with: reply) }
+    func reply(to origin: RequestOrigin, with result: CommandResult) { server.reply(to: origin, with: result) }
     func send(_ job: UploadDispatcher.Job, to uploader: ServiceInstance) -> Bool {
         jobs.append(job)
         return true

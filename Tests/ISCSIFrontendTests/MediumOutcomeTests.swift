@@ -21,13 +21,16 @@ struct MediumOutcomeTests {
         #expect(outcome(.fenced) == .fenced)
         #expect(outcome(.unknownVolume) == .unknownVolume)
         #expect(outcome(.refused) == .refused)
-        #expect(outcome(.helloRequired) == nil)
+        for status in [IOReply.Status.helloRequired, .checkCondition, .reservationConflict, .aborted] {
+            #expect(outcome(status) == nil)
+        }
     }
 
-    @Test func aCompareAndWriteThatMayHaveHappenedIsNotCalledBusy() {
+    @Test func whatMayHaveHappenedAndMattersIsNotCalledBusy() {
         for operation in IORequest.Operation.allCases {
             #expect(MediumOutcome(expired: operation, wasSent: false) == .busy)
-            let expected = operation == .compareAndWrite ? MediumOutcome.refused : .busy
+            let matters = operation == .compareAndWrite || operation == .deviceServerCommand
+            let expected = matters ? MediumOutcome.refused : .busy
             #expect(MediumOutcome(expired: operation, wasSent: true) == expected)
         }
     }

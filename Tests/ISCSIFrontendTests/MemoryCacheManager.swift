@@ -3,11 +3,12 @@ import Bus
 import Logging
 import Messages
 import Platform
+import SCSI
 import Synchronization
 import TestSupport
 import Wire
 
-/// What survives a death of `MemoryCacheManager`: the volume's bytes and what was executed. One incarnation uses it at
+/// What survives a death of `MemoryCacheManager`: the volume's bytes, its unit's state and what was executed. One incarnation uses it at
 /// a time, and a test looks at it only while none runs or through the lock: the proof for `@unchecked Sendable`.
 final class MemoryVolume: @unchecked Sendable {
     struct Key: Hashable {
@@ -18,6 +19,9 @@ final class MemoryVolume: @unchecked Sendable {
         var executed = 0
         var repeated = 0
         var barriers = 0
+        /// The ports of sessions that began.
+        var initiatorPorts: [String] = []
+        var losses = 0
         /// How often each request arrived, by number.
         var arrivals: [UInt64: Int] = [:]
     }
@@ -26,10 +30,15 @@ final class MemoryVolume: @unchecked Sendable {
     let bytes: IOBuffer
     let counts = Mutex(Counts())
     fileprivate var answers: [Key: (IOReply, [UInt8]?)] = [:]
+    private var server: DeviceServer
+    private var coldResetCount: UInt64 = 0
 
     init(byteCount: Int = 8 << 20) {
         bytes = IOBuffer(byteCount: byteCount)
         bytes.zero()
+        server = DeviceServer(
+            unit: LogicalUnit(volume: id, sectorCount: UInt64(byteCount / 512), targetName: name), state: nil,
+            powerOn: "test")
     }
 
     var description: VolumeDescription {
@@ -37,7 +46,8 @@ final class MemoryVolume: @unchecked Sendable {
             id: id, name: "memory", targetName: name, byteCount: UInt64(bytes.byteCount), status: .available,
             statusReason: "", durability: .onFlush, compression: .none, commitIntervalSeconds: 10,
             sourceSnapshot: nil, createdMilliseconds: 0, generation: 1, commitNumber: 1, recoveryPointMilliseconds: 0,
-            dirtyByteCount: 0, oldestDirtySeconds: 0, uploadBufferUsedByteCount: 0, uploadBufferByteCount: 0)
+            dirtyByteCount: 0, oldestDirtySeconds: 0, uploadBufferUsedByteCount: 0, uploadBufferByteCount: 0,
+            access: VolumeAccess(coldResetCount: coldResetCount))
     }
 
     fileprivate func execute(_ request: IORequest, payload: [UInt8]) -> (IOReply, [UInt8]?) {
@@ -50,6 +60,65 @@ final class MemoryVolume: @unchecked Sendable {
             counts.executed += 1
             if request.operation == .nexusBarrier { counts.barriers += 1 }
         }
+        let answer = unit(request, payload) ?? medium(request, payload)
+        answers[key] = answer
+        return answer
+    }
+
+    /// What the unit answers, or refuses; nil: the medium's.
+    private func unit(_ request: IORequest, _ payload: [UInt8]) -> (IOReply, [UInt8]?)? {
+        let origin = CommandOrigin(
+            nexus: NexusID(rawValue: request.nexus), frontend: request.frontend, number: request.number,
+            lowestOpenNumber: request.lowestOpenNumber)
+        let good = CommandResult.good
+        let result: CommandResult
+        switch request.operation {
+        case .nexusBarrier:
+            let port = String(decoding: payload, as: UTF8.self)
+            if !port.isEmpty {
+                server.attach(origin.nexus, initiatorPort: port, through: request.frontend)
+                counts.withLock { $0.initiatorPorts.append(port) }
+            }
+            result = good
+        case .nexusLoss:
+            server.lose(origin.nexus, through: request.frontend)
+            counts.withLock { $0.losses += 1 }
+            result = good
+        case .taskManagement:
+            server.reset(.logicalUnit)
+            if payload == [7] { coldResetCount += 1 }
+            result = good
+        case .check:
+            let traits = unsafe (try? CommandTable.definition(of: CDB(bytes: payload.span.bytes)))?.traits ?? []
+            let isInside = server.unit.contains(request.sectors)
+            result = server.admit(traits, from: origin) ?? (isInside ? good : CommandResult(.logicalBlockAddressOutOfRange))
+        case .deviceServerCommand:
+            let cdb = unsafe CDB(bytes: payload.span.bytes)
+            switch server.perform(cdb, dataOut: Array(payload[CDB.byteCount...]), from: origin) {
+            case .complete(let answer), .flush(let answer), .abortTasks(_, let answer): result = answer
+            default: result = .busy
+            }
+        case .read, .compare, .prefetch:
+            guard let refusal = server.admit([.needsReadyUnit, .passesWriteExclusive], from: origin) else { return nil }
+            result = refusal
+        default:
+            guard let refusal = server.admit([.needsReadyUnit, .writes], from: origin) else { return nil }
+            result = refusal
+        }
+        var reply = IOReply(frontend: request.frontend, number: request.number, status: .good)
+        let data: [UInt8]
+        switch result.status {
+        case .good, .conditionMet: data = result.dataIn
+        case .checkCondition: (reply.status, data) = (.checkCondition, result.sense?.encoded() ?? [])
+        case .reservationConflict: (reply.status, data) = (.reservationConflict, [])
+        case .taskAborted: (reply.status, data) = (.aborted, [])
+        case .busy, .taskSetFull: (reply.status, data) = (.busy, [])
+        }
+        reply.payloadByteCount = UInt32(data.count)
+        return (reply, data.isEmpty ? nil : data)
+    }
+
+    private func medium(_ request: IORequest, _ payload: [UInt8]) -> (IOReply, [UInt8]?) {
         let start = Int(request.sectors.start) * 512
         let range = start..<start + request.sectors.byteCount
         var reply = IOReply(frontend: request.frontend, number: request.number, status: .good)
@@ -76,10 +145,18 @@ final class MemoryVolume: @unchecked Sendable {
             } else {
                 unsafe bytes.bytes(range).copyBytes(from: payload[half...])
             }
-        case .flush, .nexusBarrier: break
+        case .compare:
+            let found = unsafe [UInt8](bytes.bytes(range))
+            if let offset = found.indices.first(where: { found[$0] != payload[$0] }) {
+                reply.status = .miscompare
+                reply.information = UInt64(offset)
+            }
+        case .orWrite:
+            let found = unsafe [UInt8](bytes.bytes(range))
+            unsafe bytes.bytes(range).copyBytes(from: zip(found, payload).map { $0 | $1 })
+        default: break
         }
         reply.payloadByteCount = UInt32(data?.count ?? 0)
-        answers[key] = (reply, data)
         return (reply, data)
     }
 }
@@ -176,7 +253,9 @@ final class MemoryCacheManager: Sendable {
                 precondition(payload.count == Int(request.payloadByteCount))
                 data.removeFirst(payload.count)
                 volume.counts.withLock { $0.arrivals[request.number, default: 0] += 1 }
-                if manner.holdsCommands, request.operation != .nexusBarrier { continue }
+                if manner.holdsCommands, ![.nexusBarrier, .nexusLoss, .taskManagement].contains(request.operation) {
+                    continue
+                }
                 let (reply, data) = volume.execute(request, payload: payload)
                 answerCount += 1
                 if manner.losesEveryNthAnswer > 0, answerCount % manner.losesEveryNthAnswer == 0 { continue }

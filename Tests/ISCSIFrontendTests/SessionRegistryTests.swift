@@ -42,7 +42,6 @@ struct SessionRegistryTests {
             return
         }
         #expect(old === first && new.tsih != first.tsih && new.nexus == first.nexus)
-        #expect(new.attentions.contains(.nexusLossOccurred))
         registry.remove(first)
         #expect(registry.count == 1, "the old session cannot take the new one with it")
         registry.remove(new)

@@ -31,14 +31,12 @@ struct TargetTableTests {
     @Test func targetsComeChangeAndGo() {
         var description = description
         var change = update(description, from: manager(1))
-        #expect(change.removed.isEmpty && change.attentions.isEmpty && table.count == 1)
+        #expect(change.removed.isEmpty && table.count == 1)
         description.byteCount *= 2
-        change = update(description, from: manager(1))
-        #expect(change.attentions.map(\.1) == [.capacityDataHasChanged])
-        #expect(target?.server.unit.sectorCount == 4096)
-        description.status = .fenced
-        #expect(update(description, from: manager(1)).attentions.isEmpty)
-        #expect(target?.server.unit.readiness == .manualInterventionRequired)
+        description.access = VolumeAccess(allowsSanitize: true, coldResetCount: 3)
+        _ = update(description, from: manager(1))
+        #expect(target?.decoder.unit.sectorCount == 4096)
+        #expect(target?.decoder.unit.isSanitizeAllowed == true && target?.coldResetCount == 3)
         // Another volume of the same name is another target.
         var other = description
         other.id = VolumeID(rawValue: 99)
