@@ -76,6 +76,8 @@ package enum Effect {
     case finished(CallerToken, Result<Head, VolumeFailure>)
     /// Answers `Volume.cut`: everything up to the cut would survive a power cut.
     case cutDurable(CallerToken)
+    /// Answers `Volume.provisioning`.
+    case provisioning(CallerToken, Result<[ProvisionedRange], ProvisioningFailure>)
     /// For the log.
     case report(EngineReport)
 }

@@ -51,6 +51,8 @@ package struct EngineLimits: Sendable, Equatable {
     /// Frames that are fetched at once before anybody asks for them.
     package var prefetchFrameCount = 512
     package var warmFrameCount = 64
+    /// How much of the map one question about what is stored may look at, in leaves and what takes as long.
+    package var provisioningStepCount = 256
     /// A map pack is closed at this size.
     package var mapPackByteCount = 4 << 20
     /// How long HEAD is waited for before an exclusive volume serves without the bucket.

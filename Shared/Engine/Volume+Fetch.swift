@@ -20,22 +20,13 @@ extension Volume {
         }
         var extents: [CommittedExtent] = []
         do throws(EngineError) {
-            let missing = try map.resolve(run, into: &extents)
-            guard missing.isEmpty else {
-                fetches.note(operation)
-                let wait = Fetches.NodeWait(operation: operation, run: run, missing: missing.count)
-                for node in missing {
-                    let otherCount = fetches.nodes[node]?.count
-                    fetches.nodes[node, default: []].append(wait)
-                    switch otherCount {
-                    case nil: fetch(.node(node))
-                    // So far only those who look ahead wanted it.
-                    case 0: effects.append(.hastenNode(node))
-                    default: break
-                    }
-                }
-                return
+            let missing: [NodePointer]
+            if case .provisioning(let query) = operation.purpose {
+                missing = try advance(query)
+            } else {
+                missing = try map.resolve(run, into: &extents)
             }
+            guard missing.isEmpty else { return wait(for: missing, toResolve: run, operation) }
         } catch {
             operation.fail(run.start, isTransient: false)
             return finishPiece(of: operation, at: time)
@@ -58,6 +49,22 @@ extension Volume {
             }
         }
         finishPiece(of: operation, at: time)
+    }
+
+    /// The run is looked up again when these are there.
+    private func wait(for missing: [NodePointer], toResolve run: BlockRange, _ operation: ReadOperation) {
+        fetches.note(operation)
+        let wait = Fetches.NodeWait(operation: operation, run: run, missing: missing.count)
+        for node in missing {
+            let otherCount = fetches.nodes[node]?.count
+            fetches.nodes[node, default: []].append(wait)
+            switch otherCount {
+            case nil: fetch(.node(node))
+            // So far only those who look ahead wanted it.
+            case 0: effects.append(.hastenNode(node))
+            default: break
+            }
+        }
     }
 
     /// - Returns: the bytes that were wanted of it.

@@ -121,6 +121,7 @@ extension Volume {
         dropLease(answering: answer)
         for waiting in waitingForOpen { reply(waiting.request.origin, answer) }
         waitingForOpen = []
+        if case .fenced = phase { dropProvisioning(.fenced) } else { dropProvisioning(.busy) }
         // Flushes wait for durability without being in progress in the request table's sense.
         for waiter in durabilityWaiters where !inProgress.contains(waiter.origin) { reply(waiter.origin, answer) }
         durabilityWaiters = []

@@ -156,6 +156,9 @@ extension Volume {
         for request in waiting {
             unsafe submit(request.request, payload: UnsafeRawBufferPointer(request.payload.bytes), at: time)
         }
+        let queries = provisioningWaitingForOpen
+        provisioningWaitingForOpen = []
+        for query in queries { begin(query, at: time) }
     }
 
     // MARK: Local state

@@ -206,6 +206,7 @@ extension Volume {
             }
         case .compare(let origin, let expected): finishCompare(origin, expected, with: operation, at: time)
         case .modify(let origin): finishModification(origin, with: operation, at: time)
+        case .provisioning(let query): finishProvisioning(query, with: operation)
         case .pack(let build, let bufferOffset): packBlockRead(operation, build, bufferOffset: bufferOffset, at: time)
         }
     }

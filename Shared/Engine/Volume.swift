@@ -66,6 +66,7 @@ package final class Volume {
     var barriers: [(ordinal: UInt64, caller: CallerToken)] = []
     /// Commands that wait: for the volume to open, for a turn under back-pressure, for a command that reads first to end.
     var waitingForOpen: [HeldRequest] = []
+    var provisioningWaitingForOpen: [ProvisioningQuery] = []
     var held: Deque<HeldRequest> = []
     var isHeldForRoom = false
     var blocked: [HeldRequest] = []

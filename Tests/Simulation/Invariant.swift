@@ -18,6 +18,8 @@ package enum Invariant: String, CaseIterable, Sendable {
     case orWriteIsAtomic
     /// A read returns what some allowed moment of the volume held, nothing torn, misplaced or invented.
     case readsReturnWhatWasWritten
+    /// What is said not to be stored reads as zeros; after the whole volume was unmapped nothing is stored.
+    case provisioningIsTrue
     /// A medium error names bytes that really are damaged.
     case mediumErrorHasCause
     /// The recovered journal is a prefix of the published order, cut between commands.

@@ -54,7 +54,7 @@ extension CommandLedger {
         of bytes: UnsafeRawBufferPointer, sector: UInt64, among candidates: @autoclosure () -> [SectorPattern.Stamp]
     ) -> SectorPattern.Stamp? {
         if let stamp = unsafe SectorPattern.stamp(of: bytes, sector: sector) { return stamp }
-        return unsafe candidates().first {
+        return candidates().first {
             unsafe $0 >= SectorMixtures.first && holds(bytes, $0, sector: sector)
         }
     }

@@ -38,6 +38,7 @@ final class SimulatedGateway {
         case barrier(frontend: Int, nexus: UInt64, CallerToken)
         /// Of one nexus or of all.
         case abort(nexus: UInt64?)
+        case provisioning(from: UInt64, limit: Int)
     }
 
     /// Why the volume was called.
@@ -48,6 +49,8 @@ final class SimulatedGateway {
         case barrier(frontend: Int, commands: [Int])
         /// Changes that had arrived and were not answered.
         case abort(commands: [Int])
+        /// What had been acknowledged then.
+        case provisioning(from: UInt64, limit: Int, known: Int)
     }
 
     let index: Int
@@ -99,6 +102,8 @@ final class SimulatedGateway {
     let segmentCountAtBirth: Int
     /// The local state that the engine saved last named this HEAD.
     var savedCommit: CommitID?
+    /// The last answer about what is stored.
+    var provisioning: Result<[ProvisionedRange], ProvisioningFailure>?
     var putsPack = false
 
     init(

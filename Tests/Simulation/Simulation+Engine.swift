@@ -27,6 +27,7 @@ extension Simulation {
                 volume.barrier(
                     frontend: frontends[frontend].instance, nexus: nexus, caller: caller, at: engineTime)
             case .abort(let nexus): abort(nexus, volume, of: gateway)
+            case .provisioning(let sector, let limit): askProvisioning(from: sector, limit: limit, volume, of: gateway)
             }
         }
         volume.endOfBatch(at: engineTime)
@@ -120,6 +121,7 @@ extension Simulation {
         case .barrierPassed(let caller): try barrierPassed(caller, gateway)
         case .finished(let caller, let result): try finished(caller, result, gateway)
         case .cutDurable(let caller): try cutDurable(caller, gateway)
+        case .provisioning(let caller, let result): try provisioned(caller, result, gateway)
         case .report(let report): try reported(report, by: gateway)
         }
     }
@@ -157,7 +159,7 @@ extension Simulation {
             if case .stop = kind { try stopped(gateway, head) }
         case (.cut, .success(let head)): try cutFinished(caller, head, gateway)
         case (.stop, .failure): crash(gateway, .process)
-        case (.commit, .failure), (.cut, .failure), (.barrier, _), (.abort, _): break
+        case (.commit, .failure), (.cut, .failure), (.barrier, _), (.abort, _), (.provisioning, _): break
         }
     }
 

@@ -30,6 +30,7 @@ extension Simulation {
         try commitAndWait()
         try wait("every promised cut is kept") { self.gateways[self.owner].disk.cuts.isEmpty }
         try checkBucket()
+        if seed % 3 == 0 { try checkUnmapped() }
         try stopAndWait()
         if seed % 4 == 0 { try readBackElsewhere() }
     }
@@ -40,7 +41,7 @@ extension Simulation {
         return gateway.volume?.statistics.phase == .serving
     }
 
-    private func wait(_ what: String, until isDone: () -> Bool) throws(Violation) {
+    func wait(_ what: String, until isDone: () -> Bool) throws(Violation) {
         let end = now + Self.patience
         try runEvents { !isDone() && self.now < end && self.queue.nextTime != nil }
         guard isDone() else {
@@ -73,7 +74,7 @@ extension Simulation {
         if gateway.oracle.isJournalFailed, gateway.volume != nil { crash(gateway, .process) }
     }
 
-    private func commitAndWait() throws(Violation) {
+    func commitAndWait() throws(Violation) {
         let gateway = gateways[owner]
         let known = gateway.oracle.acknowledged
         commit(gateway)

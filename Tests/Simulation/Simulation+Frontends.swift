@@ -40,6 +40,7 @@ extension Simulation {
             oracle.history.version(of: $0, at: reference).stamp
         }
         _ = issue(command, zeros: zeros, expected: expected, frontend: number)
+        if random.oneIn(40) { askProvisioning(gateways[frontends[number].gateway]) }
     }
 
     /// Gives the command its number and sends it.

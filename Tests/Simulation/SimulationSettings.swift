@@ -148,6 +148,7 @@ package struct SimulationSettings {
         limits.prefetchBlockCount = [8, 64][random.below(2)]
         limits.prefetchFrameCount = 1 + random.below(8)
         limits.warmFrameCount = 1 + random.below(4)
+        limits.provisioningStepCount = [1, 8, 64][random.below(3)]
         guard !random.oneIn(3) else { return }
         let scale = [20, 200][random.below(2)]
         func rate() -> Int { random.oneIn(2) ? 0 : scale + random.below(scale * 4) }

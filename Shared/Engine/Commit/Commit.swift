@@ -8,8 +8,8 @@ final class PackBuild {
     /// In the commit.
     let index: Int
     /// Blocks with data, ascending, and where their bytes are.
-    let blocks: [(block: BlockIndex, entry: DirtyEntry)]
-    let zeroRuns: [BlockRange]
+    private(set) var blocks: [(block: BlockIndex, entry: DirtyEntry)]
+    private(set) var zeroRuns: [BlockRange]
     /// The blocks' bytes in order; nil while the pack has no memory.
     var buffer: IOBuffer?
     var checksums: [UInt32]
@@ -26,6 +26,32 @@ final class PackBuild {
         self.blocks = blocks
         self.zeroRuns = zeroRuns
         checksums = blocks.map(\.entry.checksum)
+    }
+
+    /// Blocks that turned out to be zeros when their parts were put together are not stored as data.
+    func omitZeros() {
+        guard let old = buffer else { return }
+        func bytes(_ index: Int) -> Range<Int> {
+            index * Geometry.blockByteCount..<(index + 1) * Geometry.blockByteCount
+        }
+        let kept = blocks.indices.filter { index in
+            blocks[index].entry.partialIndex == nil || checksums[index] != CRC32C.zeroBlock
+                || !old.isZero(bytes(index))
+        }
+        guard kept.count < blocks.count else { return }
+        let new = IOBuffer(byteCount: kept.count * Geometry.blockByteCount)
+        for (index, source) in kept.enumerated() {
+            new.copy(
+                old, from: bytes(source).lowerBound, byteCount: Geometry.blockByteCount, to: bytes(index).lowerBound)
+        }
+        let stays = Set(kept)
+        let zeroed = blocks.indices.filter { !stays.contains($0) }.map { BlockRange(start: blocks[$0].block, count: 1) }
+        var runs: [BlockRange] = []
+        for run in (zeroRuns + zeroed).sorted(by: { $0.start < $1.start }) { runs.appendMerging(run) }
+        zeroRuns = runs
+        checksums = kept.map { checksums[$0] }
+        blocks = kept.map { blocks[$0] }
+        buffer = new
     }
 }
 

@@ -78,7 +78,7 @@ extension BlockRange {
 }
 
 extension [BlockRange] {
-    fileprivate mutating func appendMerging(_ range: BlockRange) {
+    mutating func appendMerging(_ range: BlockRange) {
         if let last = self.last, last.end == range.start {
             self[count - 1].count += range.count
         } else {

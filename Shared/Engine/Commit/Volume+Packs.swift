@@ -142,6 +142,7 @@ extension Volume {
             build.failures += 1
             postpone(build, by: backoff(build.failures), at: time)
         } else {
+            build.omitZeros()
             send(build, at: time)
         }
     }

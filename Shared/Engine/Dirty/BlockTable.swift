@@ -113,6 +113,17 @@ package struct BlockTable<Value: BitwiseCopyable> {
         }
     }
 
+    /// How many slots `firstKey` looks at.
+    package var slotCount: Int { keys.count }
+
+    /// The lowest block from this one on. Looks at each slot.
+    package func firstKey(from block: BlockIndex) -> BlockIndex? {
+        // Vacant slots hold the highest number.
+        var lowest = Self.vacant
+        for key in keys where key >= block.rawValue && key < lowest { lowest = key }
+        return lowest == Self.vacant ? nil : BlockIndex(lowest)
+    }
+
     /// In an order that another table's slots have, too: who puts many blocks of one table into another reserves room
     /// for them first, or they all land in one place.
     package func forEach<Failure: Error>(_ body: (BlockIndex, Value) throws(Failure) -> Void) throws(Failure) {

@@ -49,6 +49,17 @@ struct PartialBlock: Sendable {
         mask |= 1 << UInt8(sector)
     }
 
+    /// Nothing but zeros, whatever lies below.
+    var isZero: Bool { (mask == .max || base?.isZero == true) && !holdsData }
+
+    /// Some sector is here that was not zeroed.
+    var holdsData: Bool {
+        for sector in 0..<Geometry.sectorsPerBlock where mask & (1 << UInt8(sector)) != 0 && !sectors[sector].isZero {
+            return true
+        }
+        return false
+    }
+
     /// The sector's place, or nil if this layer does not hold it.
     subscript(_ sector: Int) -> DirtyEntry? { mask & (1 << UInt8(sector)) != 0 ? sectors[sector] : nil }
 }

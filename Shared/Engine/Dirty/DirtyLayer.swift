@@ -156,5 +156,7 @@ struct DirtyLayer {
             table[block] = DirtyEntry(partial: index)
         }
         partials[index].set(Int(sector % 8), entry)
+        // Zeroed piece by piece is zeroed.
+        if entry.isZero, partials[index].isZero { put(.zero, at: block) }
     }
 }

@@ -10,6 +10,8 @@ final class ReadOperation {
         case compare(RequestOrigin, IOBuffer)
         /// The current contents that the command of this origin depends on.
         case modify(RequestOrigin)
+        /// No bytes, but what is stored.
+        case provisioning(ProvisioningQuery)
         /// A partly written block that a pack needs whole.
         case pack(PackBuild, bufferOffset: Int)
     }
