@@ -78,14 +78,35 @@ struct FullFeatureMalformedTests {
         #expect(try #require(harness.answer()).data[14...15] == [0x47, 0x05])
     }
 
-    @Test func unsolicitedDataWhereNoneIsAllowedIsNotTaken() throws {
-        let harness = FullFeatureHarness { $0.initialR2T = true }
-        let task = try #require(harness.command(tag: 5, write: 2048, isFinal: false).newTask)
-        #expect(harness.begin(task, 2048) == [.wantsData(task: task)])
-        #expect(harness.send(dataOut(5), data: block(2048)).allSatisfy { $0 == .wantsData(task: task) })
+    @Test func unsolicitedDataWhereNoneIsAllowedFailsTheCommandAtItsEnd() throws {
+        for isAllowed in [false, true] {
+            let harness = FullFeatureHarness {
+                ($0.initialR2T, $0.firstBurstByteCount) = (!isAllowed, 512)
+            }
+            // Where it is allowed, the immediate data is the whole first burst already.
+            let start = harness.command(
+                tag: 5, write: 2048, isFinal: false, immediate: isAllowed ? block(512) : [])
+            let task = try #require(start.newTask)
+            #expect(harness.begin(task, 2048) == [.wantsData(task: task)])
+            let offset = isAllowed ? UInt32(512) : 0
+            #expect(harness.send(dataOut(5, offset: offset, isFinal: false), data: block(512)).isEmpty)
+            #expect(harness.answers().isEmpty)
+            harness.machine.requestData(task, output: &harness.output)
+            #expect(harness.answers().isEmpty, "nothing more is asked for")
+            #expect(
+                harness.send(dataOut(5, dataSN: 1, offset: offset + 512), data: block(1024)) == [.released(task: task)])
+            #expect(try #require(harness.answer()).data[14...15] == [0x47, 0x05])
+        }
+    }
+
+    @Test func anEmptyEndOfDataThatIsCompleteIsHarmless() throws {
+        let harness = FullFeatureHarness { $0.firstBurstByteCount = 512 }
+        let task = try #require(harness.command(tag: 5, write: 1024, isFinal: false, immediate: block(512)).newTask)
+        _ = harness.begin(task, 1024)
+        #expect(harness.send(dataOut(5, offset: 512)) == [.wantsData(task: task)])
         harness.machine.requestData(task, output: &harness.output)
-        let r2t = try #require(harness.answer()?.pdu(ReadyToTransfer.self))
-        #expect(r2t.bufferOffset == 0 && r2t.desiredDataTransferLength == 2048)
+        let tag = try #require(harness.answer()?.pdu(ReadyToTransfer.self)).targetTransferTag
+        #expect(harness.send(dataOut(5, tag: tag, offset: 512), data: block(512)).executes == [task])
     }
 
     @Test func severalRequestsForDataMayBeOut() throws {
