@@ -19,5 +19,7 @@ package enum TaskManagementAnswer: UInt8, Sendable {
     case logicalUnitDoesNotExist = 2
     case reassignmentNotSupported = 4
     case functionNotSupported = 5
+    /// The owner does not let this initiator do it.
+    case authorizationFailed = 6
     case rejected = 255
 }

@@ -105,7 +105,10 @@ package struct TransferStateMachine {
     /// - Returns: how many of its first bytes go to `arrivedByteCount` as it was before the call; the rest is dropped.
     package mutating func receive(_ pdu: SCSIDataOut, byteCount: Int, isIntact: Bool) -> Int {
         let isUnsolicited = pdu.targetTransferTag == TaskTag.reserved
-        guard isUnsolicitedOpen || outstandingCount > 0 else { return 0 }
+        guard isUnsolicitedOpen || outstandingCount > 0 else {
+            refuseUnasked(pdu, byteCount)
+            return 0
+        }
         let end = isUnsolicitedOpen ? min(limits.firstBurstByteCount, expectedByteCount) : outstanding[0].end
         let dataSN = isUnsolicitedOpen ? unsolicitedDataSN : outstanding[0].dataSN
         let hasTag = isUnsolicitedOpen ? isUnsolicited : pdu.targetTransferTag == outstanding[0].targetTransferTag
@@ -127,6 +130,13 @@ package struct TransferStateMachine {
             if pdu.isFinal || arrivedByteCount == end { closeSequence() }
         }
         return max(0, min(byteCount, wantedByteCount - offset))
+    }
+
+    /// Data that nobody asked for, or beyond the first burst. An empty PDU only says that there is no more.
+    private mutating func refuseUnasked(_ pdu: SCSIDataOut, _ byteCount: Int) {
+        guard byteCount > 0 else { return }
+        hasFailed = true
+        isUnsolicitedOpen = !pdu.isFinal
     }
 
     private mutating func closeSequence() {

@@ -22,6 +22,9 @@ struct CHAPFailureTests {
     @Test func nobodyGoesAroundTheSecurityStage() throws {
         let operational = try CHAPHarness()
         expectFailure(operational.send(LoginHarness.names, CHAPHarness.toFullFeature), operational)
+        let waiting = try CHAPHarness()
+        let inOperational = LoginFlags(transit: false, current: .operational)
+        expectFailure(waiting.send(LoginHarness.names, inOperational), waiting, "nothing is negotiated either")
         for flags in [CHAPHarness.toOperational, LoginFlags(transit: true, current: .security, next: .fullFeature)] {
             let silent = try CHAPHarness()
             expectFailure(silent.send(LoginHarness.names, flags), silent)
@@ -92,10 +95,16 @@ struct CHAPFailureTests {
             ]
             expectFailure(chap.send(pairs.filter { $0.key != missing }), chap, "\(missing)")
         }
-        let again = try CHAPHarness()
-        let challenge = try again.challenge()
-        _ = again.prove(CHAPValue.encode(challenge.response()), [], CHAPHarness.security)
-        #expect(again.send([TextPair("CHAP_A", "5")]).status == 0x0201)
+        let mine = [TextPair("CHAP_I", "1"), TextPair("CHAP_C", "0x" + String(repeating: "5a", count: 16))]
+        for more in [[TextPair("CHAP_A", "5")], mine, [TextPair("CHAP_X", "1")]] {
+            let again = try CHAPHarness()
+            let challenge = try again.challenge()
+            _ = again.prove(CHAPValue.encode(challenge.response()), [], CHAPHarness.security)
+            #expect(again.send(more).status == 0x0201, "a proof is not followed by another one")
+        }
+        let fifth = try CHAPHarness()
+        let challenge = try fifth.challenge()
+        expectFailure(fifth.prove(CHAPValue.encode(challenge.response()), mine + [TextPair("CHAP_X", "1")]), fifth)
     }
 
     @Test func wrongSecretsAndUnknownUsersLookAlike() throws {

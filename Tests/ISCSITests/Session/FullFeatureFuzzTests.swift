@@ -23,6 +23,7 @@ struct FullFeatureFuzzTests {
                 $0.firstBurstByteCount = 512 + random.below(2048)
                 $0.maxBurstByteCount = 512 + random.below(4096)
                 $0.initiatorDataSegmentLimit = 512
+                $0.maxOutstandingR2T = 1 + random.below(4)
             }
             var owner = Owner()
             for _ in 0..<120 {

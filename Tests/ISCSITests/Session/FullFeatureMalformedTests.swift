@@ -78,14 +78,35 @@ struct FullFeatureMalformedTests {
         #expect(try #require(harness.answer()).data[14...15] == [0x47, 0x05])
     }
 
-    @Test func unsolicitedDataWhereNoneIsAllowedIsNotTaken() throws {
-        let harness = FullFeatureHarness { $0.initialR2T = true }
-        let task = try #require(harness.command(tag: 5, write: 2048, isFinal: false).newTask)
-        #expect(harness.begin(task, 2048) == [.wantsData(task: task)])
-        #expect(harness.send(dataOut(5), data: block(2048)).allSatisfy { $0 == .wantsData(task: task) })
+    @Test func unsolicitedDataWhereNoneIsAllowedFailsTheCommandAtItsEnd() throws {
+        for isAllowed in [false, true] {
+            let harness = FullFeatureHarness {
+                ($0.initialR2T, $0.firstBurstByteCount) = (!isAllowed, 512)
+            }
+            // Where it is allowed, the immediate data is the whole first burst already.
+            let start = harness.command(
+                tag: 5, write: 2048, isFinal: false, immediate: isAllowed ? block(512) : [])
+            let task = try #require(start.newTask)
+            #expect(harness.begin(task, 2048) == [.wantsData(task: task)])
+            let offset = isAllowed ? UInt32(512) : 0
+            #expect(harness.send(dataOut(5, offset: offset, isFinal: false), data: block(512)).isEmpty)
+            #expect(harness.answers().isEmpty)
+            harness.machine.requestData(task, output: &harness.output)
+            #expect(harness.answers().isEmpty, "nothing more is asked for")
+            #expect(
+                harness.send(dataOut(5, dataSN: 1, offset: offset + 512), data: block(1024)) == [.released(task: task)])
+            #expect(try #require(harness.answer()).data[14...15] == [0x47, 0x05])
+        }
+    }
+
+    @Test func anEmptyEndOfDataThatIsCompleteIsHarmless() throws {
+        let harness = FullFeatureHarness { $0.firstBurstByteCount = 512 }
+        let task = try #require(harness.command(tag: 5, write: 1024, isFinal: false, immediate: block(512)).newTask)
+        _ = harness.begin(task, 1024)
+        #expect(harness.send(dataOut(5, offset: 512)) == [.wantsData(task: task)])
         harness.machine.requestData(task, output: &harness.output)
-        let r2t = try #require(harness.answer()?.pdu(ReadyToTransfer.self))
-        #expect(r2t.bufferOffset == 0 && r2t.desiredDataTransferLength == 2048)
+        let tag = try #require(harness.answer()?.pdu(ReadyToTransfer.self)).targetTransferTag
+        #expect(harness.send(dataOut(5, tag: tag, offset: 512), data: block(512)).executes == [task])
     }
 
     @Test func severalRequestsForDataMayBeOut() throws {
@@ -181,5 +202,40 @@ struct FullFeatureMalformedTests {
             #expect(response.sequence.maxCmdSN == harness.cmdSN.advanced(by: 3))
         }
         #expect(harness.cmdSN.rawValue < 16, "the numbers have wrapped")
+    }
+
+    @Test func lengthsThatDoNotFitTheCommandAreResiduals() throws {
+        let table: [(edtl: UInt32, command: Int, flags: UInt8, residual: UInt32)] = [
+            (.max, 512, 0x82, .max - 512), (0, 512, 0x84, 512), (200, 512, 0x84, 312), (1024, 512, 0x82, 512),
+            (512, 512, 0x80, 0),
+        ]
+        for row in table {
+            let harness = FullFeatureHarness { ($0.initialR2T, $0.immediateData) = (true, false) }
+            let task = try #require(harness.command(tag: 5, write: Int(row.edtl)).newTask)
+            _ = harness.begin(task, row.command)
+            #expect(harness.machine.wantedByteCount(of: task) == min(Int(row.edtl), row.command))
+            if row.edtl > 0 {
+                harness.machine.requestData(task, output: &harness.output)
+                let r2t = try #require(harness.answer()?.pdu(ReadyToTransfer.self))
+                #expect(r2t.desiredDataTransferLength == min(row.edtl, 512), "never more than the command takes")
+                let pdu = dataOut(5, tag: r2t.targetTransferTag)
+                #expect(harness.send(pdu, data: block(Int(r2t.desiredDataTransferLength))).executes == [task])
+            }
+            harness.finish(task, byteCount: row.command)
+            let response = try #require(harness.answer()?.pdu(SCSIResponse.self))
+            #expect(response.status == 0 && response.flags == row.flags && response.residual == row.residual)
+        }
+    }
+
+    @Test func aReadThatAnnouncesDataIsTakenAsFinal() throws {
+        let harness = FullFeatureHarness()
+        let task = try #require(harness.command(tag: 5, read: 512, isFinal: false).newTask)
+        #expect(harness.begin(task, 0).executes == [task])
+        // Reserved bits mean nothing.
+        var header = SCSICommand().encoded()
+        for (index, byte) in [(1, UInt8(0x98)), (2, 0xff), (3, 0xff), (19, 0x77)] { header[index] = byte }
+        let number = harness.takeCmdSN().rawValue
+        for index in 0..<4 { header[24 + index] = UInt8(truncatingIfNeeded: number >> UInt32(24 - 8 * index)) }
+        #expect(harness.deliver(header: header).newTask != nil)
     }
 }
