@@ -102,7 +102,7 @@ package final class DataPlaneServer<Peer: Equatable> {
         let intake = unsafe request.intake(payload: payload, commandByteCount: hosted.limits.commandByteCount)
         switch intake {
         case .volume(let command):
-            if let refusal = shard.refusal(of: request.operation.traits, command, on: hosted) {
+            if let refusal = shard.refusal(of: request.traits, command, on: hosted) {
                 return reply(to: origin, with: refusal)
             }
             unsafe shard.submit(command, payload: payload, to: hosted, at: time)

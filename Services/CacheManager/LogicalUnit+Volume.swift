@@ -45,6 +45,21 @@ extension CommandResult {
     }
 }
 
+extension CommandResult {
+    init(_ failure: ProvisioningFailure) {
+        switch failure {
+        case .outOfRange: self.init(.logicalBlockAddressOutOfRange)
+        case .busy: self = .busy
+        case .mediumError(let sector): self.init(.unrecoveredReadError(sector: sector))
+        case .fenced: self.init(.manualInterventionRequired)
+        }
+    }
+}
+
+extension LBAStatus.Extent {
+    init(_ range: ProvisionedRange) { self.init(sectors: range.sectors, isMapped: range.isMapped) }
+}
+
 extension SectorRange {
     /// The whole of a volume, in ranges as long as one can be.
     static func all(sectorCount: UInt64) -> [SectorRange] {

@@ -84,7 +84,8 @@ extension Shard {
         provisioningCallers[caller] = { [unowned self] result in
             let answer =
                 switch result {
-                case .success(let ranges): LBAStatus.result(ranges, allocationLength: allocationLength)
+                case .success(let ranges):
+                    LBAStatus.result(of: ranges.map(LBAStatus.Extent.init), allocationLength: allocationLength)
                 case .failure(let failure): CommandResult(failure)
                 }
             outlet?.reply(to: request, with: answer)

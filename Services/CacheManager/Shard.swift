@@ -68,7 +68,7 @@ package final class Shard {
     /// What waits until nothing older can be applied.
     var barriers: [CallerToken: () -> Void] = [:]
     /// Who asks which sectors are mapped.
-    var provisioningCallers: [CallerToken: (Result<[ProvisionedRange], VolumeFailure>) -> Void] = [:]
+    var provisioningCallers: [CallerToken: (Result<[ProvisionedRange], ProvisioningFailure>) -> Void] = [:]
     /// Commands of our own, which no frontend has sent.
     var ownRequests = OwnRequests()
     var bucketCalls: [UInt64: (BucketAnswer) -> Void] = [:]
@@ -145,7 +145,10 @@ package final class Shard {
 
     // MARK: What people and other services ask of a volume
 
-    package enum Errand { case commit, stop, delete }
+    package enum Errand {
+        case commit, stop, delete
+        case amend(HeadChange)
+    }
 
     package func run(
         _ errand: Errand, on hosted: HostedVolume, then finish: @escaping (Result<Head, VolumeFailure>) -> Void
@@ -161,6 +164,7 @@ package final class Shard {
         case .commit: engine.commit(caller: caller, at: now)
         case .stop: engine.stop(caller: caller, at: now)
         case .delete: engine.delete(caller: caller, at: now)
+        case .amend(let change): engine.amend(change, caller: caller, at: now)
         }
         touch(hosted)
     }

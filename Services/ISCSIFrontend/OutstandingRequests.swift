@@ -192,6 +192,7 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
         else { return false }
         var request = entry.request
         request.lowestOpenNumber = lowestOpenNumber
+        if entry.timesSent > 0 { request.flags.insert(.repeated) }
         byteCount += payloadByteCount
         batch.append(Item(request: request, payload: entry.payload))
         prepared.append(number)

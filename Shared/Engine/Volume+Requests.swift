@@ -74,6 +74,12 @@ extension Volume {
         }
     }
 
+    /// Whether a request is being carried out, or was: then it is not to be judged anew.
+    package func knows(_ origin: RequestOrigin) -> Bool {
+        inProgress.contains(origin) || refusals[origin.frontend]?.contains { $0.number == origin.number } ?? false
+            || journal.table.verdict(on: origin) != .new
+    }
+
     func isRepeat(_ origin: RequestOrigin) -> Bool {
         if inProgress.contains(origin) { return true }
         if let refusal = refusals[origin.frontend]?.first(where: { $0.number == origin.number }) {

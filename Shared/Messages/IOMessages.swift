@@ -44,6 +44,8 @@ package struct IORequest: Equatable, Sendable, Codable {
         package init(rawValue: UInt8) { self.rawValue = rawValue }
         package static let forceUnitAccess = Flags(rawValue: 1)
         package static let disablePageOut = Flags(rawValue: 2)
+        /// Sent before, and perhaps carried out: no unit attention is told in its place.
+        package static let repeated = Flags(rawValue: 4)
     }
 
     package var volume: VolumeID

@@ -18,10 +18,10 @@ import Wire
 ///     73  1  flags
 ///     74 22  zero
 ///
-/// History: 1.0 first version. 1.1 operations 8 to 14, payload of operation 7.
+/// History: 1.0 first version. 1.1 operations 8 to 14, flag 4, payload of operation 7.
 extension IORequest {
     package static let byteCount = 96
-    private static let definedFlags: UInt8 = 0b11
+    private static let definedFlags: UInt8 = 0b111
 
     /// `slot` has exactly `byteCount` bytes.
     package func encode(into slot: inout MutableRawSpan) {
