@@ -90,7 +90,7 @@ import Testing
         #expect(owner.attentions(1) == [0x2A09])
     }
 
-    @Test func aUnitThatDoesNotServeStillDescribesItself() {
+    @Test func aUnitThatDoesNotServeStillDescribesItself() throws {
         var owner = UnitOwner { $0.readiness = .becomingReady }
         for cdb in [[0x00], [0x25], [0x9E, 0x10], [0x9E, 0x12]] as [[UInt8]] {
             #expect(owner.send(cdb) == .sense(.notReady, 0x0401))
@@ -98,7 +98,7 @@ import Testing
         for cdb in [[0x1A, 0, 0x3F, 0, 255], [0x5E, 0], [0xA3, 0x0A], [0xA3, 0x0C]] as [[UInt8]] {
             #expect(owner.send(cdb) == .good)
         }
-        guard case .complete(let result) = owner.perform([0x03, 0, 0, 0, 18]) else { return #expect(Bool(false)) }
+        let result = try #require(owner.perform([0x03, 0, 0, 0, 18]).completed)
         #expect(result.dataIn[2] == 0x02 && result.dataIn[12...13] == [0x04, 0x01])
     }
 
