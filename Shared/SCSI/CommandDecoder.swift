@@ -5,9 +5,10 @@
 /// answers is turned into a result by the operation itself.
 ///
 /// Only what needs no unit is answered here: an absent unit, an unknown command, INQUIRY and REPORT LUNS. The owner of
-/// the unit judges everything else, in the order that SAM-5, SPC-4 and initiators rely on: unit attention, reservations,
-/// sanitizing, readiness, write protection; then the CDB's fields, the range, limits, and the data-out's length. The
-/// decoder has judged the last four without the range, and says with each error whether the range comes before it.
+/// the unit judges everything else, in the order that SAM-5, SPC-4 and initiators rely on: unit attention,
+/// reservations, sanitizing, readiness, write protection; then the CDB's fields, the range, limits, and the data-out's
+/// length. Of the last four the decoder judges all but the range, and says with each error whether the range comes
+/// before it.
 package struct CommandDecoder: Sendable {
     /// Only its identity is used.
     package var unit: LogicalUnit

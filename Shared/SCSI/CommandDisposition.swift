@@ -14,9 +14,9 @@ package enum CommandDisposition: Equatable, Sendable {
     case medium(MediumOperation)
     /// Ask the volume, then answer `operation.result(of:)`.
     case unmap(UnmapOperation)
-    /// Answer the result if the command may run and the sectors exist (`LogicalUnit.contains`); without a range only the
-    /// former. For commands that move nothing, and for errors that rank behind those two: of the CDB's fields without a
-    /// range, of limits and lengths with the range that is judged before them.
+    /// Answer the result if the command may run and the sectors exist (`LogicalUnit.contains`); without a range, if it
+    /// may run. For commands that move nothing, and for errors that rank behind: of the CDB's fields without a range,
+    /// of limits and lengths with the range that is judged before them.
     case check(SectorRange?, CommandResult)
     /// Collect `dataOutByteCount` bytes, or as many as the initiator sends if fewer; then CDB and data go to the
     /// owner's device server, which gives the whole answer.

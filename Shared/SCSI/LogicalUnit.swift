@@ -52,8 +52,8 @@ package struct LogicalUnit: Equatable, Sendable {
 
     package var serialNumber: String { volume.description }
 
-    /// Whether the sectors of any command but UNMAP exist. No sectors must still start inside the medium. The subtraction
-    /// cannot overflow, whatever the initiator sent.
+    /// Whether the sectors of any command but UNMAP exist. No sectors must still start inside the medium. The
+    /// subtraction cannot overflow, whatever the initiator sent.
     package func contains(_ sectors: SectorRange) -> Bool {
         sectors.start < sectorCount && UInt64(sectors.count) <= sectorCount - sectors.start
     }

@@ -5,8 +5,9 @@ package import Wire
 /// a range ends inside an allocation unit. Ranges are in the initiator's order and may overlap.
 ///
 /// They are as the initiator gave them, not yet judged against the medium, and may be empty: an UNMAP descriptor of no
-/// sectors unmaps nothing, but where it points still has to be right. Each must satisfy `LogicalUnit.contains(unmapped:)`,
-/// `start <= NB && count <= NB - start`, before any is unmapped, else the whole command is out of range.
+/// sectors unmaps nothing, but where it points still has to be right. Each must satisfy
+/// `LogicalUnit.contains(unmapped:)`, `start <= NB && count <= NB - start`, before any is unmapped, else the whole
+/// command is out of range.
 package struct UnmapOperation: Equatable, Sendable {
     package var ranges: [SectorRange]
     /// What the command took from the initiator.

@@ -5,7 +5,7 @@ import Wire
 
 @Suite struct CompareAndWriteTests {
     private func begin(_ count: UInt32, at address: UInt64 = 0, expectedDataOut: Int) -> CommandDisposition {
-        TestUnit.server().begin(
+        TestUnit.decoder().begin(
             CDB(block: 0x89, at: address, count: count), expectedDataOut: expectedDataOut)
     }
 
@@ -30,11 +30,13 @@ import Wire
         for expected in [0, 512, 1023, 1025, 2048, 2 * 256 * 512] {
             #expect(begin(1, expectedDataOut: expected).isInvalidField(byte: 13))
         }
+        // Behind the range.
         #expect(begin(1, at: TestUnit.sectorCount, expectedDataOut: 512).isOutOfRange)
     }
 
     @Test func zeroSectorsCompareEqualAndWriteNothing() {
         #expect(begin(0, expectedDataOut: 0).isGood)
+        #expect(begin(0, at: TestUnit.sectorCount, expectedDataOut: 0).isOutOfRange)
         // 256 sectors, encoded as 0.
         #expect(begin(0, expectedDataOut: 2 * 256 * 512).isInvalidField(byte: 13))
     }

@@ -4,39 +4,41 @@ import TestSupport
 import Testing
 import Wire
 
-/// READ, WRITE and SYNCHRONIZE CACHE: what they decode to, how much of them moves, and how they end.
+/// READ, WRITE, ORWRITE, PRE-FETCH and SYNCHRONIZE CACHE: what they decode to, how much of them moves, how they end.
 @Suite struct MediumOperationTests {
     @Test func everyLengthOfReadAndWriteDecodesAlike() throws {
-        let server = TestUnit.server()
+        let decoder = TestUnit.decoder()
         let sectors = SectorRange(start: 0x1_2345, count: 0x67)
         for (opcode, kind) in [
-            (0x08, MediumOperation.Kind.read), (0x28, .read), (0xA8, .read), (0x88, .read), (0x2A, .write),
-            (0xAA, .write), (0x8A, .write),
+            (0x08, MediumOperation.Kind.read), (0x28, .read), (0xA8, .read), (0x88, .read), (0x0A, .write),
+            (0x2A, .write), (0xAA, .write), (0x8A, .write), (0x9C, .write), (0x8B, .orWrite),
         ] as [(UInt8, MediumOperation.Kind)] {
             let cdb = CDB(block: opcode, at: sectors.start, count: sectors.count)
-            let operation = try #require(server.begin(cdb, expectedDataOut: sectors.byteCount).operation)
+            let operation = try #require(decoder.begin(cdb, expectedDataOut: sectors.byteCount).operation)
             #expect(operation == MediumOperation(kind: kind, sectors: sectors))
             #expect(operation.dataInByteCount == (kind == .read ? sectors.byteCount : 0))
-            #expect(operation.dataOutByteCount == (kind == .write ? sectors.byteCount : 0))
+            #expect(operation.dataOutByteCount == (kind == .read ? 0 : sectors.byteCount))
         }
     }
 
-    @Test func aShortReadOfZeroSectorsMeans256() throws {
-        let operation = try #require(TestUnit.server().begin([0x08, 0, 0, 0, 0, 0]).operation)
-        #expect(operation.sectors == SectorRange(start: 0, count: 256))
-        let last = CDB(block: 0x08, at: TestUnit.sectorCount - 256, count: 0)
-        #expect(TestUnit.server().begin(last).operation?.sectors.end == TestUnit.sectorCount)
-        let past = CDB(block: 0x08, at: TestUnit.sectorCount - 255, count: 0)
-        #expect(TestUnit.server().begin(past).isOutOfRange)
+    @Test func aShortCommandOfZeroSectorsMeans256() {
+        for opcode in [0x08, 0x0A] as [UInt8] {
+            let operation = TestUnit.decoder().begin([opcode, 0, 0, 0, 0, 0]).operation
+            #expect(operation?.sectors == SectorRange(start: 0, count: 256))
+            let last = CDB(block: opcode, at: TestUnit.sectorCount - 256, count: 0)
+            #expect(TestUnit.decoder().begin(last).operation?.sectors.end == TestUnit.sectorCount)
+            let past = CDB(block: opcode, at: TestUnit.sectorCount - 255, count: 0)
+            #expect(TestUnit.decoder().begin(past).isOutOfRange)
+        }
     }
 
     @Test func cacheBitsReachTheVolume() throws {
-        let server = TestUnit.server()
-        for opcode in [0x28, 0xA8, 0x88, 0x2A, 0xAA, 0x8A, 0x89] as [UInt8] {
+        let decoder = TestUnit.decoder()
+        for opcode in [0x28, 0xA8, 0x88, 0x2A, 0xAA, 0x8A, 0x89, 0x8B, 0x9C] as [UInt8] {
             for flags in [0x00, 0x08, 0x10, 0x18] as [UInt8] {
                 let cdb = CDB(block: opcode, flags: flags, at: 5, count: 1)
                 let expected = opcode == 0x89 ? 1024 : 512
-                let operation = try #require(server.begin(cdb, expectedDataOut: expected).operation)
+                let operation = try #require(decoder.begin(cdb, expectedDataOut: expected).operation)
                 #expect(operation.forceUnitAccess == (flags & 0x08 != 0))
                 #expect(operation.disablePageOut == (flags & 0x10 != 0))
             }
@@ -44,38 +46,65 @@ import Wire
     }
 
     @Test func obsoleteAndHintingBitsAreIgnored() {
-        let server = TestUnit.server()
+        let decoder = TestUnit.decoder()
         // RARC, FUA_NV, RELADR, and a group number.
-        #expect(server.begin([0x28, 0x07, 0, 0, 0, 0, 0x3F, 0, 1, 0]).operation != nil)
-        #expect(server.begin([0x2A, 0x03, 0, 0, 0, 0, 0x3F, 0, 1, 0], expectedDataOut: 512).operation != nil)
+        #expect(decoder.begin([0x28, 0x07, 0, 0, 0, 0, 0x3F, 0, 1, 0]).operation != nil)
+        #expect(decoder.begin([0x2A, 0x03, 0, 0, 0, 0, 0x3F, 0, 1, 0], expectedDataOut: 512).operation != nil)
         // IMMED: the answer waits for durability all the same.
-        #expect(server.begin([0x35, 0x02]).operation?.kind == .flush)
+        #expect(decoder.begin([0x35, 0x02]).operation?.kind == .flush)
     }
 
     @Test func transfersBeyondTheAnnouncedLimitAreRefused() {
-        let server = TestUnit.server()
-        for (opcode, byte) in [(0x28, 7), (0x2A, 7), (0xA8, 6), (0xAA, 6), (0x88, 10), (0x8A, 10)]
-            as [(UInt8, UInt16)]
-        {
-            #expect(server.begin(CDB(block: opcode, at: 0, count: 32768)).operation?.sectors.count == 32768)
-            #expect(server.begin(CDB(block: opcode, at: 0, count: 32769)).isInvalidField(byte: byte))
-            // The range wins.
+        let decoder = TestUnit.decoder()
+        for (opcode, byte) in [
+            (0x28, 7), (0x2A, 7), (0x2E, 7), (0xA8, 6), (0xAA, 6), (0xAE, 6), (0x88, 10), (0x8A, 10), (0x8E, 10),
+            (0x8B, 10),
+        ] as [(UInt8, UInt16)] {
+            #expect(decoder.begin(CDB(block: opcode, at: 0, count: 32768)).operation?.sectors.count == 32768)
+            #expect(decoder.begin(CDB(block: opcode, at: 0, count: 32769)).isInvalidField(byte: byte))
+            // The range wins: the owner is told of both.
+            let disposition = decoder.decode(CDB(block: opcode, at: 5, count: 40000))
+            #expect(disposition.failsBehindRange(SectorRange(start: 5, count: 40000), 0x2400, byte: byte))
             let late = CDB(block: opcode, at: TestUnit.sectorCount - 1, count: 32769)
-            #expect(server.begin(late).isOutOfRange)
+            #expect(decoder.begin(late).isOutOfRange)
         }
     }
 
     @Test func aFlushCoversTheWholeVolume() throws {
-        for cdb in [CDB(block: 0x35, at: 0, count: 0), CDB(block: 0x91, at: 1000, count: 8)] {
-            let operation = try #require(TestUnit.server().begin(cdb).operation)
+        for (opcode, sectors) in [(0x35, SectorRange(start: 0, count: 0)), (0x91, SectorRange(start: 1000, count: 8))]
+            as [(UInt8, SectorRange)]
+        {
+            let cdb = CDB(block: opcode, at: sectors.start, count: sectors.count)
+            let operation = try #require(TestUnit.decoder().begin(cdb).operation)
+            // What was asked for is kept, to be judged.
+            #expect(operation.sectors == sectors)
             #expect(operation.kind == .flush && operation.dataOutByteCount == 0 && operation.dataInByteCount == 0)
             #expect(operation.transfer(expectedByteCount: 0) != nil)
             #expect(operation.result(of: .good).transferByteCount == 0)
         }
     }
 
+    @Test func aPrefetchMovesNothing() throws {
+        for opcode in [0x34, 0x90] as [UInt8] {
+            for flags in [0, 2] as [UInt8] {
+                let sectors = SectorRange(start: 1000, count: 50000)
+                let cdb = CDB(block: opcode, flags: flags, at: sectors.start, count: sectors.count)
+                let operation = try #require(TestUnit.decoder().begin(cdb).operation)
+                #expect(operation == MediumOperation(kind: .prefetch, sectors: sectors))
+                #expect(operation.dataOutByteCount == 0 && operation.dataInByteCount == 0)
+                #expect(operation.transfer(expectedByteCount: 512)?.byteCount == 0)
+                #expect(operation.result(of: .good) == .good)
+            }
+            // To the end of the medium.
+            let all = TestUnit.decoder().begin(CDB(block: opcode, at: 7, count: 0)).operation
+            #expect(all?.sectors == SectorRange(start: 7, count: 0))
+        }
+        let far = CDB(block: 0x90, at: 5, count: .max)
+        #expect(TestUnit.decoder { $0.sectorCount = 1 << 37 }.begin(far).operation?.sectors.count == .max)
+    }
+
     @Test func theInitiatorsExpectationCutsReadsAndWrites() throws {
-        for kind in [MediumOperation.Kind.read, .write] {
+        for kind in [MediumOperation.Kind.read, .write, .orWrite] {
             let operation = MediumOperation(kind: kind, sectors: SectorRange(start: 100, count: 2))
             #expect(operation.transfer(expectedByteCount: 0) == nil)
 
@@ -125,6 +154,8 @@ import Wire
             (.fenced, .checkCondition, Sense(.notReady, 0x0403)),
             (.unknownVolume, .checkCondition, Sense(.illegalRequest, 0x2500)),
             (.refused, .checkCondition, Sense(.abortedCommand, 0x0000)),
+            (.reservationConflict, .reservationConflict, nil),
+            (.checkCondition(Sense(.dataProtect, 0x2700)), .checkCondition, Sense(.dataProtect, 0x2700)),
         ]
         for (outcome, status, sense) in outcomes {
             let result = write.result(of: outcome)
@@ -136,7 +167,7 @@ import Wire
     @Test func aFailedReadTransfersNothing() {
         let read = MediumOperation(kind: .read, sectors: SectorRange(start: 0, count: 3))
         #expect(read.result(of: .good).transferByteCount == 1536)
-        for outcome in [MediumOutcome.busy, .mediumError(sector: 1), .fenced, .refused] {
+        for outcome in [MediumOutcome.busy, .mediumError(sector: 1), .fenced, .refused, .reservationConflict] {
             #expect(read.result(of: outcome).transferByteCount == 0)
         }
     }

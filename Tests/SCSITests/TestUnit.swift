@@ -8,16 +8,16 @@ enum TestUnit {
     static let sectorCount: UInt64 = 2_097_152  // 1 GiB.
     static let largestSectorCount: UInt64 = 1 << 37  // 64 TiB.
 
-    static func make(sectorCount: UInt64 = sectorCount) -> LogicalUnit {
-        LogicalUnit(
+    static func make(_ change: (inout LogicalUnit) -> Void = { _ in }) -> LogicalUnit {
+        var unit = LogicalUnit(
             volume: VolumeID(rawValue: 0x0123_4567_89AB_CDEF), sectorCount: sectorCount,
-            targetName: "iqn.2026-11.org.example.sluice:disk", portalGroupTag: 10, relativeTargetPort: 2)
+            targetName: "iqn.2026-11.org.example.sluice:disk")
+        change(&unit)
+        return unit
     }
 
-    static func server(_ change: (inout LogicalUnit) -> Void = { _ in }) -> DeviceServer {
-        var unit = make()
-        change(&unit)
-        return DeviceServer(unit: unit)
+    static func decoder(_ change: (inout LogicalUnit) -> Void = { _ in }) -> CommandDecoder {
+        CommandDecoder(unit: make(change))
     }
 }
 
@@ -40,10 +40,18 @@ extension CDB {
         case 1, 2: self.init([opcode, flags] + address.bytes.suffix(4) + [0] + count.bytes.suffix(2) + [0])
         case 5: self.init([opcode, flags] + address.bytes.suffix(4) + count.bytes + [0, 0])
         default:
-            let length = opcode == 0x89 ? [0, 0, 0, UInt8(count)] : count.bytes
+            let length =
+                switch opcode {
+                case 0x89: [0, 0, 0, UInt8(count)]
+                case 0x9C: [0, 0] + count.bytes.suffix(2)
+                default: count.bytes
+                }
             self.init([opcode, flags] + address.bytes + length + [0, 0])
         }
     }
+
+    /// All sixteen.
+    var bytes: [UInt8] { rawValue.bytes }
 }
 
 extension FixedWidthInteger {
@@ -61,24 +69,75 @@ extension UnitAttentionQueue {
     }
 }
 
-extension DeviceServer {
-    /// As a nexus without pending unit attentions.
-    func begin(
-        _ cdb: CDB, lun: UInt64 = 0, expectedDataOut: Int = 0
-    ) -> CommandDisposition {
-        var attentions = UnitAttentionQueue.drained
-        return begin(
-            cdb, lun: LogicalUnitNumber(rawValue: lun), expectedDataOutByteCount: expectedDataOut,
-            attentions: &attentions)
+extension CommandDecoder {
+    /// Before the owner has said anything.
+    func decode(_ cdb: CDB, lun: UInt64 = 0, expectedDataOut: Int = 0) -> CommandDisposition {
+        begin(cdb, lun: LogicalUnitNumber(rawValue: lun), expectedDataOutByteCount: expectedDataOut)
+    }
+
+    /// As an owner of the unit takes it that lets every command run whose sectors exist.
+    func begin(_ cdb: CDB, lun: UInt64 = 0, expectedDataOut: Int = 0) -> CommandDisposition {
+        unit.admit(decode(cdb, lun: lun, expectedDataOut: expectedDataOut))
     }
 
     func begin(_ bytes: [UInt8], lun: UInt64 = 0, expectedDataOut: Int = 0) -> CommandDisposition {
         begin(CDB(bytes), lun: lun, expectedDataOut: expectedDataOut)
     }
 
+    /// As the same owner takes it.
     func finish(_ command: ParameterDataCommand, _ dataOut: [UInt8]) -> CommandDisposition {
-        unsafe finish(command, dataOut: dataOut.span.bytes)  // Bytes have no invalid values.
+        unit.admit(unsafe finish(command, dataOut: dataOut.span.bytes))  // Bytes have no invalid values.
     }
+}
+
+extension LogicalUnit {
+    /// What an owner does that has nothing against the command: it looks whether the sectors exist.
+    func admit(_ disposition: CommandDisposition) -> CommandDisposition {
+        let outOfRange = CommandDisposition.complete(CommandResult(.logicalBlockAddressOutOfRange))
+        switch disposition {
+        case .check(let sectors?, let result): return contains(sectors) ? .complete(result) : outOfRange
+        case .check(nil, let result): return .complete(result)
+        case .medium(let operation): return contains(operation.sectors) ? disposition : outOfRange
+        case .unmap(let operation):
+            return operation.ranges.allSatisfy { contains(unmapped: $0) } ? disposition : outOfRange
+        case .complete, .parameterData, .deviceServer: return disposition
+        }
+    }
+
+    /// What a device server answers to the commands that only describe the unit.
+    func report(
+        _ bytes: [UInt8], _ mode: ModeParameters = ModeParameters(),
+        _ use: ProvisioningUse = ProvisioningUse(availableSectorCount: nil, usedSectorCount: 0)
+    ) -> CommandResult {
+        let cdb = CDB(bytes)
+        do throws(SCSIError) {
+            let definition = try CommandTable.definition(of: cdb, isSanitizeAllowed: isSanitizeAllowed)
+            switch definition.command {
+            case .requestSense: return LogicalUnit.requestSense(cdb, .none)
+            case .reportLUNs: return try reportLUNs(cdb)
+            case .readCapacity10: return readCapacity10()
+            case .readCapacity16: return readCapacity16(cdb)
+            case .readDefectData10, .readDefectData12: return readDefectData(cdb)
+            case .modeSense6, .modeSense10: return try modeSense(cdb, mode)
+            case .logSense: return try logSense(cdb, use)
+            case .reportTargetPortGroups: return try reportTargetPortGroups(cdb)
+            case .reportSupportedOperationCodes: return try reportSupportedOperationCodes(cdb)
+            case .reportSupportedTaskManagementFunctions: return reportSupportedTaskManagementFunctions(cdb)
+            default: throw .invalidOperationCode
+            }
+        } catch {
+            return CommandResult(error)
+        }
+    }
+}
+
+extension CommandResult {
+    /// Key, additional code, and the field pointer's byte.
+    func fails(_ key: Sense.Key, _ code: UInt16, byte: UInt16? = nil) -> Bool {
+        guard status == .checkCondition, let sense else { return false }
+        return sense.key == key && sense.additionalCode == code && sense.fieldPointer?.byte == byte
+    }
+    func isInvalidField(byte: UInt16) -> Bool { fails(.illegalRequest, 0x2400, byte: byte) }
 }
 
 extension CommandDisposition {
@@ -102,12 +161,24 @@ extension CommandDisposition {
         if case .unmap(let operation) = self { return operation.ranges }
         return nil
     }
+    var deviceServerDataOut: Int? {
+        if case .deviceServer(let byteCount) = self { return byteCount }
+        return nil
+    }
 
-    /// Key, additional code, and the field pointer's byte.
     func fails(_ key: Sense.Key, _ code: UInt16, byte: UInt16? = nil) -> Bool {
-        guard result?.status == .checkCondition, let sense else { return false }
-        return sense.key == key && sense.additionalCode == code && sense.fieldPointer?.byte == byte
+        result?.fails(key, code, byte: byte) ?? false
     }
     var isOutOfRange: Bool { fails(.illegalRequest, 0x2100) }
     func isInvalidField(byte: UInt16) -> Bool { fails(.illegalRequest, 0x2400, byte: byte) }
+    /// An error of the CDB that the owner tells before it looks at any range.
+    func isInvalidFieldBeforeRange(byte: UInt16) -> Bool {
+        guard case .check(nil, let result) = self else { return false }
+        return result.isInvalidField(byte: byte)
+    }
+    /// An error that the owner tells only if the range exists.
+    func failsBehindRange(_ sectors: SectorRange, _ code: UInt16, byte: UInt16? = nil) -> Bool {
+        guard case .check(sectors, let result) = self else { return false }
+        return result.fails(.illegalRequest, code, byte: byte)
+    }
 }

@@ -11,12 +11,12 @@ import Wire
     private func begin(
         _ opcode: UInt8, flags: UInt8 = 0, at address: UInt64 = 0, count: UInt32 = 8, expectedDataOut: Int = 512
     ) -> CommandDisposition {
-        TestUnit.server().begin(
+        TestUnit.decoder().begin(
             CDB(block: opcode, flags: flags, at: address, count: count), expectedDataOut: expectedDataOut)
     }
 
     @Test func aPatternIsWrittenWhetherOrNotUnmapIsAsked() throws {
-        let server = TestUnit.server()
+        let decoder = TestUnit.decoder()
         for opcode in Self.opcodes {
             for flags in [0, Self.unmap] {
                 let command = try #require(begin(opcode, flags: flags, at: 40).parameterData)
@@ -24,7 +24,7 @@ import Wire
                 for position in [0, 7, 8, 255, 511] {
                     var block = Self.zeros
                     block[position] = 1
-                    let operation = try #require(server.finish(command, block).operation)
+                    let operation = try #require(decoder.finish(command, block).operation)
                     #expect(operation.kind == .writeSame)
                     #expect(operation.sectors == SectorRange(start: 40, count: 8))
                     #expect(operation.dataOutByteCount == 512 && !operation.forceUnitAccess)
@@ -34,11 +34,11 @@ import Wire
     }
 
     @Test func zerosAreUnmapped() throws {
-        let server = TestUnit.server()
+        let decoder = TestUnit.decoder()
         for opcode in Self.opcodes {
             for flags in [0, Self.unmap] {
                 let command = try #require(begin(opcode, flags: flags, at: 40).parameterData)
-                guard case .unmap(let operation) = server.finish(command, Self.zeros) else {
+                guard case .unmap(let operation) = decoder.finish(command, Self.zeros) else {
                     Issue.record("not unmapped")
                     return
                 }
@@ -79,7 +79,7 @@ import Wire
         let command = try #require(begin(0x93).parameterData)
         for received in [0, 511] {
             let short = [UInt8](repeating: 1, count: received)
-            #expect(TestUnit.server().finish(command, short).fails(.illegalRequest, 0x0E03))
+            #expect(TestUnit.decoder().finish(command, short).fails(.illegalRequest, 0x0E03))
         }
     }
 

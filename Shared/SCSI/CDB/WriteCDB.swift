@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// WRITE(6), (10), (12) and (16) and ORWRITE(16), SBC-3 §5.32-5.36 and §5.7. The group number and the obsolete FUA_NV are
-/// ignored.
+/// WRITE(6), (10), (12) and (16), SBC-3 §5.32-5.36, and ORWRITE(16), §5.7. The group number and the obsolete FUA_NV
+/// are ignored.
 struct WriteCDB {
     let blocks: BlockFields
     /// WRPROTECT; WRITE(6) has none.
