@@ -14,7 +14,7 @@ package struct NexusTable: Equatable, Sendable {
         package internal(set) var copies = CopyResults()
     }
 
-    package static let maximumAttachedCount = 4096
+    package static let maximumAttachedCount = 1024
     package static let maximumLostCount = 256
     /// What RFC 7143 allows a name, and the ISID behind it.
     static let maximumPortByteCount = 223 + ",i,0x000000000000".utf8.count

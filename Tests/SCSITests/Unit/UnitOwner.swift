@@ -139,3 +139,15 @@ extension UnitOwner {
     var holder: UInt64? { server.state.persistentReservations.reservation?.holder?.rawValue }
     var generation: UInt32 { server.state.persistentReservations.generation }
 }
+
+extension DeviceServerAction {
+    var completed: CommandResult? {
+        if case .complete(let result) = self { return result }
+        return nil
+    }
+
+    var copyOperation: CopyOperation? {
+        if case .copy(let operation) = self { return operation }
+        return nil
+    }
+}
