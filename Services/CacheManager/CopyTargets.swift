@@ -5,17 +5,16 @@ import Wire
 /// The units that an initiator may name in EXTENDED COPY: the one that it sends the command to, and those of this cache
 /// manager that it is logged in to as well, which proves that it may use them.
 struct CopyTargets {
-    private var targets: [[UInt8]: CopyTarget] = [:]
+    private var targets: [VolumeID: CopyTarget] = [:]
 
     init(of nexus: NexusID, on own: HostedVolume, among all: some Collection<HostedVolume>) {
         let initiator = own.unit.server.initiatorName(of: nexus)
         for hosted in all {
             let server = hosted.unit.server
             guard hosted === own || initiator.map(server.isLoggedIn) ?? false else { continue }
-            targets[server.unit.networkAddressAuthorityName] = CopyTarget(
-                volume: hosted.id, sectorCount: server.unit.sectorCount)
+            targets[hosted.id] = CopyTarget(volume: hosted.id, sectorCount: server.unit.sectorCount)
         }
     }
 
-    subscript(designator: [UInt8]) -> CopyTarget? { targets[designator] }
+    subscript(volume: VolumeID) -> CopyTarget? { targets[volume] }
 }

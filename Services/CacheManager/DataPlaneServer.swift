@@ -126,7 +126,7 @@ package final class DataPlaneServer<Peer: Equatable> {
         switch intake {
         case .barrier(let initiatorPort):
             if let initiatorPort, !shard.sessionBegins(nexus, initiatorPort, request.frontend, on: hosted) {
-                return reply(to: origin, with: .busy)
+                return reply(to: origin, with: CommandResult.busy)
             }
             let former = claim(request.nexus, for: request.frontend)
             shard.barrier(origin, nexus: request.nexus, former: former, on: hosted)

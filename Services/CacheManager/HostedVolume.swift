@@ -106,7 +106,7 @@ package final class HostedVolume {
                 VolumeLease(milliseconds: $0, isHeld: statistics?.lease?.isHeld ?? false)
             },
             access: VolumeAccess(
-                isReadOnly: head.isReadOnly, allowsSanitize: head.isSanitizeAllowed,
+                isReadOnly: head.readOnly ?? false, allowsSanitize: head.sanitizeAllowed ?? false,
                 coldResetCount: unit.coldResetCount))
     }
 

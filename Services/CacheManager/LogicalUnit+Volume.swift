@@ -15,7 +15,7 @@ extension LogicalUnit {
         self.init(
             volume: head.volume, sectorCount: max(1, byteCount / UInt64(Geometry.sectorByteCount)),
             targetName: head.targetName, isWriteCacheEnabled: Durability(headText: head.durability) != .always,
-            isReadOnly: head.isReadOnly, readiness: readiness, isSanitizeAllowed: head.isSanitizeAllowed)
+            isReadOnly: head.readOnly ?? false, readiness: readiness, isSanitizeAllowed: head.sanitizeAllowed ?? false)
     }
 }
 

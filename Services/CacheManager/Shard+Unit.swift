@@ -58,7 +58,7 @@ extension Shard {
                 answer(request, CommandResult(reply) ?? result, on: hosted)
             }
         case .abortTasks(let nexuses, let result):
-            let aborted = Set(nexuses.map(\.rawValue))
+            let aborted = Set(nexuses.map { $0.rawValue })
             abort(on: hosted) { aborted.contains($0.nexus) } then: { [unowned self] in
                 answer(request, result, on: hosted)
             }

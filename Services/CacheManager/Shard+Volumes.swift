@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Engine
 import Platform
+import SCSI
 import Wire
 
 /// How volumes come into the shard and leave it.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Engine
+package import Engine
 package import SCSI
 
 /// `state/slots/<n>/volumes/<volume id>/unit.json`: `RecordFormat` of a unit's state. Version history: 1, first.

@@ -39,7 +39,7 @@ extension CommandDecoder {
     func beginWriteAtomic(_ fields: WriteAtomicCDB) throws(SCSIError) -> CommandDisposition {
         try checkProtection(fields.protection)
         let operation = MediumOperation(
-            kind: .write, sectors: SectorRange(start: fields.address, count: fields.sectorCount),
+            kind: .write, sectors: SectorRange(clamping: fields.address, count: fields.sectorCount),
             forceUnitAccess: fields.forceUnitAccess, disablePageOut: fields.disablePageOut)
         guard fields.boundary == 0 else {
             return .check(operation.sectors, invalidField(WriteAtomicCDB.boundaryByte))
@@ -82,7 +82,7 @@ extension CommandDecoder {
             throw .invalidFieldInCDB(byte: CompareAndWriteCDB.countByte, bit: nil)
         }
         let operation = MediumOperation(
-            kind: .compareAndWrite, sectors: SectorRange(start: fields.address, count: fields.sectorCount),
+            kind: .compareAndWrite, sectors: SectorRange(clamping: fields.address, count: fields.sectorCount),
             forceUnitAccess: fields.forceUnitAccess, disablePageOut: fields.disablePageOut)
         guard expectedDataOutByteCount == operation.dataOutByteCount else {
             return .check(operation.sectors, invalidField(CompareAndWriteCDB.countByte))

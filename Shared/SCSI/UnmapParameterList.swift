@@ -33,7 +33,7 @@ enum UnmapParameterList {
             guard sectorTotal <= BlockLimits.maximumUnmapSectorCount else {
                 throw .invalidFieldInParameterList(byte: offset + 8)
             }
-            ranges.append(SectorRange(start: start, count: sectorCount))
+            ranges.append(SectorRange(clamping: start, count: sectorCount))
         }
         return ranges
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package import Foundation
+import Foundation
 import Glibc
 
 /// Another frontend of a running gateway, beside the supervisor's: a second portal of every target.

@@ -31,5 +31,5 @@ struct BlockFields: Equatable {
         }
     }
 
-    var range: SectorRange { SectorRange(start: address, count: sectorCount) }
+    var range: SectorRange { SectorRange(clamping: address, count: sectorCount) }
 }

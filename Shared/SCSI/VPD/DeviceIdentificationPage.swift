@@ -68,8 +68,3 @@ enum DeviceIdentificationPage {
         body += [0, length] + designator
     }
 }
-
-extension LogicalUnit {
-    /// The designator that names the unit to initiators, and by which they name it to each other.
-    package var networkAddressAuthorityName: [UInt8] { DeviceIdentificationPage.networkAddressAuthorityName(of: self) }
-}
