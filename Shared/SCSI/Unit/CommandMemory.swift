@@ -42,7 +42,7 @@ package struct CommandMemory: Equatable, Sendable {
     /// Least recently used first.
     var frontends: [Frontend] = []
     /// Refusals among the answers: while there are any, no command may go by unseen.
-    private(set) var refusalCount = 0
+    package private(set) var refusalCount = 0
 
     package init() {}
 
