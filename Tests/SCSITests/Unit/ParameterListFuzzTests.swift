@@ -95,7 +95,7 @@ import Wire
                 goodLists += 1
             }
             if owner.server.state.isSanitizing { owner.server.finishSanitize() }
-            if random.oneIn(40) { owner.server.reset(.logicalUnit) }
+            if random.oneIn(40) { owner.reset(.logicalUnit) }
         }
         #expect(goodLists > 100, "seed \(seed)")
     }

@@ -46,7 +46,7 @@ import Wire
             #expect(owner.server.takeNeedsSaving() == true, "\(cdb)")
             #expect(owner.server.state != fresh)
             // Everything is undone by others before the request comes again.
-            owner.server.reset(.logicalUnit)
+            owner.reset(.logicalUnit)
             owner.server.finishSanitize()
             for nexus in [1, 2] as [UInt64] { #expect(owner.attentions(nexus) == [0x2903]) }
             _ = owner.out(.registerAndIgnore, newKey: 9, from: 2)
@@ -111,6 +111,30 @@ import Wire
         #expect(owner.server.state.answered.refusalCount == 0)
     }
 
+    /// What has been done since is not undone by it.
+    @Test(arguments: [false, true]) func anEventIsTakenOnce(restarts: Bool) throws {
+        let events: [(inout UnitOwner, CommandOrigin) -> Void] = [
+            { $0.server.attach(initiatorPort: UnitOwner.port(1), from: $1) }, { $0.server.lose(from: $1) },
+            { $0.server.reset(.logicalUnit, from: $1) }, { $0.server.clearTaskSet(from: $1) },
+        ]
+        for event in events {
+            var owner = UnitOwner()
+            func origin(_ number: UInt64) -> CommandOrigin {
+                CommandOrigin(
+                    nexus: NexusID(rawValue: 1), frontend: UnitOwner.frontend, number: number, lowestOpenNumber: 100)
+            }
+            event(&owner, origin(100))
+            owner.server.attach(initiatorPort: UnitOwner.port(1), from: origin(101))
+            _ = perform(&owner, [0x03, 0, 0, 0, 18], from: origin(102))
+            #expect(perform(&owner, [0x16], from: origin(103)) == .complete(.good))
+            if restarts { try owner.restart() }
+            _ = owner.server.takeNeedsSaving()
+            let state = owner.server.state
+            event(&owner, origin(100))
+            #expect(owner.server.state == state && !owner.server.needsSaving)
+        }
+    }
+
     @Test func tasksAreAbortedAgain() {
         var owner = UnitOwner()
         owner.register(1, 2)
@@ -167,8 +191,8 @@ import Wire
         _ = owner.out(.reserve, type: 1, key: 7, from: 1)
         #expect(!owner.server.needsSaving)
         for event in [
-            { $0.attach(1) }, { $0.lose(1) }, { $0.server.reset(.logicalUnit) },
-            { $0.server.clearTaskSet(by: NexusID(rawValue: 1)) }, { $0.server.post(.inquiryDataHasChanged) },
+            { $0.attach(1) }, { $0.lose(1) }, { $0.reset(.logicalUnit) },
+            { $0.clearTaskSet(1) }, { $0.server.post(.inquiryDataHasChanged) },
         ] as [(inout UnitOwner) -> Void] {
             event(&owner)
             #expect(owner.server.takeNeedsSaving() == true)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import SCSI
 
-/// What reservations should do, written from the standard's tables with nothing in common with the module: dictionaries,
-/// and one rule after the other.
+/// What reservations should do, written from the standard's tables with nothing in common with the module:
+/// dictionaries, and one rule after the other.
 struct ReservationModel {
     var keys: [UInt64: UInt64] = [:]
     var type: UInt8?

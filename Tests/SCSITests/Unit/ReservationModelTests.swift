@@ -66,7 +66,7 @@ import Testing
                 try owner.restart(powerOn: "boot-\(boot)")
                 model.powerOn()
             case 3:
-                owner.server.reset(.logicalUnit)
+                owner.reset(.logicalUnit)
                 model.reset(0x2903)
             default:
                 owner.attach(nexus)

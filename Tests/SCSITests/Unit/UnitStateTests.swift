@@ -31,8 +31,8 @@ import Wire
     }
 
     private static let record =
-        #"{"answered":[{"answers":[{"kind":"completed","number":10}],"frontend":"run-000000000000000f1","#
-        + #""lowestOpen":10}],"lost":["0000000000000003"],"nexuses":[{"attentions":[10753],"#
+        #"{"answered":[{"answers":[{"kind":"completed","number":14}],"frontend":"run-000000000000000f1","#
+        + #""lowestOpen":14}],"lost":["0000000000000003"],"nexuses":[{"attentions":[10753],"#
         + #""copies":[{"bytes":0,"list":9,"segments":0}],"frontend":"run-000000000000000f1","id":"0000000000000001","#
         + #""port":"iqn.2026-11.org.example:host1,i,0x00023d000001","prevents":true},"#
         + #"{"frontend":"run-000000000000000f1","id":"0000000000000002","#
