@@ -119,24 +119,23 @@ package final class DataPlaneServer<Peer: Equatable> {
     private func receive(
         _ intake: IOIntake, _ request: IORequest, _ origin: RequestOrigin, on hosted: HostedVolume
     ) {
-        let nexus = NexusID(rawValue: request.nexus)
         let commandOrigin = CommandOrigin(
-            nexus: nexus, frontend: request.frontend, number: request.number,
+            nexus: NexusID(rawValue: request.nexus), frontend: request.frontend, number: request.number,
             lowestOpenNumber: request.lowestOpenNumber)
         switch intake {
         case .barrier(let initiatorPort):
-            if let initiatorPort, !shard.sessionBegins(nexus, initiatorPort, request.frontend, on: hosted) {
+            if let initiatorPort, !shard.sessionBegins(initiatorPort, commandOrigin, on: hosted) {
                 return reply(to: origin, with: CommandResult.busy)
             }
             let former = claim(request.nexus, for: request.frontend)
             shard.barrier(origin, nexus: request.nexus, former: former, on: hosted)
         case .nexusLoss:
-            shard.nexusLost(nexus, request.frontend, on: hosted)
+            shard.nexusLost(commandOrigin, on: hosted)
             shard.barrier(origin, nexus: request.nexus, former: nil, on: hosted)
         case .check(let cdb):
             reply(to: origin, with: shard.check(cdb, request.sectors, commandOrigin, on: hosted))
         case .deviceServer(let cdb, let dataOut): shard.perform(cdb, dataOut, commandOrigin, on: hosted)
-        case .taskManagement(let function): shard.manage(function, origin, on: hosted)
+        case .taskManagement(let function): shard.manage(function, commandOrigin, on: hosted)
         case .volume, .malformed: break
         }
     }

@@ -21,8 +21,6 @@ package final class HostedUnit {
     var sanitizeAgainAt: UInt64?
     /// Who waits for the end of the sanitize.
     var sanitizers: [RequestOrigin] = []
-    /// Task management that was carried out, so that a repeat only waits.
-    private var managed: [RequestOrigin] = []
 
     init(_ unit: LogicalUnit, state: UnitState?, powerOn: String) {
         server = DeviceServer(unit: unit, state: state, powerOn: powerOn)
@@ -42,13 +40,5 @@ package final class HostedUnit {
     func takeSanitizers() -> [RequestOrigin] {
         defer { sanitizers = [] }
         return sanitizers
-    }
-
-    /// False: a repeat.
-    func isNew(management origin: RequestOrigin) -> Bool {
-        guard !managed.contains(origin) else { return false }
-        if managed.count >= 64 { managed.removeFirst() }
-        managed.append(origin)
-        return true
     }
 }

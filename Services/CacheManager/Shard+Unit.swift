@@ -122,30 +122,26 @@ extension Shard {
     // MARK: Nexuses and task management
 
     /// - Returns: false when the unit has as many nexuses as it takes.
-    func sessionBegins(
-        _ nexus: NexusID, _ initiatorPort: String, _ frontend: ServiceInstance, on hosted: HostedVolume
-    ) -> Bool {
+    func sessionBegins(_ initiatorPort: String, _ origin: CommandOrigin, on hosted: HostedVolume) -> Bool {
         defer { whenSaved(hosted) {} }
-        return hosted.unit.server.attach(nexus, initiatorPort: initiatorPort, through: frontend)
+        return hosted.unit.server.attach(initiatorPort: initiatorPort, from: origin)
     }
 
-    func nexusLost(_ nexus: NexusID, _ frontend: ServiceInstance, on hosted: HostedVolume) {
-        hosted.unit.server.lose(nexus, through: frontend)
+    func nexusLost(_ origin: CommandOrigin, on hosted: HostedVolume) {
+        hosted.unit.server.lose(from: origin)
         whenSaved(hosted) {}
     }
 
-    func manage(_ function: UnitManagement, _ request: RequestOrigin, on hosted: HostedVolume) {
-        if hosted.unit.isNew(management: request) {
-            switch function {
-            // Whose tasks are ended is told by their status (TAS), not by a unit attention.
-            case .clearTaskSet: break
-            case .logicalUnitReset: hosted.unit.server.reset(.logicalUnit)
-            case .targetWarmReset: hosted.unit.server.reset(.targetWarm)
-            case .targetColdReset:
-                hosted.unit.server.reset(.targetCold)
-                hosted.unit.coldResetCount += 1
-            }
+    func manage(_ function: UnitManagement, _ origin: CommandOrigin, on hosted: HostedVolume) {
+        switch function {
+        // Whose tasks are ended is told by their status (TAS), not by a unit attention.
+        case .clearTaskSet: break
+        case .logicalUnitReset: hosted.unit.server.reset(.logicalUnit, from: origin)
+        case .targetWarmReset: hosted.unit.server.reset(.targetWarm, from: origin)
+        case .targetColdReset:
+            if hosted.unit.server.reset(.targetCold, from: origin) { hosted.unit.coldResetCount += 1 }
         }
+        let request = RequestOrigin(frontend: origin.frontend, number: origin.number)
         abort(on: hosted) { _ in true } then: { [unowned self] in answer(request, .good, on: hosted) }
     }
 

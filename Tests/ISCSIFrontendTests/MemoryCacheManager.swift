@@ -76,16 +76,16 @@ final class MemoryVolume: @unchecked Sendable {
         case .nexusBarrier:
             let port = String(decoding: payload, as: UTF8.self)
             if !port.isEmpty {
-                server.attach(origin.nexus, initiatorPort: port, through: request.frontend)
+                _ = server.attach(initiatorPort: port, from: origin)
                 counts.withLock { $0.initiatorPorts.append(port) }
             }
             result = good
         case .nexusLoss:
-            server.lose(origin.nexus, through: request.frontend)
+            server.lose(from: origin)
             counts.withLock { $0.losses += 1 }
             result = good
         case .taskManagement:
-            server.reset(.logicalUnit)
+            server.reset(.logicalUnit, from: origin)
             if payload == [7] { coldResetCount += 1 }
             result = good
         case .check:

@@ -2,8 +2,9 @@
 package import Wire
 
 /// What commands were answered that must not be judged or carried out again when their request comes again: those that
-/// changed something, and those that were refused, since what refused them (a unit attention, a reservation) may be gone
-/// by then. Bounded: a frontend says which answers it has, and neither frontends nor answers grow without limit.
+/// may have changed something, and those that were refused, since what refused them (a unit attention, a reservation)
+/// may be gone by then. Bounded: a frontend says which answers it has, and neither frontends nor answers grow without
+/// limit.
 package struct CommandMemory: Equatable, Sendable {
     package enum Answer: Equatable, Sendable {
         /// Given before the command began.
@@ -42,7 +43,7 @@ package struct CommandMemory: Equatable, Sendable {
     /// Least recently used first.
     var frontends: [Frontend] = []
     /// Refusals among the answers: while there are any, no command may go by unseen.
-    private(set) var refusalCount = 0
+    package private(set) var refusalCount = 0
 
     package init() {}
 

@@ -3,7 +3,7 @@ import Wire
 
 /// What one EXTENDED COPY may ask for, as RECEIVE COPY OPERATING PARAMETERS announces it. Each limit can be exceeded
 /// without exceeding another: descriptors of one more target or segment still fit the list.
-package enum CopyLimits {
+enum CopyLimits {
     static let maximumTargetCount = 8
     static let maximumSegmentCount = 64
     /// Of target and segment descriptors together.
@@ -11,9 +11,6 @@ package enum CopyLimits {
     /// 16 MiB, as for every other command.
     static let maximumSegmentSectorCount = BlockLimits.maximumTransferSectorCount
     static let maximumConcurrentCopyCount = 8
-    /// The longest parameter list worth taking.
-    package static let maximumParameterListByteCount =
-        CopyParameterList.headerByteCount + maximumDescriptorListByteCount
 
     /// RECEIVE COPY OPERATING PARAMETERS, SPC-4 §6.18.4.
     static var operatingParameters: [UInt8] {

@@ -11,9 +11,9 @@ package struct CopyTarget: Equatable, Sendable {
     }
 }
 
-/// An EXTENDED COPY to carry out: its segments one after the other, each as if all of its source were read before any of
-/// its destination is written. The ranges lie inside their volumes; whether another volume than the unit's own lets the
-/// copy in, its own device server says (`permitsCopy`). Ends with `DeviceServer.finishCopy`.
+/// An EXTENDED COPY to carry out: its segments one after the other, each as if all of its source were read before any
+/// of its destination is written. The ranges lie inside their volumes; whether another volume than the unit's own lets
+/// the copy in, its own device server says (`permitsCopy`). Ends with `DeviceServer.finishCopy`.
 package struct CopyOperation: Equatable, Sendable {
     package struct Segment: Equatable, Sendable {
         package var source: VolumeID

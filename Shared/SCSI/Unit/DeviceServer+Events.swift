@@ -3,24 +3,24 @@ package import Wire
 
 /// What happens to nexuses and unit, and who is told of it by unit attention.
 extension DeviceServer {
-    /// A session begins; one that is there already for the nexus is replaced.
+    /// A session of `origin.nexus` begins; one that it has already is replaced.
     /// - Parameter initiatorPort: its name, ",i,0x" and the ISID.
     /// - Returns: False when the unit has as many nexuses as it takes: the login is to be refused.
     @discardableResult
-    package mutating func attach(
-        _ nexus: NexusID, initiatorPort: String, through frontend: ServiceInstance
-    ) -> Bool {
-        change { state in
-            if state.reservingNexus == nexus { state.reservingNexus = nil }
-            return state.nexuses.attach(nexus, port: initiatorPort, through: frontend)
+    package mutating func attach(initiatorPort: String, from origin: CommandOrigin) -> Bool {
+        once(origin) { state in
+            if state.reservingNexus == origin.nexus { state.reservingNexus = nil }
+            guard state.nexuses.attach(origin.nexus, port: initiatorPort, through: origin.frontend) else { return }
+            state.persistentReservations.name(origin.nexus, port: initiatorPort)
         }
+        return state.nexuses.attached[origin.nexus] != nil
     }
 
     /// The session ended, by logout or otherwise. Its reservation by RESERVE, its PREVENT and its copy results end with
     /// it; its registration does not. A session that the nexus has meanwhile through another frontend goes on.
-    package mutating func lose(_ nexus: NexusID, through frontend: ServiceInstance) {
-        guard state.nexuses.attached[nexus]?.frontend == frontend else { return }
-        change { $0.lose(nexus) }
+    package mutating func lose(from origin: CommandOrigin) {
+        guard state.nexuses.attached[origin.nexus]?.frontend == origin.frontend else { return }
+        once(origin) { $0.lose(origin.nexus) }
     }
 
     /// The frontend does not run any more: its sessions ended, and it asks nothing again.
@@ -33,13 +33,26 @@ extension DeviceServer {
     }
 
     /// Every nexus is told, also the one that asked for it. Persistent reservations stay and a sanitize goes on.
-    package mutating func reset(_ kind: ResetKind) {
-        change { $0.reset(kind.attention) }
+    /// - Returns: false for a repeat, which changes nothing.
+    @discardableResult
+    package mutating func reset(_ kind: ResetKind, from origin: CommandOrigin) -> Bool {
+        once(origin) { $0.reset(kind.attention) }
     }
 
     /// CLEAR TASK SET: the others learn that commands of theirs may be gone.
-    package mutating func clearTaskSet(by nexus: NexusID) {
-        change { $0.nexuses.post(.commandsClearedByAnotherInitiator, except: nexus) }
+    package mutating func clearTaskSet(from origin: CommandOrigin) {
+        once(origin) { $0.nexuses.post(.commandsClearedByAnotherInitiator, except: origin.nexus) }
+    }
+
+    /// These come in requests, too, which may be repeated when their effect has been undone since.
+    @discardableResult
+    private mutating func once(_ origin: CommandOrigin, _ body: (inout UnitState) -> Void) -> Bool {
+        guard state.answered.verdict(on: origin) == .new else { return false }
+        change { state in
+            body(&state)
+            state.answered.remember(.completed(.good), of: origin)
+        }
+        return true
     }
 
     /// Somebody who looks after the unit takes all reservations and registrations away, as CLEAR would.

@@ -106,8 +106,8 @@ extension DeviceServer {
 }
 
 extension OperationCode {
-    /// Whether carrying it out twice may differ from once. A REQUEST SENSE that takes a unit attention does, and sees to
-    /// that itself.
+    /// Whether carrying it out twice may differ from once. A REQUEST SENSE that takes a unit attention sees to that
+    /// itself.
     fileprivate var changesState: Bool {
         switch self {
         case .reserve6, .reserve10, .release6, .release10, .persistentRegister, .persistentReserve, .persistentRelease,

@@ -53,8 +53,8 @@ extension DeviceServer {
         return fields.start || fields.noFlush ? .complete(.good) : .flush(.good)
     }
 
-    /// Block erase and cryptographic erase are the same here: what is unmapped reads as zeros. There is no failure mode,
-    /// since what cannot be unmapped is tried again, so that leaving it is always done.
+    /// Block erase and cryptographic erase are the same here: what is unmapped reads as zeros. What cannot be unmapped
+    /// is tried again, so that there is no failure mode and leaving it is always done.
     mutating func sanitize(_ fields: SanitizeCDB, isErase: Bool) throws(CommandRefusal) -> DeviceServerAction {
         if fields.zonesNotReset { throw .invalidFieldInCDB(byte: 1, bit: 6) }
         if let byte = fields.firstReservedByteSet { throw .invalidFieldInCDB(byte: byte) }

@@ -33,8 +33,8 @@ package struct DeviceServer: Sendable {
     package internal(set) var needsSaving = false
     /// How much of the unit is sanitized, in 65536ths; for REQUEST SENSE.
     package var sanitizeProgress: UInt16 = 0
-    /// For LOG SENSE and the logical block provisioning mode page; kept by the owner, who posts the unit attentions that
-    /// go with them.
+    /// For LOG SENSE and the logical block provisioning mode page; kept by the owner, who posts the unit attentions
+    /// that go with them.
     package var provisioningUse = ProvisioningUse(availableSectorCount: nil, usedSectorCount: 0)
     package var softThresholdSectorCount: UInt64?
     /// End with the process: their commands come again.

@@ -104,8 +104,8 @@ extension PersistentReservations {
         return effects
     }
 
-    /// A key that holds the reservation takes it over, the sender staying registered even if the key is its own (cluster
-    /// agents come back with the key of their former nexus); any other key only ends registrations.
+    /// A key that holds the reservation takes it over, the sender staying registered even if the key is its own:
+    /// cluster agents come back with the key of their former nexus. Any other key only ends registrations.
     private mutating func preempt(
         _ command: PersistentReserveOutCommand, _ nexus: NexusID
     ) throws(CommandRefusal) -> Effects {

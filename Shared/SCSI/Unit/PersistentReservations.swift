@@ -72,6 +72,12 @@ package struct PersistentReservations: Equatable, Sendable {
         generation &+= 1
     }
 
+    /// A nexus may have registered before it was known what it is called.
+    mutating func name(_ nexus: NexusID, port: String) {
+        guard let position = registrants.firstIndex(where: { $0.nexus == nexus }) else { return }
+        registrants[position].port = NexusTable.checked(port)
+    }
+
     /// A new power-on counts generations from 0 (SPC-4 §6.15.2), and keeps the rest only if asked to.
     mutating func powerOn() {
         if !isKeptOverPowerLoss { self = PersistentReservations() }

@@ -34,7 +34,7 @@ import Testing
         #expect(owner.attentions(2) == [0x2A01])
         #expect(owner.admit(Self.write, from: 2) == .sense(.dataProtect, 0x2702))
         #expect(owner.admit(Self.read, from: 2) == .good)
-        owner.server.reset(.logicalUnit)
+        owner.reset(.logicalUnit)
         #expect(owner.attentions(2) == [0x2903])
         #expect(owner.admit(Self.write, from: 2) == .good)
     }

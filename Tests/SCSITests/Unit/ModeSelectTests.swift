@@ -52,7 +52,7 @@ import Testing
         for kind in [DeviceServer.ResetKind.logicalUnit, .targetWarm, .targetCold] {
             var owner = UnitOwner()
             #expect(select6(Self.header6 + Self.control(0x08), &owner)?.status == .good)
-            owner.server.reset(kind)
+            owner.reset(kind)
             #expect(owner.attentions(1).count == 1 && owner.admit([0x2A]) == .good)
         }
     }

@@ -83,7 +83,7 @@ import Testing
     @Test func theReservationEndsWithTheSessionAndWithResets() {
         let events: [(inout UnitOwner) -> Void] = [
             { $0.lose(1) }, { $0.attach(1) }, { $0.server.lose(allThrough: UnitOwner.frontend) },
-            { $0.server.reset(.logicalUnit) }, { $0.server.reset(.targetWarm) }, { $0.server.reset(.targetCold) },
+            { $0.reset(.logicalUnit) }, { $0.reset(.targetWarm) }, { $0.reset(.targetCold) },
         ]
         for event in events {
             var owner = reserved()

@@ -47,7 +47,7 @@ import Testing
     @Test func resetsReconnectsAndRestartsDoNotStopIt() throws {
         var owner = owner()
         #expect(owner.perform([0x48, 0x82]) == .sanitize(immediate: true))
-        for kind in [DeviceServer.ResetKind.logicalUnit, .targetWarm, .targetCold] { owner.server.reset(kind) }
+        for kind in [DeviceServer.ResetKind.logicalUnit, .targetWarm, .targetCold] { owner.reset(kind) }
         owner.lose(1)
         owner.attach(1)
         try owner.restart()
@@ -121,7 +121,7 @@ import Testing
         for kind in [DeviceServer.ResetKind.logicalUnit, .targetWarm, .targetCold] {
             #expect(owner.send([0x1E, 0, 0, 0, 1], from: 2) == .good)
             #expect(preventing(owner) == [2])
-            owner.server.reset(kind)
+            owner.reset(kind)
             #expect(preventing(owner) == [] && owner.attentions(2).count == 1)
         }
     }

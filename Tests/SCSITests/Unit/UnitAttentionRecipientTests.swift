@@ -53,7 +53,7 @@ import Wire
         var owner = UnitOwner()
         owner.lose(1)
         #expect(owner.send([0x16], from: 1) == .busy)
-        owner.server.reset(.logicalUnit)
+        owner.reset(.logicalUnit)
         #expect(owner.admit([0x2A], from: 1) == .busy)
         owner.attach(1)
         #expect(owner.attentions(1) == [0x2907])
@@ -63,32 +63,35 @@ import Wire
         var owner = UnitOwner()
         let other = ServiceInstance(rawValue: 0xF2)
         let nexus = NexusID(rawValue: 1)
-        owner.server.attach(nexus, initiatorPort: UnitOwner.port(1), through: other)
-        #expect(owner.send([0x03, 0, 0, 0, 18], from: 1) == .good)
+        func origin(_ number: UInt64) -> CommandOrigin {
+            CommandOrigin(nexus: nexus, frontend: other, number: number, lowestOpenNumber: number)
+        }
+        owner.server.attach(initiatorPort: UnitOwner.port(1), from: origin(1))
+        #expect(owner.attentions(1) == [0x2907])
         #expect(owner.send([0x16], from: 1) == .good)
         owner.lose(1)
         owner.server.lose(allThrough: UnitOwner.frontend)
         #expect(owner.server.state.reservingNexus == nexus)
         #expect(owner.server.state.nexuses.attached.keys.map(\.rawValue) == [1])
-        owner.server.lose(nexus, through: other)
+        owner.server.lose(from: origin(2))
         #expect(owner.server.state.reservingNexus == nil)
     }
 
     @Test func resetsAreToldToAll() {
-        expect([[0x2903], [0x2903], [0x2903]]) { $0.server.reset(.logicalUnit) }
-        expect([[0x2902], [0x2902], [0x2902]]) { $0.server.reset(.targetWarm) }
-        expect([[0x2901], [0x2901], [0x2901]]) { $0.server.reset(.targetCold) }
+        expect([[0x2903], [0x2903], [0x2903]]) { $0.reset(.logicalUnit) }
+        expect([[0x2902], [0x2902], [0x2902]]) { $0.reset(.targetWarm) }
+        expect([[0x2901], [0x2901], [0x2901]]) { $0.reset(.targetCold) }
     }
 
     @Test func aResetReplacesWhatWasPending() {
         expect([[0x2903], [0x2903], [0x2903]]) {
             $0.server.post(.capacityDataHasChanged)
-            $0.server.reset(.logicalUnit)
+            $0.reset(.logicalUnit)
         }
     }
 
     @Test func clearingTheTaskSetIsToldToTheOthers() {
-        expect([[0x2F00], [], [0x2F00]]) { $0.server.clearTaskSet(by: NexusID(rawValue: 2)) }
+        expect([[0x2F00], [], [0x2F00]]) { $0.clearTaskSet(2) }
     }
 
     @Test func modeParametersThatChangedAreToldToTheOthers() {
@@ -132,14 +135,13 @@ import Wire
         var owner = UnitOwner(nexuses: [])
         let limit = UInt64(NexusTable.maximumAttachedCount)
         for nexus in 1...limit {
-            let id = NexusID(rawValue: nexus)
-            let isTaken = owner.server.attach(id, initiatorPort: "iqn.a", through: UnitOwner.frontend)
+            let isTaken = owner.server.attach(initiatorPort: "iqn.a", from: owner.origin(nexus))
             #expect(isTaken)
         }
-        let extra = NexusID(rawValue: limit + 1)
-        let isTaken = owner.server.attach(extra, initiatorPort: "iqn.a", through: UnitOwner.frontend)
+        let extra = limit + 1
+        let isTaken = owner.server.attach(initiatorPort: "iqn.a", from: owner.origin(extra))
         #expect(!isTaken)
-        #expect(owner.send([0x00], from: extra.rawValue) == .busy && owner.admit([0x28], from: extra.rawValue) == .busy)
+        #expect(owner.send([0x00], from: extra) == .busy && owner.admit([0x28], from: extra) == .busy)
         for nexus in 1...limit { owner.lose(nexus) }
         #expect(owner.server.state.nexuses.attached.isEmpty)
         #expect(owner.server.state.nexuses.lost.count == NexusTable.maximumLostCount)

@@ -25,10 +25,14 @@ struct UnitOwner {
     static func port(_ nexus: UInt64) -> String { "iqn.2026-11.org.example:host\(nexus),i,0x00023d00000\(nexus)" }
 
     mutating func attach(_ nexus: UInt64) {
-        server.attach(NexusID(rawValue: nexus), initiatorPort: Self.port(nexus), through: Self.frontend)
+        server.attach(initiatorPort: Self.port(nexus), from: origin(nexus))
     }
 
-    mutating func lose(_ nexus: UInt64) { server.lose(NexusID(rawValue: nexus), through: Self.frontend) }
+    mutating func lose(_ nexus: UInt64) { server.lose(from: origin(nexus)) }
+
+    mutating func reset(_ kind: DeviceServer.ResetKind) { server.reset(kind, from: origin(1)) }
+
+    mutating func clearTaskSet(_ nexus: UInt64) { server.clearTaskSet(from: origin(nexus)) }
 
     /// A new request; all earlier ones are answered.
     mutating func origin(_ nexus: UInt64) -> CommandOrigin {
