@@ -72,10 +72,13 @@ package enum Effect {
 
     /// Answers `Volume.barrier`: no older command of that nexus can be applied any more.
     case barrierPassed(CallerToken)
-    /// Answers `Volume.commit`, `Volume.cut`, `Volume.stop` and `Volume.delete`.
+    /// Answers `Volume.commit`, `Volume.cut`, `Volume.stop`, `Volume.delete` and `Volume.amend`.
     case finished(CallerToken, Result<Head, VolumeFailure>)
     /// Answers `Volume.cut`: everything up to the cut would survive a power cut.
     case cutDurable(CallerToken)
+    /// Settings of this HEAD are in effect that were not before: by `Volume.amend`, or because an earlier run's change
+    /// turned out to have landed.
+    case settingsChanged(Head)
     /// Answers `Volume.provisioning`.
     case provisioning(CallerToken, Result<[ProvisionedRange], ProvisioningFailure>)
     /// For the log.
@@ -102,6 +105,8 @@ package enum VolumeFailure: Error, Equatable, Sendable {
     case journalFailed(String)
     case bucketUnavailable(String)
     case stopped
+    /// There can be no such settings.
+    case invalidChange(String)
 }
 
 /// What happened. `token` names the effect it answers.

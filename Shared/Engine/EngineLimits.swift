@@ -57,6 +57,10 @@ package struct EngineLimits: Sendable, Equatable {
     package var mapPackByteCount = 4 << 20
     /// How long HEAD is waited for before an exclusive volume serves without the bucket.
     package var openTimeoutNanoseconds: UInt64 = 2_000_000_000
+    /// How long a change of settings waits for HEAD to be sent with it.
+    package var amendNanoseconds: UInt64 = 60_000_000_000
+    /// Of what a grown volume's size is a multiple.
+    package var growthByteCount: UInt64 = 1 << 30
     /// How long a write is held when the buffer is full before BUSY.
     package var holdNanoseconds: UInt64 = 10_000_000_000
     /// The longest pause before a failed bucket request is tried again; doubles up to the maximum.

@@ -15,4 +15,5 @@ package struct Mutants: OptionSet, Sendable {
     package static let replaceUnkeptHead = Mutants(rawValue: 128)
     package static let forgetAborted = Mutants(rawValue: 256)
     package static let modifyWithoutLock = Mutants(rawValue: 512)
+    package static let amendBeforeSaved = Mutants(rawValue: 1024)
 }

@@ -42,7 +42,7 @@ extension Volume {
         journal.recycle(record.buffer)
         for item in record.items {
             guard inProgress.contains(item.origin) else { continue }
-            if item.forceUnitAccess || head.durability == "always" {
+            if item.forceUnitAccess || settings.durability == "always" {
                 journal.wantSync(through: written.sequence)
                 durabilityWaiters.append((written.sequence, item.origin))
             } else {
@@ -85,6 +85,7 @@ extension Volume {
             finish(first.origin, .good)
         }
         answerDurableCuts()
+        announceSettings()
         // Whoever came while the sync ran waits for the next one.
         if let last = durabilityWaiters.last { journal.wantSync(through: last.sequence) }
     }
@@ -99,6 +100,7 @@ extension Volume {
         effects.append(.report(.journalFailed(reason)))
         dropAll(.writeError)
         commitCallers.failAll(.journalFailed(reason), &effects)
+        failAmendments(.journalFailed(reason))
         commit = nil
         foldRun = nil
         publication = nil
@@ -111,6 +113,7 @@ extension Volume {
         effects.append(.report(.fenced(reason)))
         dropAll(.fenced)
         commitCallers.failAll(.fenced(reason), &effects)
+        failAmendments(.fenced(reason))
         commit = nil
         foldRun = nil
         publication = nil

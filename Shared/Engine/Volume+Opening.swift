@@ -171,7 +171,7 @@ extension Volume {
         }
         isStateStale = false
         let token = effects.nextToken()
-        stateSave = (token, cleanThrough, settledIntent)
+        stateSave = (token, head, cleanThrough, settledIntent)
         effects.append(
             .saveState(
                 token,
@@ -186,6 +186,7 @@ extension Volume {
         start = pendingStart
         journal.store.recyclableSequence = save.cleanThrough
         journal.store.settledIntentSequence = save.settledIntent
+        takeEffect(save.head)
         if isStateStale { return saveState() }
         if let ending = commitCallers.ending, isEndPublished { return finishEnding(ending.caller) }
         serveIfReady(at: time)

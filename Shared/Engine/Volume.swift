@@ -41,8 +41,9 @@ package final class Volume {
 
     /// The newest HEAD known to be in the bucket, and its version.
     package internal(set) var head: Head
-    /// The size that commands see: what HEAD and the local state both say (`Volume+Amend.swift`).
-    package internal(set) var byteCount: UInt64
+    /// What is in effect: what both HEAD and the local state say.
+    package internal(set) var settings: HeadSettings
+    package var byteCount: UInt64 { settings.byteCount }
     var headTag: EntityTag?
     /// Raised durably before the first upload of this run; nil until then.
     var start: UInt32?
@@ -83,6 +84,7 @@ package final class Volume {
     var commit: Commit?
     var commitCallers = CommitCallers()
     var cuts = CutState()
+    var amendments = AmendmentState()
     var publication: HeadPublication?
     var packMemory = PackMemory()
     var packReads: [EffectToken: PackBuild] = [:]
@@ -101,7 +103,7 @@ package final class Volume {
     /// The HEAD that ends this run is in the bucket.
     var isEndPublished = false
     /// The local state being written, and whether it is out of date already.
-    var stateSave: (token: EffectToken, cleanThrough: JournalSequence, settledIntent: JournalSequence)?
+    var stateSave: (token: EffectToken, head: Head, cleanThrough: JournalSequence, settledIntent: JournalSequence)?
     var isStateStale = false
     /// No layer holds a record up to here any more. HEAD may say more, if a commit turned out to have been published
     /// before the crash.
@@ -145,7 +147,7 @@ package final class Volume {
             self.opening.lateCommits = Set(open.map(\.intent.commit))
             firstOpenIntent = open.first?.record
         }
-        byteCount = head.byteCount
+        settings = head.settings
         journal = Journal(
             volume: head.volume, generation: head.generation, limits: limits, recovered: recovered,
             above: head.journalSequence)
@@ -196,6 +198,7 @@ package final class Volume {
         consider(foldDue)
         consider(renewalDue)
         consider(lapseDue)
+        consider(amendments.deadline)
         if foldRun != nil, let ending = commitCallers.ending, ending.foldDeadline > 0 {
             consider(ending.foldDeadline)
         }
@@ -211,6 +214,7 @@ package final class Volume {
         for (_, action) in due { retry(action, at: time) }
         expireOpening(at: time)
         expireReads(at: time)
+        expireAmendments(at: time)
         if let ending = commitCallers.ending, ending.foldDeadline <= time.nanoseconds {
             commitCallers.ending?.foldDeadline = 0
         }

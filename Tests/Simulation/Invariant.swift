@@ -20,6 +20,9 @@ package enum Invariant: String, CaseIterable, Sendable {
     case readsReturnWhatWasWritten
     /// What is said not to be stored reads as zeros; after the whole volume was unmapped nothing is stored.
     case provisioningIsTrue
+    /// A change of settings that was confirmed is in HEAD, survives every crash, and a volume never shrinks; writes
+    /// go only where both HEAD and the local state know that the volume reaches.
+    case settingsAreKept
     /// A medium error names bytes that really are damaged.
     case mediumErrorHasCause
     /// The recovered journal is a prefix of the published order, cut between commands.

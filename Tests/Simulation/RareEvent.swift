@@ -15,7 +15,7 @@ package enum RareEvent: String, CaseIterable, Sendable {
     case cut, cutKept, cutResumed, cutFoundCommitted
     // Requests.
     case duplicateInFlight, duplicateFromTable, duplicateAfterRestart, frontendDied, frontendRevoked, barrier
-    case provisioning, abort, aborted, orWriteAdded, compareMatched
+    case amended, grown, grewAtRestart, provisioning, abort, aborted, orWriteAdded, compareMatched
     case compareAndWriteWaited, miscompare, freezeWithPartialBlocks, unmapOfCommitted, hugeUnmap, readDuringCommit
     // Where reads find their bytes.
     case readActive, readFrozen, readUnfolded, readTree, readNeverWritten

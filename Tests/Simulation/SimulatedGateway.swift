@@ -39,6 +39,7 @@ final class SimulatedGateway {
         /// Of one nexus or of all.
         case abort(nexus: UInt64?)
         case provisioning(from: UInt64, limit: Int)
+        case amend(HeadChange)
     }
 
     /// Why the volume was called.
@@ -51,6 +52,7 @@ final class SimulatedGateway {
         case abort(commands: [Int])
         /// What had been acknowledged then.
         case provisioning(from: UInt64, limit: Int, known: Int)
+        case amend(HeadChange)
     }
 
     let index: Int
@@ -102,6 +104,9 @@ final class SimulatedGateway {
     let segmentCountAtBirth: Int
     /// The local state that the engine saved last named this HEAD.
     var savedCommit: CommitID?
+    /// The size that its initiators were told, and whether they were told that every write is durable.
+    var byteCount: UInt64 = 0
+    var isAlwaysDurable = false
     /// The last answer about what is stored.
     var provisioning: Result<[ProvisionedRange], ProvisioningFailure>?
     var putsPack = false

@@ -80,7 +80,7 @@ extension Simulation {
         case .flush:
             try gateway.oracle.acknowledgeFlush(number, known: command.knownPosition, disk: gateway.disk)
         case .write, .writeSame, .unmap, .compareAndWrite, .orWrite:
-            let mustBeDurable = command.forcesUnitAccess || settings.durability == "always"
+            let mustBeDurable = command.forcesUnitAccess || gateway.isAlwaysDurable
             try gateway.oracle.acknowledge(number, command, mustBeDurable: mustBeDurable, disk: gateway.disk)
         }
     }

@@ -32,6 +32,7 @@ extension Simulation {
         case 78..<82: warm(gateway)
         case 82..<85: changeCache(gateway)
         case 85..<88: abort(gateway)
+        case 88..<95: amend(gateway)
         default: try disturbFrontend()
         }
     }

@@ -98,6 +98,7 @@ extension Simulation {
             guard let number = ledger.number(of: entry.origin), gateway.aborted.contains(number) else { continue }
             throw Violation(.refusedIsNotApplied, "#\(number) was aborted and is in the journal")
         }
+        try requireRoom(for: body, gateway)
         let record = try gateway.oracle.willWrite(
             body.header, entries: body.entries, intent: body.intent, ledger: ledger)
         try judgeOrWrites(body, buffer, gateway)

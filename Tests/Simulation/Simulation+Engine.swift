@@ -27,6 +27,7 @@ extension Simulation {
                 volume.barrier(
                     frontend: frontends[frontend].instance, nexus: nexus, caller: caller, at: engineTime)
             case .abort(let nexus): abort(nexus, volume, of: gateway)
+            case .amend(let change): amend(change, volume, of: gateway)
             case .provisioning(let sector, let limit): askProvisioning(from: sector, limit: limit, volume, of: gateway)
             }
         }
@@ -121,6 +122,7 @@ extension Simulation {
         case .barrierPassed(let caller): try barrierPassed(caller, gateway)
         case .finished(let caller, let result): try finished(caller, result, gateway)
         case .cutDurable(let caller): try cutDurable(caller, gateway)
+        case .settingsChanged(let head): try settingsChanged(head, gateway)
         case .provisioning(let caller, let result): try provisioned(caller, result, gateway)
         case .report(let report): try reported(report, by: gateway)
         }
@@ -157,9 +159,16 @@ extension Simulation {
             }
             guard !gateway.knowsSuccessor else { throw Violation(.staleOwnerIsFenced, "a stale owner committed") }
             if case .stop = kind { try stopped(gateway, head) }
+        case (.amend(let change), .success(let head)): try amended(change, head, gateway)
+        case (.amend(let change), .failure(.invalidChange(let reason))):
+            // Another change, perhaps one of which nobody heard, has gone beyond this size.
+            guard change.byteCount.map({ $0 < askedByteCount }) ?? false else {
+                throw Violation(.settingsAreKept, "\(change) is refused: \(reason)")
+            }
         case (.cut, .success(let head)): try cutFinished(caller, head, gateway)
         case (.stop, .failure): crash(gateway, .process)
-        case (.commit, .failure), (.cut, .failure), (.barrier, _), (.abort, _), (.provisioning, _): break
+        case (.commit, .failure), (.cut, .failure), (.barrier, _), (.abort, _), (.provisioning, _), (.amend, .failure):
+            break
         }
     }
 

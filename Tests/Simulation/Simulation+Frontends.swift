@@ -36,6 +36,7 @@ extension Simulation {
         lastIssue = now
         let oracle = gateways[frontends[number].gateway].oracle
         let reference = random.oneIn(6) ? max(0, oracle.published - random.below(20)) : oracle.last
+        workload.sectorCount = knownByteCount(gateways[frontends[number].gateway]) / 512
         let (command, zeros, expected) = workload.next(random: &random) {
             oracle.history.version(of: $0, at: reference).stamp
         }

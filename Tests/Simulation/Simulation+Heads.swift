@@ -59,6 +59,10 @@ extension Simulation {
                     "HEAD \(before.commitNumber) of generation \(before.generation.rawValue) was replaced by "
                         + "\(head.commitNumber) of \(head.generation.rawValue)")
             }
+            guard head.byteCount >= before.byteCount else {
+                throw Violation(
+                    .settingsAreKept, "HEAD \(head.commitNumber) shrinks \(before.byteCount) to \(head.byteCount)")
+            }
             if head.generation > before.generation { rare.add(.takeover) }
             if head.foldNumber > before.foldNumber {
                 rare.add(.fold)

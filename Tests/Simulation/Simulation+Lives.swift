@@ -192,6 +192,7 @@ extension Simulation {
         gateway.volume = Volume(
             opening, limits: settings.limits, seed: random.next(), at: engineTime, mutants: options.mutants)
         trace.line(now, "g\(gateway.index) starts")
+        try judgeSettings(gateway)
         if case .resume = opening { try resumeCuts(gateway) }
         for frontend in frontends.indices
         where frontends[frontend].gateway == gateway.index && frontends[frontend].isAlive {
@@ -244,6 +245,8 @@ extension Simulation {
         gateway.oracle = backup.oracle
         gateway.cacheDisk = backup.cacheDisk
         gateway.isRestoredCopy = true
+        // What was changed after the copy was made it cannot know.
+        gateway.byteCount = 0
         gateway.lostPower = backup.lostPower
         gateway.committedSequence = backup.committedSequence
         gateway.savedCommit = backup.disk.state?.head.commit

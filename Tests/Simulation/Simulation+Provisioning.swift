@@ -15,7 +15,7 @@ extension Simulation {
 
     /// Somewhere in the volume, mostly where something happened.
     func askProvisioning(_ gateway: SimulatedGateway) {
-        let sectorCount = settings.volumeByteCount / 512
+        let sectorCount = knownByteCount(gateway) / 512
         let oracle = gateway.oracle
         let touched = oracle.entries.isEmpty ? [] : ledger[oracle.entries[random.below(oracle.last)].command].ranges
         let sector =
@@ -81,7 +81,7 @@ extension Simulation {
         let gateway = gateways[owner]
         guard let auditor = frontends.firstIndex(where: { $0.isAuditor && $0.gateway == owner }) else { return }
         // In pieces whose ends are no blocks', as some initiators do it.
-        let sectorCount = UInt32(settings.volumeByteCount / 512)
+        let sectorCount = UInt32(gateway.byteCount / 512)
         let middle = UInt32(random.below(Int(sectorCount)))
         let pieces = [
             SectorRange(start: 0, count: middle), SectorRange(start: UInt64(middle), count: sectorCount - middle),
@@ -97,7 +97,7 @@ extension Simulation {
     }
 
     private func requireUnmapped(_ gateway: SimulatedGateway) throws(Violation) {
-        let sectorCount = settings.volumeByteCount / 512
+        let sectorCount = gateway.byteCount / 512
         var sector: UInt64 = 0
         while sector < sectorCount {
             gateway.provisioning = nil

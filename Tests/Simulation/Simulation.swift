@@ -87,6 +87,8 @@ package final class Simulation {
     var isDraining = false
     /// Advances without time passing: an engine whose deadline never moves would spin for ever.
     var idleAdvances = 0
+    /// The largest size that anybody asked for.
+    var askedByteCount: UInt64 = 0
     /// A copy of a gateway's disk, taken some time ago.
     var backup: DiskBackup?
     let codec = ZstdCodec()

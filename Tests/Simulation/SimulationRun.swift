@@ -41,6 +41,7 @@ package struct SimulationRun {
 package enum SimulationMutant: String, CaseIterable, Sendable {
     case skipIntentSync, publishHeadBeforePacks, acknowledgeBeforePublish, forgetRequestTable, retryFailedSync
     case reusePackName, skipCacheChecksum, replaceUnkeptHead, forgetAborted, modifyWithoutLock
+    case amendBeforeSaved
 
     package var mutants: Mutants {
         switch self {
@@ -54,6 +55,7 @@ package enum SimulationMutant: String, CaseIterable, Sendable {
         case .replaceUnkeptHead: .replaceUnkeptHead
         case .forgetAborted: .forgetAborted
         case .modifyWithoutLock: .modifyWithoutLock
+        case .amendBeforeSaved: .amendBeforeSaved
         }
     }
 
@@ -69,6 +71,7 @@ package enum SimulationMutant: String, CaseIterable, Sendable {
         case .replaceUnkeptHead: .promisedCutIsKept
         case .forgetAborted: .refusedIsNotApplied
         case .modifyWithoutLock: .orWriteIsAtomic
+        case .amendBeforeSaved: .settingsAreKept
         }
     }
 }

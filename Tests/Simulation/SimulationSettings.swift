@@ -148,6 +148,8 @@ package struct SimulationSettings {
         limits.prefetchBlockCount = [8, 64][random.below(2)]
         limits.prefetchFrameCount = 1 + random.below(8)
         limits.warmFrameCount = 1 + random.below(4)
+        limits.growthByteCount = UInt64(Geometry.blocksPerLeaf * Geometry.blockByteCount)
+        limits.amendNanoseconds = [20_000_000, 2_000_000_000][random.below(2)]
         limits.provisioningStepCount = [1, 8, 64][random.below(3)]
         guard !random.oneIn(3) else { return }
         let scale = [20, 200][random.below(2)]

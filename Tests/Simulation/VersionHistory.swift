@@ -53,6 +53,8 @@ package struct VersionHistory {
     private mutating func set(_ sector: UInt64, _ stamp: SectorPattern.Stamp) {
         let leaf = Int(sector / Self.sectorsPerLeaf)
         let index = Int(sector % Self.sectorsPerLeaf)
+        // The volume has grown.
+        while leaves.count <= leaf { leaves.append([]) }
         if leaves[leaf].isEmpty { leaves[leaf] = Array(repeating: -1, count: Int(Self.sectorsPerLeaf)) }
         nodes.append(
             Node(sector: sector, position: Int32(lastPosition), stamp: stamp, previous: leaves[leaf][index]))
@@ -121,7 +123,8 @@ package struct VersionHistory {
 
         init(_ history: VersionHistory, sector: UInt64) {
             self.sector = sector
-            let leaf = history.leaves[Int(sector / sectorsPerLeaf)]
+            let index = Int(sector / sectorsPerLeaf)
+            let leaf = index < history.leaves.count ? history.leaves[index] : []
             node = leaf.isEmpty ? -1 : leaf[Int(sector % sectorsPerLeaf)]
             wide = history.wideZeros.count - 1
         }

@@ -8,7 +8,9 @@ import Wire
 package struct Workload {
     private let settings: SimulationSettings
     private let hotStart: UInt64
-    private let sectorCount: UInt64
+    /// Of the volume as it is now; it may have grown.
+    package var sectorCount: UInt64
+    private let firstSectorCount: UInt64
     /// COMPARE AND WRITE counters live in their own blocks at the end of the hot region.
     private static let counterCount = 4
 
@@ -17,6 +19,7 @@ package struct Workload {
         let blocks = settings.leafCount * Geometry.blocksPerLeaf
         hotStart = UInt64(random.below(blocks - settings.hotBlockCount + 1))
         sectorCount = UInt64(blocks * Geometry.sectorsPerBlock)
+        firstSectorCount = sectorCount
     }
 
     /// - Parameter held: what the volume holds now, for COMPARE AND WRITE; may be out of date.
@@ -87,6 +90,10 @@ package struct Workload {
     }
 
     private func anywhere(blockCount: Int, _ random: inout SeededRandom) -> UInt64 {
+        if sectorCount > firstSectorCount, random.oneIn(6) {
+            let first = random.oneIn(2) ? firstSectorCount / 8 : sectorCount / 8 - 1024
+            return min(first + UInt64(random.below(512)), sectorCount / 8 - UInt64(blockCount))
+        }
         if random.oneIn(50) { return UInt64(random.below(Int(sectorCount / 8) - blockCount + 1)) }
         // One in four of the rest hits the first blocks of the hot region.
         let span = random.oneIn(4) ? min(8, settings.hotBlockCount) : settings.hotBlockCount

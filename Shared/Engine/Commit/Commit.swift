@@ -63,6 +63,8 @@ struct Commit {
         case settling
         /// Nothing new, but a fold is done.
         case fold
+        /// Nothing new, but settings are to change.
+        case amendment
     }
     enum Stage: Equatable {
         case packs

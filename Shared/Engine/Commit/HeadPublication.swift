@@ -81,6 +81,7 @@ extension Volume {
                     self.publication = nil
                     headTag = object.tag
                     opening.landedCommitNumber = found.commitNumber
+                    adoptSettings(of: found)
                     declareIntent()
                 } else if publication.purpose == .opening, found.generation == head.generation,
                     found.owner == head.owner, opening.isCreation || isWrittenHere(found)

@@ -102,6 +102,7 @@ extension Volume {
         if active.isEmpty || lease != nil, !opening.lateCommits.isEmpty {
             return begin(.settling, at: time)
         }
+        if mayAmend { return begin(.amendment, at: time) }
         if active.isEmpty, foldRun?.root != nil, commitCallers.ending == nil {
             return begin(.fold, at: time)
         }
@@ -129,5 +130,6 @@ extension Volume {
         commitCallers.ending = nil
         effects.append(.finished(caller, .success(head)))
         commitCallers.failAll(.stopped, &effects)
+        failAmendments(.stopped)
     }
 }

@@ -74,6 +74,7 @@ extension Volume {
             new.foldNumber += 1
         }
         new.root.packs += references
+        new.settings = amended(new.settings, by: commit)
         self.commit?.stage = .head
         if new.cleanShutdown { lease?.giveUp() }
         publish(new, as: .commit, under: .matches(headTag), at: time)
@@ -85,6 +86,8 @@ extension Volume {
         headTag = tag
         lease?.formerRuns = []
         head = new
+        map.grow(toByteCount: head.byteCount)
+        amendmentsPublished(with: commit.id)
         if new.foldNumber > map.foldNumber, let folded = foldRun?.root {
             map.install(folded, foldNumber: new.foldNumber)
             foldRun = nil

@@ -77,6 +77,9 @@ package struct Head: Hashable, Codable, Sendable {
     package var compressionLevel: Int
     package var commitIntervalSeconds: Int
     package var uploadBufferByteCount: UInt64
+    /// Absent: no. Initiators may only read; they may ask for SANITIZE.
+    package var readOnly: Bool?
+    package var sanitizeAllowed: Bool?
 
     /// A restore in place starts a new lineage; birth numbers compare only within one.
     package var lineage: UInt64
@@ -101,7 +104,8 @@ package struct Head: Hashable, Codable, Sendable {
         compressionLevel: Int, commitIntervalSeconds: Int, uploadBufferByteCount: UInt64, lineage: UInt64,
         generation: Generation = Generation(1), owner: GatewayID, commit: CommitID, commitNumber: UInt64 = 1,
         journalSequence: JournalSequence = .zero, cutMilliseconds: UInt64, foldNumber: UInt64 = 0,
-        root: ImageRoot = ImageRoot(), cleanShutdown: Bool = false
+        root: ImageRoot = ImageRoot(), cleanShutdown: Bool = false, readOnly: Bool? = nil,
+        sanitizeAllowed: Bool? = nil
     ) {
         self.formatVersion = formatVersion
         self.volume = volume
@@ -119,6 +123,8 @@ package struct Head: Hashable, Codable, Sendable {
         self.compressionLevel = compressionLevel
         self.commitIntervalSeconds = commitIntervalSeconds
         self.uploadBufferByteCount = uploadBufferByteCount
+        self.readOnly = readOnly
+        self.sanitizeAllowed = sanitizeAllowed
         self.lineage = lineage
         self.generation = generation
         self.owner = owner

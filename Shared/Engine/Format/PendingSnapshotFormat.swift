@@ -59,7 +59,8 @@ package enum PendingSnapshotFormat {
         let record: PendingSnapshot = try format.decode(from: bytes)
         guard let head = record.head else { return record }
         try HeadFormat.check(embedded: head, format: .pendingSnapshot)
-        guard head.volume == record.volume, head.byteCount == record.volumeByteCount, record.failure == nil else {
+        // A volume may have grown before the bucket had its cut.
+        guard head.volume == record.volume, head.byteCount >= record.volumeByteCount, record.failure == nil else {
             throw .malformed(.pendingSnapshot, reason: "it and the HEAD in it disagree")
         }
         return record

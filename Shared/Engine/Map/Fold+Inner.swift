@@ -3,7 +3,7 @@ import Wire
 
 extension Fold {
     /// The level of the new root; a volume that has grown gets levels on top.
-    var height: Int { max(MapGeometry.height(blockCount: map.blockCount), oldHeight) }
+    var height: Int { max(MapGeometry.height(blockCount: blockCount), oldHeight) }
 
     /// Rewrites the nodes of one level above the changed ones below, until a node is missing, a pack is full, or all
     /// are done (nil).

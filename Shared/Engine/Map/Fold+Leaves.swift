@@ -40,7 +40,7 @@ extension Fold {
     /// Zeroed ranges where there is nothing cost what the inner nodes above them cost.
     private func candidate(from start: UInt64, keyCursor: Int) throws(EngineError) -> Candidate {
         let keyLeaf = keyCursor < keys.count ? MapGeometry.leaf(of: keys[keyCursor]) : UInt64.max
-        let leafLimit = MapGeometry.leaf(of: BlockIndex(map.blockCount + UInt64(Geometry.blocksPerLeaf) - 1))
+        let leafLimit = MapGeometry.leaf(of: BlockIndex(blockCount + UInt64(Geometry.blocksPerLeaf) - 1))
         var leaf = start
         while leaf < min(keyLeaf, leafLimit) {
             guard let zeroed = delta.zeros.firstRange(endingAfter: MapGeometry.firstBlock(ofLeaf: leaf)) else { break }

@@ -34,6 +34,8 @@ package final class Fold {
     private let nextPackName: () -> PackName
     private let codec = ZstdCodec()
 
+    /// As many as the volume had when the fold began: it may grow meanwhile.
+    let blockCount: UInt64
     /// Every block was zeroed or written anew: the old tree need not be read at all.
     let forgetsOldTree: Bool
     let cursor: TreeCursor
@@ -91,11 +93,12 @@ package final class Fold {
         self.delta = delta
         self.volume = volume
         self.foldNumber = foldNumber
+        blockCount = map.blockCount
         self.mapPackByteCount = mapPackByteCount
         self.nextPackName = nextPackName
         forgetsOldTree =
             map.root.tree != nil
-            && delta.zeros.contains(BlockRange(start: BlockIndex(0), count: map.blockCount))
+            && delta.zeros.contains(BlockRange(start: BlockIndex(0), count: blockCount))
         cursor = TreeCursor(tree: forgetsOldTree ? nil : map.root.tree, packTable: map.root.packTable)
         keys = delta.blocks.sortedKeys()
         indexOfDeltaPack = [UInt32](repeating: MapNode.noPackIndex, count: delta.packs.count)
