@@ -108,7 +108,7 @@ guest-test: setup ## File systems, kills and multipath with the Linux kernel's i
 conformance: setup-test ## libiscsi's suite against a gateway and against tgt, release build (docs/conformance.md)
 	swift build --configuration release
 	Tests/Conformance/run.py --binaries "$$(swift build --configuration release --show-bin-path)" \
-		--output docs/conformance.md $(if $(ONLY),--test '$(ONLY)')
+		$(if $(ONLY),--test '$(ONLY)',--output docs/conformance.md)
 
 .PHONY: bench
 bench: setup-test ## Measure against tgt in the same run, release build (docs/benchmarks)

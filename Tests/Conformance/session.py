@@ -35,6 +35,7 @@ class Session(Connection):
                  first_command=None, **options):
         super().__init__(address, **options)
         self.initiator, self.isid, self.tsih = initiator, isid or random_isid(), tsih
+        self.connection = 0
         self.discovery, self.offer = discovery, {**OFFER, **(offer or {})}
         self.command_number = random.getrandbits(32) if first_command is None else first_command
         self.status_number, self.next_task, self.largest_command = 0, 1, None
@@ -53,10 +54,10 @@ class Session(Connection):
             "SessionType": "Normal", "TargetName": self.address.target}
         return {"InitiatorName": self.initiator, **kind}
 
-    def login_request(self, stages, data=b"", *, isid=None, tsih=None, connection=0, versions=b"\0\0", task=1,
+    def login_request(self, stages, data=b"", *, isid=None, tsih=None, versions=b"\0\0", task=1,
                       length=None):
         """`stages` is byte 1: T 80, C 40, current stage and next one."""
-        rest = struct.pack(">H2xII", connection, self.command_number, self.status_number)
+        rest = struct.pack(">H2xII", self.connection, self.command_number, self.status_number)
         return self.send_pdu(
             LOGIN | IMMEDIATE, stages, data, bytes_2_3=versions, itt=task, words=(rest,), length=length,
             lun=(isid or self.isid) + struct.pack(">H", self.tsih if tsih is None else tsih))

@@ -3,7 +3,7 @@
 import os, pathlib, subprocess, sys
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "Guest"))
-from gateway import Gateway, GatewayError, free_port, is_listening, wait_for
+from gateway import Gateway, GatewayError, free_port, wait_for  # noqa: F401, callers catch GatewayError
 from session import probe
 from wire import WireError
 

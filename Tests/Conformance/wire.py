@@ -46,7 +46,7 @@ def lun_field(number):
 
 def pdu(opcode, flags=FINAL, data=b"", *, itt=NONE, lun=bytes(8), words=(), ahs=b"", length=None, ahs_words=None,
         bytes_2_3=b"\0\0", digests=(False, False), spoil=None):
-    """`words` are those at byte 20 and later; `length` and `ahs_words` lie about the lengths. `spoil`: a wrong digest."""
+    """`words` start at byte 20; `length` and `ahs_words` lie about the lengths; `spoil` makes a digest wrong."""
     tail = b"".join(word if isinstance(word, bytes) else struct.pack(">I", word & NONE) for word in words)
     length = len(data) if length is None else length
     header = (struct.pack(">BB", opcode, flags) + bytes_2_3
@@ -128,7 +128,7 @@ class Address:
 class Connection:
     """A TCP connection to a target."""
 
-    def __init__(self, address, timeout=5, receive_buffer=None):
+    def __init__(self, address, timeout=5, receive_buffer=None, source=None):
         self.address, self.timeout = address, timeout
         self.digests = (False, False)
         self.buffer = bytearray()
@@ -138,6 +138,8 @@ class Connection:
             if receive_buffer:
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             self.socket.settimeout(timeout)
+            if source:
+                self.socket.bind((source, 0))
             self.socket.connect((address.host, address.port))
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except BaseException:

@@ -19,7 +19,7 @@ def wait_for(what, condition, seconds=60):
         try:
             if condition():
                 return
-        except (subprocess.CalledProcessError, OSError, ValueError):
+        except (subprocess.CalledProcessError, OSError, ValueError, GatewayError):
             pass
         time.sleep(0.02)
     raise GatewayError(f"{what}: not within {seconds} s")
