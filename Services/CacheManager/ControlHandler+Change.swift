@@ -30,10 +30,10 @@ extension ControlHandler {
         var change = HeadChange()
         if let byteCount = request.byteCount {
             try admission.checkSize(byteCount)
-            guard byteCount >= hosted.head.byteCount else {
+            guard byteCount >= hosted.settings.byteCount else {
                 throw BusFault(
                     .invalidArgument,
-                    "volume \(hosted.name) has \(hosted.head.byteCount >> 30) GiB and cannot become smaller; "
+                    "volume \(hosted.name) has \(hosted.settings.byteCount >> 30) GiB and cannot become smaller; "
                         + "copy what is to stay to a new volume")
             }
             change.byteCount = byteCount
@@ -53,8 +53,6 @@ extension ControlHandler {
         _ hosted: HostedVolume, _ change: HeadChange, _ finish: @escaping Answer<VolumeDescription>
     ) {
         shard.run(.amend(change), on: hosted) { result in
-            // Initiators hear of it before whoever wanted it.
-            self.shard.refresh(hosted)
             finish(result.map { _ in self.describe(hosted) }.mapError { self.fault($0, hosted) })
         }
     }

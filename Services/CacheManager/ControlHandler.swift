@@ -210,6 +210,8 @@ package final class ControlHandler {
                     + "then restart the cache manager")
         case .bucketUnavailable(let reason):
             BusFault(.bucketUnavailable, "the bucket does not take changes of volume \(hosted.name): \(reason)")
+        case .invalidChange(let reason):
+            BusFault(.invalidArgument, "volume \(hosted.name) cannot be changed: \(reason)")
         case .stopped: BusFault(.notReady, "volume \(hosted.name) is stopping; ask again after the restart")
         }
     }

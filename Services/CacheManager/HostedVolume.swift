@@ -53,6 +53,9 @@ package final class HostedVolume {
         return lastHead
     }
 
+    /// Those in effect.
+    package var settings: HeadSettings { engine?.settings ?? head.settings }
+
     package var reservation: VolumeAdmission.Existing {
         VolumeAdmission.Existing(name: lastHead.name, uploadBufferByteCount: limits.bufferByteCount)
     }
@@ -92,8 +95,8 @@ package final class HostedVolume {
         let statistics = engine?.statistics
         let (status, reason) = status(bucketProblem: bucketProblem)
         return VolumeDescription(
-            id: id, name: head.name, targetName: head.targetName, byteCount: engine?.byteCount ?? head.byteCount, status: status,
-            statusReason: reason, durability: Durability(headText: head.durability) ?? .onFlush,
+            id: id, name: head.name, targetName: head.targetName, byteCount: settings.byteCount, status: status,
+            statusReason: reason, durability: Durability(headText: settings.durability) ?? .onFlush,
             compression: CompressionLevel(rawValue: UInt8(clamping: head.compressionLevel)),
             commitIntervalSeconds: UInt32(clamping: head.commitIntervalSeconds), sourceSnapshot: head.sourceSnapshot,
             createdMilliseconds: head.createdMilliseconds, generation: head.generation.rawValue,
@@ -106,7 +109,7 @@ package final class HostedVolume {
                 VolumeLease(milliseconds: $0, isHeld: statistics?.lease?.isHeld ?? false)
             },
             access: VolumeAccess(
-                isReadOnly: head.readOnly ?? false, allowsSanitize: head.sanitizeAllowed ?? false,
+                isReadOnly: settings.isReadOnly, allowsSanitize: settings.isSanitizeAllowed,
                 coldResetCount: unit.coldResetCount))
     }
 

@@ -7,15 +7,14 @@ import Wire
 extension LogicalUnit {
     /// The unit that a volume is to initiators now.
     init(_ hosted: HostedVolume) {
-        let byteCount = hosted.engine?.byteCount ?? hosted.head.byteCount
-        self.init(hosted.head, byteCount: byteCount, readiness: hosted.readiness)
+        self.init(hosted.id, hosted.settings, readiness: hosted.readiness)
     }
 
-    init(_ head: Head, byteCount: UInt64, readiness: Readiness = .ready) {
+    init(_ volume: VolumeID, _ settings: HeadSettings, readiness: Readiness = .ready) {
         self.init(
-            volume: head.volume, sectorCount: max(1, byteCount / UInt64(Geometry.sectorByteCount)),
-            targetName: head.targetName, isWriteCacheEnabled: Durability(headText: head.durability) != .always,
-            isReadOnly: head.readOnly ?? false, readiness: readiness, isSanitizeAllowed: head.sanitizeAllowed ?? false)
+            volume: volume, sectorCount: max(1, settings.byteCount / UInt64(Geometry.sectorByteCount)),
+            targetName: settings.targetName, isWriteCacheEnabled: Durability(headText: settings.durability) != .always,
+            isReadOnly: settings.isReadOnly, readiness: readiness, isSanitizeAllowed: settings.isSanitizeAllowed)
     }
 }
 

@@ -63,6 +63,7 @@ extension Shard {
             barriers.removeValue(forKey: caller)?()
         case .provisioning(let caller, let result): provisioningCallers.removeValue(forKey: caller)?(result)
         case .finished(let caller, let result): callers.removeValue(forKey: caller)?(result)
+        case .settingsChanged: refresh(hosted)
         case .cutDurable(let caller): snapshots.cutDurable(caller)
         case .report(let report): outlet?.report(report, of: hosted)
         }

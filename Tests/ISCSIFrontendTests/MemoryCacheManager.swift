@@ -89,7 +89,7 @@ final class MemoryVolume: @unchecked Sendable {
             if payload == [7] { coldResetCount += 1 }
             result = good
         case .check:
-            let traits = unsafe (try? CommandTable.definition(of: CDB(bytes: payload.span.bytes)))?.traits ?? []
+            let traits = unsafe (try? CommandTable.definition(of: CDB(bytes: payload.span.bytes), isSanitizeAllowed: false))?.traits ?? []
             let isInside = server.unit.contains(request.sectors)
             result = server.admit(traits, from: origin) ?? (isInside ? good : CommandResult(.logicalBlockAddressOutOfRange))
         case .deviceServerCommand:

@@ -76,7 +76,7 @@ struct TargetTableTests {
         _ = update(fenced, from: manager(1))
         #expect(update(fenced, from: manager(2)).moved.isEmpty)
         #expect(update(description, from: manager(2)).moved.count == 1)
-        #expect(target?.server.unit.readiness == .ready)
+        #expect(target?.decoder.unit.readiness == .ready)
     }
 
     @Test func aVolumeOfTheSameNameDoesNotPushAnotherOut() {

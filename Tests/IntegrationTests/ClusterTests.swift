@@ -157,11 +157,11 @@ import Testing
     @Test(.timeLimit(.minutes(5))) func fourInitiatorsCountExactlyThroughTwoFrontends() throws {
         try shared { gateway, second in
             let laps = 200
+            let portals = [gateway.portal, second.portal]
             let problems = Mutex<[String]>([])
             DispatchQueue.concurrentPerform(iterations: 4) { index in
                 do {
-                    let portal = index % 2 == 0 ? gateway.portal : second.portal
-                    let node = try Node(gateway, portal: portal, number: UInt64(10 + index))
+                    let node = try Node(gateway, portal: portals[index % 2], number: UInt64(10 + index))
                     for _ in 0..<laps {
                         while true {
                             let old = try node.read().data
