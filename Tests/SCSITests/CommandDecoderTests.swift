@@ -104,6 +104,7 @@ import Wire
             bytes[definition.byteCount - 1] = 0x04
             let disposition = Self.sanitizable.begin(bytes)
             #expect(disposition.isInvalidField(byte: UInt16(definition.byteCount - 1)), "\(definition.command)")
+            #expect(disposition.sense?.fieldPointer?.bit == 2)
         }
     }
 

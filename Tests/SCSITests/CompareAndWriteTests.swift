@@ -30,7 +30,8 @@ import Wire
         for expected in [0, 512, 1023, 1025, 2048, 2 * 256 * 512] {
             #expect(begin(1, expectedDataOut: expected).isInvalidField(byte: 13))
         }
-        // Behind the range.
+        let disposition = TestUnit.decoder().decode(CDB(block: 0x89, at: 7, count: 1), expectedDataOut: 512)
+        #expect(disposition.failsBehindRange(SectorRange(start: 7, count: 1), 0x2400, byte: 13))
         #expect(begin(1, at: TestUnit.sectorCount, expectedDataOut: 512).isOutOfRange)
     }
 

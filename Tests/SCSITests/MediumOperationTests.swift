@@ -32,6 +32,16 @@ import Wire
         }
     }
 
+    /// Where longer commands have flags, these have the high bits of the address, and three reserved ones.
+    @Test func aShortCommandHasNoFlags() {
+        for (opcode, kind) in [(0x08, MediumOperation.Kind.read), (0x0A, .write)] as [(UInt8, MediumOperation.Kind)] {
+            for reserved in [0x00, 0xE0] as [UInt8] {
+                let operation = TestUnit.decoder().begin([opcode, reserved | 0x1F, 0, 3, 2, 0]).operation
+                #expect(operation == MediumOperation(kind: kind, sectors: SectorRange(start: 0x1F_0003, count: 2)))
+            }
+        }
+    }
+
     @Test func cacheBitsReachTheVolume() throws {
         let decoder = TestUnit.decoder()
         for opcode in [0x28, 0xA8, 0x88, 0x2A, 0xAA, 0x8A, 0x89, 0x8B, 0x9C] as [UInt8] {

@@ -98,6 +98,23 @@ import Wire
         }
     }
 
+    /// The owner is given both, to tell the right one.
+    @Test func whatIsWrongWithTheLengthIsToldBehindTheRange() throws {
+        let sectors = SectorRange(start: 9, count: 8)
+        for (opcode, byte) in [(0x41, 7), (0x93, 10)] as [(UInt8, UInt16)] {
+            func decode(_ count: UInt32, _ expectedDataOut: Int) -> CommandDisposition {
+                TestUnit.decoder().decode(CDB(block: opcode, at: 9, count: count), expectedDataOut: expectedDataOut)
+            }
+            #expect(decode(8, 1024).failsBehindRange(sectors, 0x0E03))
+            #expect(decode(0, 512).failsBehindRange(SectorRange(start: 9, count: 0), 0x2400, byte: byte))
+            #expect(decode(40000, 512).failsBehindRange(SectorRange(start: 9, count: 40000), 0x2400, byte: byte))
+            let command = try #require(decode(8, 512).parameterData)
+            let short = [UInt8](repeating: 1, count: 511)
+            let finished = unsafe TestUnit.decoder().finish(command, dataOut: short.span.bytes)
+            #expect(finished.failsBehindRange(sectors, 0x0E03))
+        }
+    }
+
     @Test func theRangeWinsOverTheLimitAndTheLimitOverTheData() {
         for (opcode, byte) in [(0x41, 7), (0x93, 10)] as [(UInt8, UInt16)] {
             #expect(begin(opcode, count: 32768).parameterData != nil)
