@@ -40,7 +40,7 @@ package struct DeviceServer: Sendable {
     /// End with the process: their commands come again.
     var runningCopies: [RunningCopy] = []
     /// False while nothing can refuse a command: nothing is pending, reserved, protected, in progress or remembered.
-    private(set) var isEventful = false
+    package private(set) var isEventful = false
 
     /// - Parameters:
     ///   - state: what was saved last, if anything was.
