@@ -126,6 +126,16 @@ import Testing
         }
     }
 
+    @Test func readsAndWritesAloneBringTheUnitToRest() {
+        var owner = UnitOwner(nexuses: [1])
+        owner.server.post(.capacityDataHasChanged)
+        #expect(owner.admit(Self.read) == .attention(0x2A09))
+        // The answer is remembered until the next request says that it arrived.
+        #expect(owner.server.isEventful)
+        #expect(owner.admit(Self.read) == .good)
+        #expect(!owner.server.isEventful)
+    }
+
     @Test func unknownCommandsTakeNoUnitAttention() {
         var owner = UnitOwner()
         owner.server.post(.capacityDataHasChanged)
