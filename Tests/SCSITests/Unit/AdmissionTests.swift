@@ -81,6 +81,61 @@ import Testing
         #expect(owner.send([0x16, 0x10, 0, 0, 0, 0x04], from: 2) == .illegal(0x2400))
     }
 
+    /// What has passed costs later commands nothing.
+    @Test func aUnitAtRestJudgesNothing() throws {
+        let disturbances: [(disturb: (inout UnitOwner) -> Void, settle: (inout UnitOwner) -> Void)] = [
+            ({ $0.server.post(.capacityDataHasChanged) }, { _ in }), ({ $0.attach(4) }, { _ = $0.attentions(4) }),
+            ({ $0.reset(.logicalUnit) }, { _ in }), ({ _ = $0.send([0x16]) }, { _ = $0.send([0x17]) }),
+            ({ _ = $0.send([0x16]) }, { $0.lose(1) }),
+            ({ _ = $0.send([0x15, 0x10, 0, 0, 16], Self.softwareWriteProtect, from: 2) }, { $0.reset(.logicalUnit) }),
+            ({ _ = $0.perform([0x48, 0x82]) }, { $0.server.finishSanitize() }),
+            (
+                {
+                    $0.register(1)
+                    _ = $0.reserve(3, from: 1)
+                    _ = $0.admit(Self.read, from: 2)
+                }, { _ = $0.out(.clear, key: 0xA1, from: 1) }
+            ),
+            (
+                { owner in
+                    var unit = owner.server.unit
+                    unit.readiness = .becomingReady
+                    owner.server.update(unit)
+                    _ = owner.admit(Self.read)
+                },
+                { owner in
+                    var unit = owner.server.unit
+                    unit.readiness = .ready
+                    owner.server.update(unit)
+                }
+            ),
+        ]
+        for (disturb, settle) in disturbances {
+            var owner = UnitOwner { $0.isSanitizeAllowed = true }
+            #expect(!owner.server.isEventful)
+            disturb(&owner)
+            #expect(owner.server.isEventful)
+            try owner.restart()
+            #expect(owner.server.isEventful)
+            settle(&owner)
+            for nexus in UInt64(1)...4 { _ = owner.attentions(nexus) }
+            #expect(owner.admit(Self.write, from: 2) == .good)
+            #expect(!owner.server.isEventful)
+            try owner.restart()
+            #expect(!owner.server.isEventful)
+        }
+    }
+
+    @Test func readsAndWritesAloneBringTheUnitToRest() {
+        var owner = UnitOwner(nexuses: [1])
+        owner.server.post(.capacityDataHasChanged)
+        #expect(owner.admit(Self.read) == .attention(0x2A09))
+        // The answer is remembered until the next request says that it arrived.
+        #expect(owner.server.isEventful)
+        #expect(owner.admit(Self.read) == .good)
+        #expect(!owner.server.isEventful)
+    }
+
     @Test func unknownCommandsTakeNoUnitAttention() {
         var owner = UnitOwner()
         owner.server.post(.capacityDataHasChanged)

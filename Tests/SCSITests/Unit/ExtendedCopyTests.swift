@@ -205,6 +205,21 @@ import Wire
         for tail in 1..<4 { #expect(refuses(Self.list(segments: [good, Array(good.prefix(tail))]), 0x1A00)) }
     }
 
+    /// What follows the segment descriptors is none of theirs.
+    @Test func segmentsEndWithTheirList() {
+        let trailing = [UInt8](repeating: 0, count: 40)
+        for cut in 1..<28 {
+            var list = Self.list(segments: [Self.blocks(from: 0, to: 8, count: 1)]) + trailing
+            list[11] = UInt8(cut)
+            #expect(refuses(list, 0x1A00), "\(cut)")
+        }
+        var owner = UnitOwner()
+        var list = Self.list(usage: 3, segments: [Self.blocks(from: 0, to: 8, count: 1)]) + trailing
+        #expect(copy(list, &owner).copyOperation?.segments.count == 1)
+        list[11] = 0
+        #expect(owner.send(Self.cdb(list.count), list) == .good)
+    }
+
     @Test func segmentsHaveALimitedWholeNumberOfSectors() throws {
         #expect(refuses(Self.list(segments: [Self.blocks(from: 0, to: 0, count: 32769)]), 0x2600, byte: 48 + 10))
         for byteCount in [511, 513, 16_777_216 + 512] as [UInt32] {
@@ -263,6 +278,16 @@ import Wire
         owner.attach(1)
         _ = owner.attentions(1)
         #expect(status(5, &owner) == nil)
+    }
+
+    @Test func resetsDropTheStatus() throws {
+        for kind in [DeviceServer.ResetKind.logicalUnit, .targetWarm, .targetCold] {
+            var owner = UnitOwner()
+            let list = Self.list(id: 5, segments: [])
+            #expect(owner.send(Self.cdb(list.count), list) == .good && status(5, &owner) != nil)
+            owner.reset(kind)
+            #expect(owner.attentions(1).count == 1 && status(5, &owner) == nil)
+        }
     }
 
     @Test func aFailedCopyTellsHowFarItCame() throws {

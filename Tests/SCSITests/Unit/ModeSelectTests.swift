@@ -155,6 +155,17 @@ import Testing
         #expect(select6(descriptorBeyondTheList, &owner)?.sense?.additionalCode == 0x1A00)
     }
 
+    /// Of more data than the CDB says, only that much is looked at.
+    @Test func theListEndsWhereTheCDBSays() {
+        var owner = UnitOwner()
+        let list = Self.header6 + Self.control(0x08)
+        for length in 5..<list.count {
+            #expect(select6(list, &owner, length: length)?.sense?.additionalCode == 0x1A00)
+        }
+        #expect(select6(list, &owner, length: 4)?.status == .good)
+        #expect(!owner.server.state.isSoftwareWriteProtected)
+    }
+
     @Test func pagesHaveTheStandardsFormatAndAreNotSaved() throws {
         var owner = UnitOwner()
         let list = Self.header6 + Self.control(0x08)
