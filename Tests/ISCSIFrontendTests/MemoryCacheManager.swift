@@ -122,6 +122,10 @@ final class MemoryVolume: @unchecked Sendable {
         let start = Int(request.sectors.start) * 512
         let range = start..<start + request.sectors.byteCount
         var reply = IOReply(frontend: request.frontend, number: request.number, status: .good)
+        guard range.upperBound <= bytes.byteCount else {
+            reply.status = .outOfRange
+            return (reply, nil)
+        }
         var data: [UInt8]?
         switch request.operation {
         case .read: data = unsafe [UInt8](bytes.bytes(range))
