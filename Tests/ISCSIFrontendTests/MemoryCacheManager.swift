@@ -66,7 +66,7 @@ final class MemoryVolume: @unchecked Sendable {
     }
 
     /// What the unit answers, or refuses; nil: the medium's.
-    private func unit(_ request: IORequest, _ payload: [UInt8]) -> (IOReply, [UInt8]?)? {
+    fileprivate func unit(_ request: IORequest, _ payload: [UInt8]) -> (IOReply, [UInt8]?)? {
         let origin = CommandOrigin(
             nexus: NexusID(rawValue: request.nexus), frontend: request.frontend, number: request.number,
             lowestOpenNumber: request.lowestOpenNumber)
@@ -257,7 +257,9 @@ final class MemoryCacheManager: Sendable {
                 precondition(payload.count == Int(request.payloadByteCount))
                 data.removeFirst(payload.count)
                 volume.counts.withLock { $0.arrivals[request.number, default: 0] += 1 }
-                if manner.holdsCommands, ![.nexusBarrier, .nexusLoss, .taskManagement].contains(request.operation) {
+                let isOfTheMedium = request.operation.rawValue < IORequest.Operation.nexusBarrier.rawValue
+                if manner.holdsCommands, isOfTheMedium {
+                    if let (refusal, sense) = volume.unit(request, payload) { answer(refusal, sense, to: peer) }
                     continue
                 }
                 let (reply, data) = volume.execute(request, payload: payload)
