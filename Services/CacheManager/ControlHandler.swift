@@ -211,6 +211,7 @@ package final class ControlHandler {
         case .bucketUnavailable(let reason):
             BusFault(.bucketUnavailable, "the bucket does not take changes of volume \(hosted.name): \(reason)")
         case .stopped: BusFault(.notReady, "volume \(hosted.name) is stopping; ask again after the restart")
+        case .invalidChange(let reason): BusFault(.invalidArgument, "volume \(hosted.name) stays as it is: \(reason)")
         }
     }
 

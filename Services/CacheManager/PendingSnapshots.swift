@@ -135,7 +135,8 @@ package final class PendingSnapshots {
         case .failure(.stopped) where hosted.errand == .deleting: volumeLeft(hosted)
         case .failure(.journalFailed(let reason)):
             pause(entry, "the journal of volume \(hosted.name) failed: \(reason); a restart tells what it still holds")
-        case .failure(.stopped), .failure(.bucketUnavailable): pause(entry, "volume \(hosted.name) has stopped")
+        case .failure(.stopped), .failure(.bucketUnavailable), .failure(.invalidChange):
+            pause(entry, "volume \(hosted.name) has stopped")
         }
     }
 

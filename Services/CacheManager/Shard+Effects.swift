@@ -61,6 +61,8 @@ extension Shard {
             if let origin = barriers.removeValue(forKey: caller) { outlet?.reply(to: origin, with: .good) }
         case .finished(let caller, let result): callers.removeValue(forKey: caller)?(result)
         case .cutDurable(let caller): snapshots.cutDurable(caller)
+        // Nobody asks for these yet.
+        case .settingsChanged, .provisioning: break
         case .report(let report): outlet?.report(report, of: hosted)
         }
     }
