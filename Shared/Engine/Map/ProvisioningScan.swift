@@ -243,13 +243,14 @@ extension ProvisioningScan.Layer {
     /// - Parameter below: what lies below says this.
     func isStored(_ block: BlockIndex, above below: Bool) -> Bool? {
         switch self {
-        case .delta(let index): index.blocks[block] == nil ? nil : true
+        case .delta(let index): return index.blocks[block] == nil ? nil : true
         case .dirty(let layer):
+            guard layer.table[block] != nil else { return nil }
             switch layer.lookup(block) {
-            case .miss: nil
-            case .zero: false
-            case .journal: true
-            case .partial(let partial): partial.isStored(above: below)
+            case .miss: return nil
+            case .zero: return false
+            case .journal: return true
+            case .partial(let partial): return partial.isStored(above: below)
             }
         }
     }
