@@ -161,14 +161,14 @@ import Wire
     private func copy(from source: VolumeID, to destination: VolumeID, count: UInt8, nexus: UInt64) throws
         -> DataPlaneServer<String>.Answer
     {
-        func target(_ volume: VolumeID) throws -> [UInt8] {
-            let page = try #require(gateway.shard.volumes[volume]).unit.server.unit.networkAddressAuthorityName
-            return [0xe4, 0, 0, 0, 1, 3, 0, UInt8(page.count)] + page + [UInt8](repeating: 0, count: 20 - page.count)
-                + [0, 0, 2, 0]
+        func target(_ volume: VolumeID) -> [UInt8] {
+            let name: [UInt8] = [0x60, 0x25, 0x34, 0xc0, 0, 0, 0, 0]  // NAA 6, our company id.
+            let id = (0..<8).map { UInt8(truncatingIfNeeded: volume.rawValue >> UInt64(56 - 8 * $0)) }
+            return [0xe4, 0, 0, 0, 1, 3, 0, 16] + name + id + [0, 0, 0, 0] + [0, 0, 2, 0]
         }
         let segment: [UInt8] = [2, 0, 0, 0x18, 0, 0, 0, 1, 0, 0, 0, count] + [UInt8](repeating: 0, count: 16)
         let list = [UInt8](arrayLiteral: 1, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 28, 0, 0, 0, 0)
-            + (try target(source)) + (try target(destination)) + segment
+            + target(source) + target(destination) + segment
         let cdb: [UInt8] = [0x83, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UInt8(list.count), 0, 0]
         return try command(cdb, list, nexus: nexus, on: source)
     }
@@ -211,6 +211,8 @@ import Wire
         #expect(sense(try testUnitReady(1)).map { $0 == (6, 0x2a09) } ?? false)
         try gateway.write(sector, to: volume, sector: beyond)
         try gateway.restart()
+        // What was told just before a restart may be told again, but is never forgotten.
+        _ = try testUnitReady(1)
         #expect(try gateway.read(volume, sector: beyond, count: 1) == sector)
         let smaller = VolumeChangeRequest(volume: VolumeReference("db"), byteCount: 1 << 30)
         #expect(throws: BusFault.self) {

@@ -292,7 +292,7 @@ COPIES = {
     "no blocks": (lambda own, lba: copy_list([designator(own)], [segment(0, 0, 0, lba)]), "SCSI Response status 00"),
     "overlapping itself": (lambda own, lba: copy_list([designator(own)], [segment(0, 0, 64, 32)]),
                            "SCSI Response status 00"),
-    "beyond the end": (lambda own, lba: copy_list([designator(own)], [segment(0, 0, 65535, (1 << 64) - 8)]), ABORTED),
+    "beyond the end": (lambda own, lba: copy_list([designator(own)], [segment(0, 0, 16, (1 << 64) - 8)]), ABORTED),
     "65535 segments announced": (lambda own, lba: copy_list([designator(own)], [segment(0, 0, 8, lba)], 65535 * 28),
                                  r"SCSI Response status 02 5/(1a/00|26/08)"),
     "2000 segments": (lambda own, lba: copy_list([designator(own)], [segment(0, 0, 1, lba)] * 2000),
