@@ -82,6 +82,21 @@ import Wire
         #expect(harness.stored(from: 0) == [range(0, Self.sectorCount, false)])
     }
 
+    @Test func aBlockIsUnmappedInPartsOfWhichOneIsBeingCommitted() {
+        let harness = VolumeHarness()
+        write(harness, 8, 8)
+        harness.commit()
+        harness.keepsBack = { if case .putPack = $0 { true } else { false } }
+        harness.send(.unmap([SectorRange(start: 8, count: 3)]))
+        harness.commit()
+        #expect(harness.stored(from: 0, limit: 2) == [range(0, 8, false), range(8, 16, true)])
+        harness.send(.unmap([SectorRange(start: 11, count: 5)]))
+        #expect(harness.stored(from: 0) == [range(0, Self.sectorCount, false)])
+        harness.release()
+        harness.commit()
+        #expect(harness.stored(from: 0) == [range(0, Self.sectorCount, false)])
+    }
+
     @Test func aQuestionLooksAtABoundedPartOfTheMap() {
         var limits = VolumeHarness.limits
         limits.provisioningStepCount = 4
