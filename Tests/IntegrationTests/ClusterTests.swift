@@ -53,8 +53,9 @@ import Testing
 
         func keys() throws -> Set<UInt64> {
             let data = try run(InitiatorCommand(cdb: [0x5e, 0, 0, 0, 0, 0, 0, 1, 0, 0], dataInByteCount: 256)).data
+            let end = 8 + data[4..<8].reduce(0) { $0 << 8 | Int($1) }
             return Set(
-                stride(from: 8, to: data.count, by: 8).map { start in
+                stride(from: 8, to: end, by: 8).map { start in
                     data[start..<start + 8].reduce(0) { $0 << 8 | UInt64($1) }
                 })
         }
@@ -129,7 +130,7 @@ import Testing
             let list = try gateway.sluice("volume", "reservations", "shared")
             #expect(list.contains("write exclusive, registrants only") && list.contains("iqn.2026-11.test:node-2"))
             try gateway.sluice("volume", "reservations", "shared", "--clear")
-            _ = try stranger.write(9)
+            try stranger.login()
             #expect(try stranger.write(9).isGood)
         }
     }
