@@ -59,7 +59,9 @@ extension Shard {
             }
         case .abortTasks(let nexuses, let result):
             let aborted = Set(nexuses.map { $0.rawValue })
-            abort(on: hosted) { aborted.contains($0.nexus) } then: { [unowned self] in
+            abort(on: hosted) {
+                aborted.contains($0.nexus)
+            } then: { [unowned self] in
                 answer(request, result, on: hosted)
             }
         case .lbaStatus(let sector, let limit, let allocationLength):
@@ -97,8 +99,8 @@ extension Shard {
 
     // MARK: Sanitize
 
-    /// One command of the journal, so that nobody ever sees half of it; durable before the unit is in use again. That it
-    /// is to be done is in the unit's state, so it is tried until it is.
+    /// One command of the journal, so that nobody ever sees half of it; durable before the unit is in use again. That
+    /// it is to be done is in the unit's state, so it is tried until it is.
     func sanitize(_ hosted: HostedVolume) {
         let unit = hosted.unit
         guard unit.server.state.isSanitizing, !unit.isSanitizing else { return }
@@ -142,7 +144,11 @@ extension Shard {
             if hosted.unit.server.reset(.targetCold, from: origin) { hosted.unit.coldResetCount += 1 }
         }
         let request = RequestOrigin(frontend: origin.frontend, number: origin.number)
-        abort(on: hosted) { _ in true } then: { [unowned self] in answer(request, .good, on: hosted) }
+        abort(on: hosted) { _ in
+            true
+        } then: { [unowned self] in
+            answer(request, .good, on: hosted)
+        }
     }
 
     /// Calls when none of these requests can be applied any more; those that waited are answered as aborted.

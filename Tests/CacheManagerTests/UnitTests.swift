@@ -24,7 +24,9 @@ import Wire
     /// A session begins, and its first unit attention is taken.
     private func login(_ nexus: UInt64, to volume: VolumeID? = nil) throws {
         let port = Array("iqn.2026-11.test:host-\(nexus & 0xff),i,0x00000000000\(nexus & 0xf)".utf8)
-        #expect(try gateway.perform(.nexusBarrier, volume ?? self.volume, payload: port, nexus: nexus).reply.status == .good)
+        #expect(
+            try gateway.perform(.nexusBarrier, volume ?? self.volume, payload: port, nexus: nexus).reply.status == .good
+        )
         #expect(try testUnitReady(nexus, volume).reply.status == .checkCondition)
         #expect(try testUnitReady(nexus, volume).reply.status == .good)
     }
@@ -167,7 +169,8 @@ import Wire
             return [0xe4, 0, 0, 0, 1, 3, 0, 16] + name + id + [0, 0, 0, 0] + [0, 0, 2, 0]
         }
         let segment: [UInt8] = [2, 0, 0, 0x18, 0, 0, 0, 1, 0, 0, 0, count] + [UInt8](repeating: 0, count: 16)
-        let list = [UInt8](arrayLiteral: 1, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 28, 0, 0, 0, 0)
+        let list =
+            [UInt8](arrayLiteral: 1, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 28, 0, 0, 0, 0)
             + target(source) + target(destination) + segment
         let cdb: [UInt8] = [0x83, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UInt8(list.count), 0, 0]
         return try command(cdb, list, nexus: nexus, on: source)
@@ -207,7 +210,8 @@ import Wire
         let beyond = GatewayHarness.gibibyte / 512
         #expect(try gateway.perform(.read, volume, sector: beyond, count: 1).reply.status == .outOfRange)
         let change = VolumeChangeRequest(volume: VolumeReference("db"), byteCount: 3 << 30)
-        #expect(try gateway.await { gateway.control.change(change, within: .seconds(10), answer: $0) }.byteCount == 3 << 30)
+        #expect(
+            try gateway.await { gateway.control.change(change, within: .seconds(10), answer: $0) }.byteCount == 3 << 30)
         #expect(sense(try testUnitReady(1)).map { $0 == (6, 0x2a09) } ?? false)
         try gateway.write(sector, to: volume, sector: beyond)
         try gateway.restart()

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import ISCSI
-@testable import ISCSIFrontend
 import ServiceKit
 import TestSupport
 import Testing
 
-/// The access file: what it says, and what is said of one that cannot be used. Testable: the parser is the frontend's own.
+@testable import ISCSIFrontend
+
+/// The access file: what it says, and what is said of one that cannot be used. Testable: the parser is the frontend's
+/// own.
 @Suite struct AccessRulesTests {
     private let directory = try? TemporaryDirectory()
 

@@ -8,8 +8,8 @@ import Synchronization
 import TestSupport
 import Wire
 
-/// What survives a death of `MemoryCacheManager`: the volume's bytes, its unit's state and what was executed. One incarnation uses it at
-/// a time, and a test looks at it only while none runs or through the lock: the proof for `@unchecked Sendable`.
+/// What survives a death of `MemoryCacheManager`: the volume's bytes, its unit's state and what was executed. One
+/// incarnation uses it at a time, and a test looks at it only while none runs or through the lock: the proof for `@unchecked Sendable`.
 final class MemoryVolume: @unchecked Sendable {
     struct Key: Hashable {
         var frontend: ServiceInstance
@@ -89,9 +89,12 @@ final class MemoryVolume: @unchecked Sendable {
             if payload == [7] { coldResetCount += 1 }
             result = good
         case .check:
-            let traits = unsafe (try? CommandTable.definition(of: CDB(bytes: payload.span.bytes), isSanitizeAllowed: false))?.traits ?? []
+            let traits =
+                unsafe (try? CommandTable.definition(of: CDB(bytes: payload.span.bytes), isSanitizeAllowed: false))?
+                .traits ?? []
             let isInside = server.unit.contains(request.sectors)
-            result = server.admit(traits, from: origin) ?? (isInside ? good : CommandResult(.logicalBlockAddressOutOfRange))
+            result =
+                server.admit(traits, from: origin) ?? (isInside ? good : CommandResult(.logicalBlockAddressOutOfRange))
         case .deviceServerCommand:
             let cdb = unsafe CDB(bytes: payload.span.bytes)
             switch server.perform(cdb, dataOut: Array(payload[CDB.byteCount...]), from: origin) {

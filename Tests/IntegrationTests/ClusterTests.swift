@@ -84,7 +84,9 @@ import Testing
     private func kill(_ service: String, of gateway: GatewayUnderTest) throws {
         let id = try #require(gateway.serviceProcessIDs[service])
         Glibc.kill(id, SIGKILL)
-        try gateway.wait("another \(service)", seconds: 20) { gateway.serviceProcessIDs[service].map { $0 != id } ?? false }
+        try gateway.wait("another \(service)", seconds: 20) {
+            gateway.serviceProcessIDs[service].map { $0 != id } ?? false
+        }
     }
 
     /// Register, reserve, fence the other node and take over, through the deaths of the services in between.
@@ -154,7 +156,8 @@ import Testing
         }
     }
 
-    /// Each lap every node adds one to a counter, as clusters take their locks: by comparing and writing until it works.
+    /// Each lap every node adds one to a counter, as clusters take their locks: by comparing and writing until it
+    /// works.
     @Test(.timeLimit(.minutes(5))) func fourInitiatorsCountExactlyThroughTwoFrontends() throws {
         try shared { gateway, second in
             let laps = 200

@@ -17,7 +17,8 @@ import Testing
         let second = try SecondFrontend(gateway)
         defer { second.kill() }
         for urls in [[gateway.url("disk")], [gateway.url("disk"), second.url("disk")]] {
-            let result = try GatewayUnderTest.run("iscsi-test-cu", ["-d", "-S", "-n", "-t", "ALL"] + urls, seconds: 120)
+            let result = try GatewayUnderTest.run(
+                "iscsi-test-cu", ["-d", "-S", "-n", "-t", "ALL"] + urls, seconds: 120)
             #expect(result.status == 0, "\(urls.count) paths: \(result.output.suffix(3000))")
             let counts = result.output.split(separator: "\n").first { $0.contains("tests") && $0.contains("230") }
             #expect(counts?.split(separator: " ").dropFirst() == ["230", "230", "230", "0", "0"], "\(counts ?? "")")
