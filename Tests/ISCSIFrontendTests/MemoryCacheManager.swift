@@ -9,7 +9,8 @@ import TestSupport
 import Wire
 
 /// What survives a death of `MemoryCacheManager`: the volume's bytes, its unit's state and what was executed. One
-/// incarnation uses it at a time, and a test looks at it only while none runs or through the lock: the proof for `@unchecked Sendable`.
+/// incarnation uses it at a time, and a test looks at it only while none runs or through the lock: the proof for
+/// `@unchecked Sendable`.
 final class MemoryVolume: @unchecked Sendable {
     struct Key: Hashable {
         var frontend: ServiceInstance
