@@ -11,6 +11,7 @@ final class CopyRun {
     private let hosted: HostedVolume
     private unowned let shard: Shard
     private var done = 0
+    private var isCancelled = false
 
     init(_ operation: CopyOperation, on hosted: HostedVolume, _ shard: Shard) {
         self.operation = operation
@@ -18,9 +19,18 @@ final class CopyRun {
         self.shard = shard
     }
 
-    func start() { next() }
+    func start() {
+        hosted.unit.copies.append(self)
+        next()
+    }
+
+    /// Its command was aborted: no further segment is copied, and nobody waits for the answer.
+    func cancel() { isCancelled = true }
+
+    func isOf(_ nexus: NexusID) -> Bool { operation.origin.nexus == nexus }
 
     private func next() {
+        guard !isCancelled else { return finish(isGood: false) }
         guard done < operation.segments.count else { return finish(isGood: true) }
         let segment = operation.segments[done]
         guard segment.sectors.count > 0 else {
@@ -47,8 +57,9 @@ final class CopyRun {
     }
 
     private func finish(isGood: Bool) {
+        hosted.unit.copies.removeAll { $0 === self }
         let result = hosted.unit.server.finishCopy(operation, completedSegmentCount: done, isGood: isGood)
         let origin = RequestOrigin(frontend: operation.origin.frontend, number: operation.origin.number)
-        shard.answer(origin, result, on: hosted)
+        shard.answer(origin, isCancelled ? .taskAborted : result, on: hosted)
     }
 }

@@ -17,6 +17,10 @@ package final class HostedUnit {
     var saveAgainAt: UInt64?
     /// What may be answered once the next state is on the disk.
     var waiting: [() -> Void] = []
+    /// EXTENDED COPY that is under way.
+    var copies: [CopyRun] = []
+    /// Its upload buffer is fuller than initiators are warned of; they were told.
+    var isPastThreshold = false
     var isSanitizing = false
     var sanitizeAgainAt: UInt64?
     /// Who waits for the end of the sanitize.

@@ -19,6 +19,16 @@ extension LogicalUnit {
 }
 
 extension HostedVolume {
+    /// What can run out is the upload buffer: the bucket takes what it is given, when it does.
+    var provisioningUse: ProvisioningUse {
+        let total = usableBufferByteCount / UInt64(Geometry.sectorByteCount)
+        let used = min(total, (engine?.statistics.bufferUsedByteCount ?? 0) / UInt64(Geometry.sectorByteCount))
+        return ProvisioningUse(availableSectorCount: total - used, usedSectorCount: used)
+    }
+
+    /// A fifth of the upload buffer: then writes are slowed down already.
+    var provisioningThreshold: UInt64 { usableBufferByteCount / UInt64(Geometry.sectorByteCount) / 5 }
+
     /// While a volume opens its commands wait, so that initiators see a pause and no error.
     fileprivate var readiness: LogicalUnit.Readiness {
         guard problem == nil else { return .manualInterventionRequired }

@@ -38,10 +38,28 @@ extension Shard {
 
     /// The unit as its volume is now; initiators are told of what is new.
     func refresh(_ hosted: HostedVolume) {
+        hosted.unit.server.provisioningUse = hosted.provisioningUse
+        hosted.unit.server.softThresholdSectorCount = hosted.provisioningThreshold
         let unit = LogicalUnit(hosted)
         guard unit != hosted.unit.server.unit else { return }
         hosted.unit.server.update(unit)
         whenSaved(hosted) {}
+    }
+
+    /// Warns initiators of a volume whose upload buffer runs full, once each time; called about once a second.
+    package func watchThresholds() {
+        for hosted in volumes.values {
+            let available = hosted.provisioningUse.availableSectorCount ?? .max
+            guard available < hosted.provisioningThreshold else {
+                // Not before there is clearly more: at the threshold itself it would be told again and again.
+                if available >= hosted.provisioningThreshold * 3 / 2 { hosted.unit.isPastThreshold = false }
+                continue
+            }
+            guard !hosted.unit.isPastThreshold else { continue }
+            hosted.unit.isPastThreshold = true
+            hosted.unit.server.post(.thinProvisioningSoftThresholdReached)
+            whenSaved(hosted) {}
+        }
     }
 
     // MARK: The device server's commands
@@ -59,6 +77,7 @@ extension Shard {
             }
         case .abortTasks(let nexuses, let result):
             let aborted = Set(nexuses.map { $0.rawValue })
+            for copy in hosted.unit.copies where nexuses.contains(where: copy.isOf) { copy.cancel() }
             abort(on: hosted) {
                 aborted.contains($0.nexus)
             } then: { [unowned self] in
@@ -131,6 +150,7 @@ extension Shard {
 
     func nexusLost(_ origin: CommandOrigin, on hosted: HostedVolume) {
         hosted.unit.server.lose(from: origin)
+        for copy in hosted.unit.copies where copy.isOf(origin.nexus) { copy.cancel() }
         whenSaved(hosted) {}
     }
 
@@ -143,6 +163,7 @@ extension Shard {
         case .targetColdReset:
             if hosted.unit.server.reset(.targetCold, from: origin) { hosted.unit.coldResetCount += 1 }
         }
+        for copy in hosted.unit.copies { copy.cancel() }
         let request = RequestOrigin(frontend: origin.frontend, number: origin.number)
         abort(on: hosted) { _ in
             true

@@ -266,6 +266,7 @@ final class ShardLoop {
     private func reportHealth() {
         let (isReady, detail) = readiness
         parts.context.health.set(ready: isReady, detail)
+        shard.watchThresholds()
         healthTimer?.arm(after: .seconds(1))
     }
 

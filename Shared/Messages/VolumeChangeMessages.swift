@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package import Wire
+import Wire
 
 /// Changes settings of a volume while it is used; what is nil stays. Answered once the bucket has them. Initiators are
 /// told what concerns them by a unit attention.

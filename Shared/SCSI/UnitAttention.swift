@@ -18,7 +18,6 @@ package struct UnitAttention: RawRepresentable, Hashable, Sendable {
     package static let registrationsPreempted = Self(rawValue: 0x2A05)
     package static let asymmetricAccessStateChanged = Self(rawValue: 0x2A06)
     package static let capacityDataHasChanged = Self(rawValue: 0x2A09)
-    package static let commandsClearedByAnotherInitiator = Self(rawValue: 0x2F00)
     package static let thinProvisioningSoftThresholdReached = Self(rawValue: 0x3807)
     package static let inquiryDataHasChanged = Self(rawValue: 0x3F03)
     package static let reportedLUNsDataHasChanged = Self(rawValue: 0x3F0E)

@@ -239,6 +239,32 @@ import Wire
         try gateway.create("db")
     }
 
+    @Test func initiatorsAreWarnedOnceThatTheBufferRunsFull() throws {
+        try login(1)
+        gateway.isBucketReachable = false
+        let hosted = try #require(gateway.shard.volumes[volume])
+        var fill: Double {
+            Double(hosted.engine?.statistics.bufferUsedByteCount ?? 0) / Double(hosted.usableBufferByteCount)
+        }
+        let piece = [UInt8](repeating: 1, count: 256 << 10)
+        for place in 0..<200 where fill < 0.82 {
+            gateway.shard.watchThresholds()
+            _ = gateway.submit(.write, volume, sector: UInt64(place) * 512, count: 512, payload: piece)
+            gateway.pass(1)
+        }
+        #expect(fill >= 0.8)
+        let isTold = { (answer: DataPlaneServer<String>.Answer) in self.sense(answer).map { $0 == (6, 0x3807) } ?? false
+        }
+        for expected in [true, false] {
+            gateway.shard.watchThresholds()
+            #expect(isTold(try testUnitReady(1)) == expected)
+        }
+        let log = try command([0x4d, 0, 0x4c, 0, 0, 0, 0, 0, 255, 0]).payload?.array ?? []
+        #expect(log.count > 20 && log[0] & 0x3f == 0x0c, "the page of logical block provisioning")
+        gateway.isBucketReachable = true
+        _ = try gateway.sync("db")
+    }
+
     @Test func reservationsAreShownAndCleared() throws {
         try login(1)
         #expect(try reserveOut(6, key: 0, new: 5, nexus: 1) == .good)

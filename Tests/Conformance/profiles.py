@@ -10,6 +10,8 @@ class Profile:
     # Keys of gateway.yaml and options of `sluice volume create`; None: the gateway has no switch for it yet.
     settings: dict | None = None
     volume: tuple | None = None
+    # Options of `sluice volume set`.
+    change: tuple = ("--sanitize", "on")
     # Steps of tgtadm after the LUN is there, as (mode, arguments); the block size is known when it is made.
     tgt: tuple | None = None
     tgt_block_size: int = 512
@@ -34,12 +36,16 @@ def target_parameters(**values):
 PROFILES = [
     Profile("base", "512-byte blocks, thin, fixed disk", settings={}, volume=(), tgt=(), oracle={},
             runs=("whole-1", "whole-2", "each-2")),
-    Profile("read-only", "read-only volume", tgt=(("logicalunit", ("--lun", "1", "--params", "readonly=1")),),
+    Profile("read-only", "read-only volume", settings={}, volume=(), change=("--read-only", "on"),
+            tgt=(("logicalunit", ("--lun", "1", "--params", "readonly=1")),),
             oracle={"RO": "1"}, tests=("ReadOnly.*",), must_pass=("ReadOnly.ReadOnlySBC",)),
-    Profile("initial-r2t", "InitialR2T=Yes", tgt=target_parameters(InitialR2T="Yes"), oracle={"INITR2T": "Yes"}),
-    Profile("header-digest", "HeaderDigest=CRC32C forced", tgt=target_parameters(HeaderDigest="CRC32C"),
+    Profile("initial-r2t", "InitialR2T=Yes", settings={"iscsi.initial_r2t": "true"}, volume=(),
+            tgt=target_parameters(InitialR2T="Yes"), oracle={"INITR2T": "Yes"}),
+    Profile("header-digest", "HeaderDigest=CRC32C forced", settings={"iscsi.header_digest": "required"},
+            volume=(), tgt=target_parameters(HeaderDigest="CRC32C"),
             oracle={"HD": "CRC32C"}),
     Profile("small-bursts", "MaxBurstLength and FirstBurstLength 8192, MaxRecvDataSegmentLength 4096",
+            settings={"iscsi.max_burst": "8KiB", "iscsi.first_burst": "8KiB", "iscsi.max_segment": "4KiB"}, volume=(),
             tgt=target_parameters(MaxBurstLength="8192", FirstBurstLength="8192", MaxRecvDataSegmentLength="4096")),
     Profile("removable", "removable medium", tgt=(("logicalunit", ("--lun", "1", "--params", "removable=1")),),
             oracle={"RMB": "1"}, must_pass=("PreventAllow.*", "NoMedia.NoMediaSBC", "StartStopUnit.Simple")),

@@ -13,7 +13,7 @@ ADDRESS = "127.0.0.1"
 def target_answers(url):
     try:
         return probe(url)
-    except (WireError, OSError):
+    except (WireError, OSError, subprocess.TimeoutExpired):
         return False
 
 
@@ -44,6 +44,7 @@ class ConformanceGateway(Gateway):
         try:
             self.frontend = self.second_frontend()
             self.sluice("volume", "create", "disk", "--size", "1GiB", *self.profile.volume)
+            self.sluice("volume", "set", "disk", *self.profile.change)
             name = "iqn.2026-11.io.sluice:disk"
             self.urls = [f"iscsi://{self.portal(number)}/{name}/0" for number in (0, 1)]
             wait_for("both portals know the volume", lambda: all(target_answers(url) for url in self.urls))

@@ -107,6 +107,8 @@ import Wire
                     let data = random.oneIn(2) ? [] : random.bytes(random.below(2000))
                     header[0] = [0x01, 0x01, 0x01, 0x41, 0x05, 0x02, 0x00, 0x04][random.below(8)]
                     for index in 4..<24 { header[index] = 0 }
+                    // A cold reset ends all sessions of its target, as it should.
+                    if header[0] == 0x02, header[1] & 0x7f == 7 { header[1] = 0x85 }
                     (header[6], header[7]) = (UInt8(data.count >> 8), UInt8(data.count & 0xff))
                     header[19] = UInt8(random.below(20))
                     header[22] = UInt8(random.below(64))

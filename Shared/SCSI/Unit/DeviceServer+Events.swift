@@ -39,11 +39,6 @@ extension DeviceServer {
         once(origin) { $0.reset(kind.attention) }
     }
 
-    /// CLEAR TASK SET: the others learn that commands of theirs may be gone.
-    package mutating func clearTaskSet(from origin: CommandOrigin) {
-        once(origin) { $0.nexuses.post(.commandsClearedByAnotherInitiator, except: origin.nexus) }
-    }
-
     /// These come in requests, too, which may be repeated when their effect has been undone since.
     @discardableResult
     private mutating func once(_ origin: CommandOrigin, _ body: (inout UnitState) -> Void) -> Bool {

@@ -115,7 +115,7 @@ import Wire
     @Test(arguments: [false, true]) func anEventIsTakenOnce(restarts: Bool) throws {
         let events: [(inout UnitOwner, CommandOrigin) -> Void] = [
             { $0.server.attach(initiatorPort: UnitOwner.port(1), from: $1) }, { $0.server.lose(from: $1) },
-            { $0.server.reset(.logicalUnit, from: $1) }, { $0.server.clearTaskSet(from: $1) },
+            { $0.server.reset(.logicalUnit, from: $1) },
         ]
         for event in events {
             var owner = UnitOwner()
@@ -192,7 +192,7 @@ import Wire
         #expect(!owner.server.needsSaving)
         for event in [
             { $0.attach(1) }, { $0.lose(1) }, { $0.reset(.logicalUnit) },
-            { $0.clearTaskSet(1) }, { $0.server.post(.inquiryDataHasChanged) },
+            { $0.server.post(.inquiryDataHasChanged) },
         ] as [(inout UnitOwner) -> Void] {
             event(&owner)
             #expect(owner.server.takeNeedsSaving() == true)

@@ -90,10 +90,6 @@ import Wire
         }
     }
 
-    @Test func clearingTheTaskSetIsToldToTheOthers() {
-        expect([[0x2F00], [], [0x2F00]]) { $0.clearTaskSet(2) }
-    }
-
     @Test func modeParametersThatChangedAreToldToTheOthers() {
         expect([[0x2A01], [], [0x2A01]]) { owner in
             // The second changes nothing.

@@ -32,7 +32,6 @@ struct UnitOwner {
 
     mutating func reset(_ kind: DeviceServer.ResetKind) { server.reset(kind, from: origin(1)) }
 
-    mutating func clearTaskSet(_ nexus: UInt64) { server.clearTaskSet(from: origin(nexus)) }
 
     /// A new request; all earlier ones are answered.
     mutating func origin(_ nexus: UInt64) -> CommandOrigin {
