@@ -189,6 +189,7 @@ extension ControlHandler {
         Head(
             volume: VolumeID(rawValue: shard.randomNumber()), name: request.name,
             targetName: admission.targetName(request.name), byteCount: byteCount,
+            blockSize: request.blockSize ?? source?.head.blockSize ?? .sector,
             ownership: request.leaseMilliseconds == nil ? .exclusive : .lease,
             leaseMilliseconds: request.leaseMilliseconds,
             createdMilliseconds: shard.now.wallMilliseconds, sourceSnapshot: source?.id,

@@ -33,7 +33,11 @@ extension IORequest {
         case .read: (expected, command) = (0, .read(sectors))
         case .write: (expected, command) = (sectors.byteCount, .write(sectors, forceUnitAccess: isForced))
         case .writeSame:
-            (expected, command) = (Geometry.sectorByteCount, .writeSame(sectors, forceUnitAccess: isForced))
+            let isOfBlocks = sectors.isWholeBlocks(of: payload.count)
+            (expected, command) = (
+                isOfBlocks ? Geometry.blockByteCount : Geometry.sectorByteCount,
+                .writeSame(sectors, forceUnitAccess: isForced)
+            )
         case .compareAndWrite:
             (expected, command) = (2 * sectors.byteCount, .compareAndWrite(sectors, forceUnitAccess: isForced))
         case .compare: (expected, command) = (sectors.byteCount, .compare(sectors))
@@ -56,7 +60,8 @@ extension IORequest {
     private func unitIntake(_ payload: UnsafeRawBufferPointer) -> IOIntake {
         switch operation {
         case .nexusBarrier:
-            guard payload.count <= Self.portNameLimit, let name = unsafe String(validating: payload, as: UTF8.self) else {
+            guard payload.count <= Self.portNameLimit, let name = unsafe String(validating: payload, as: UTF8.self)
+            else {
                 return .malformed("a name of an initiator port that is too long or no text")
             }
             return .barrier(initiatorPort: name.isEmpty ? nil : name)
@@ -67,7 +72,9 @@ extension IORequest {
             }
             return .deviceServer(cdb, dataOut: unsafe [UInt8](payload[CDB.byteCount...]))
         case .check:
-            guard let cdb = unsafe Self.cdb(payload), payload.count == CDB.byteCount else { return .malformed("no CDB") }
+            guard let cdb = unsafe Self.cdb(payload), payload.count == CDB.byteCount else {
+                return .malformed("no CDB")
+            }
             return .check(cdb)
         case .taskManagement:
             guard payload.count == 1, let function = unsafe UnitManagement(rawValue: payload[0]) else {

@@ -51,7 +51,7 @@ final class Target {
     private static func unit(_ description: VolumeDescription) -> LogicalUnit {
         LogicalUnit(
             volume: description.id, sectorCount: description.byteCount / UInt64(Geometry.sectorByteCount),
-            targetName: description.targetName,
+            blockSize: description.blockSize ?? .sector, targetName: description.targetName,
             isSanitizeAllowed: description.access?.allowsSanitize ?? false)
     }
 }

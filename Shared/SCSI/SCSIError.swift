@@ -37,7 +37,7 @@ package enum SCSIError: Error, Equatable, Sendable {
     case copyTargetNotReachable
     /// Offset of the first different byte in the compare half.
     case miscompare(byteOffset: UInt64)
-    case unrecoveredReadError(sector: UInt64)
+    case unrecoveredReadError(blockAddress: UInt64)
     case writeError
     /// Not all write data arrived as promised; nothing was written. Raised by the transport.
     case protocolServiceCRCError
@@ -59,7 +59,7 @@ package enum SCSIError: Error, Equatable, Sendable {
         case .logicalBlockAddressOutOfRange: Sense(.illegalRequest, 0x2100)
         case .invalidFieldInCommandInformationUnit: Sense(.illegalRequest, 0x0E03)
         case .miscompare(let byteOffset): Sense(.miscompare, 0x1D00, information: byteOffset)
-        case .unrecoveredReadError(let sector): Sense(.mediumError, 0x1100, information: sector)
+        case .unrecoveredReadError(let blockAddress): Sense(.mediumError, 0x1100, information: blockAddress)
         case .writeError: Sense(.mediumError, 0x0C00)
         case .protocolServiceCRCError: Sense(.abortedCommand, 0x4705)
         case .aborted: Sense(.abortedCommand, 0x0000)

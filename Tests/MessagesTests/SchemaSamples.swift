@@ -145,7 +145,11 @@ struct SchemaSamples {
             lease: random.oneIn(2)
                 ? VolumeLease(
                     milliseconds: random.next(), isHeld: random.oneIn(2),
-                    owner: random.oneIn(2) ? GatewayID(rawValue: random.next()) : nil) : nil)
+                    owner: random.oneIn(2) ? GatewayID(rawValue: random.next()) : nil) : nil,
+            access: random.oneIn(2)
+                ? VolumeAccess(
+                    isReadOnly: random.oneIn(2), allowsSanitize: random.oneIn(2), coldResetCount: random.next()) : nil,
+            blockSize: random.oneIn(2) ? .fourKibibytes : nil)
     }
 
     private mutating func attach() -> VolumeAttachRequest {
@@ -210,7 +214,8 @@ struct SchemaSamples {
             snapshot: random.oneIn(2) ? SnapshotID(rawValue: random.next()) : nil, durability: .onFlush,
             compression: CompressionLevel(rawValue: number()), commitIntervalSeconds: number(),
             uploadBufferByteCount: random.oneIn(2) ? random.next() : nil,
-            leaseMilliseconds: random.oneIn(2) ? random.next() : nil)
+            leaseMilliseconds: random.oneIn(2) ? random.next() : nil,
+            blockSize: random.oneIn(2) ? (random.oneIn(2) ? .sector : .fourKibibytes) : nil)
     }
 
     private mutating func discovered() -> VolumeDiscoverRequest.Reply {

@@ -24,7 +24,8 @@ package enum VolumeTable {
     package static func details(_ volume: VolumeOutput) -> String {
         let rows: [(String, String)] = [
             ("name", volume.name), ("id", volume.id), ("status", volume.status), ("reason", volume.statusReason),
-            ("size", ByteSize(byteCount: volume.sizeBytes).description), ("target", volume.target),
+            ("size", ByteSize(byteCount: volume.sizeBytes).description),
+            ("block size", "\(volume.blockSizeBytes) B"), ("target", volume.target),
             ("connect to", volume.urls.joined(separator: " ")), ("durability", volume.durability),
             ("access", Self.access(volume)),
             ("compression", volume.compressionLevel == 0 ? "none" : "zstd level \(volume.compressionLevel)"),

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Wire
 
 /// The commands that change how the unit works, and what it says of that: mode parameters, start and stop, sanitize.
 extension DeviceServer {
@@ -66,10 +67,11 @@ extension DeviceServer {
     }
 
     func lbaStatus(_ fields: GetLBAStatusCDB) throws(CommandRefusal) -> DeviceServerAction {
-        guard fields.address < unit.sectorCount else { throw .error(.logicalBlockAddressOutOfRange) }
+        guard fields.address < unit.blockCount else { throw .error(.logicalBlockAddressOutOfRange) }
         let allocationLength = fields.allocationLength
         return .lbaStatus(
-            from: fields.address, descriptorLimit: LBAStatus.descriptorLimit(allocationLength: allocationLength),
+            from: unit.blockSize.sectors(at: fields.address, count: 1).start,
+            descriptorLimit: LBAStatus.descriptorLimit(allocationLength: allocationLength),
             allocationLength: allocationLength)
     }
 }
