@@ -110,6 +110,17 @@ conformance: setup-test ## libiscsi's suite against a gateway and against tgt, r
 	Tests/Conformance/run.py --binaries "$$(swift build --configuration release --show-bin-path)" \
 		$(if $(ONLY),--test '$(ONLY)',--output docs/conformance.md)
 
+.PHONY: malformed
+malformed: test-build ## What no initiator should send, class by class (QUICK=1 leaves out what takes a minute)
+	Tests/Conformance/malformed.py --binaries "$(TEST_BINARIES)" $(if $(QUICK),--quick)
+
+.PHONY: fuzz-network
+fuzz-network: setup-test ## Changed PDUs while another session works, release build (PDUS=1000000 SEED=), then floods
+	swift build --configuration release
+	Tests/Conformance/fuzz.py --binaries "$$(swift build --configuration release --show-bin-path)" \
+		--pdus $(or $(PDUS),1000000) $(if $(SEED),--seed $(SEED))
+	Tests/Conformance/fuzz.py --binaries "$$(swift build --configuration release --show-bin-path)" --flood
+
 .PHONY: bench
 bench: setup-test ## Measure against tgt in the same run, release build (docs/benchmarks)
 	swift build --configuration release

@@ -105,6 +105,12 @@ package final class DataPlaneServer<Peer: Equatable> {
             if let refusal = shard.refusal(of: request.traits, command, on: hosted) {
                 return reply(to: origin, with: refusal)
             }
+            // These touch no sectors, but may name only some that exist.
+            if request.operation == .flush || request.operation == .prefetch,
+                !hosted.unit.server.unit.contains(request.sectors)
+            {
+                return reply(to: origin, with: VolumeReply.outOfRange)
+            }
             unsafe shard.submit(command, payload: payload, to: hosted, at: time)
         case .malformed:
             counters.malformed += 1

@@ -4,8 +4,8 @@ import SCSI
 
 extension IORequest {
     /// Which of the checks before a command concern it, as `CommandTable` says for the commands that come to this. A
-    /// repeat may have been carried out: a unit attention in its place could get lost behind its first answer, and waits
-    /// for the next command.
+    /// repeat may have been carried out: a unit attention in its place could get lost behind its first answer, so it
+    /// waits for the next command.
     var traits: CommandDefinition.Traits {
         flags.contains(.repeated) ? operation.traits.union(.passesUnitAttention) : operation.traits
     }

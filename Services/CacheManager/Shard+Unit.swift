@@ -101,8 +101,8 @@ extension Shard {
 
     // MARK: Sanitize
 
-    /// One command of the journal, so that nobody ever sees half of it; durable before the unit is in use again. That it
-    /// is to be done is in the unit's state, so it is tried until it is.
+    /// One command of the journal, so that nobody ever sees half of it; durable before the unit is in use again. That
+    /// it is to be done is in the unit's state, so it is tried until it is.
     func sanitize(_ hosted: HostedVolume) {
         let unit = hosted.unit
         guard unit.server.state.isSanitizing, !unit.isSanitizing else { return }

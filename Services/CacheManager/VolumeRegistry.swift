@@ -5,8 +5,8 @@ package import Platform
 package import SCSI
 package import Wire
 
-/// The volumes of one cache manager on disk: `<volumes of a slot>/<volume id>/state.json`, and beside it `unit.json` with
-/// what initiators have made of the volume's logical unit, as soon as there is something. Only paths, so any thread
+/// The volumes of one cache manager on disk: `<volumes of a slot>/<volume id>/state.json`, and beside it `unit.json`
+/// with what initiators have made of the volume's logical unit, as soon as there is something. Only paths, so any thread
 /// may use it; every call blocks. A volume exists here from its first saved state until `beginRemoval`, which outlives
 /// a crash.
 package struct VolumeRegistry: Sendable {

@@ -15,8 +15,8 @@ package struct FrontendConfiguration: Sendable {
         listen = gateway.iscsiListen
         advertise = gateway.iscsiAdvertise
         commandHold = gateway.iscsiCommandHold
-        limits.writeBufferByteCount = Int(gateway.iscsiWriteMemory.byteCount)
-        limits.readByteCount = Int(gateway.iscsiReadMemory.byteCount)
+        limits.writes = FrontendLimits.memory(Int(gateway.iscsiWriteMemory.byteCount))
+        limits.reads = FrontendLimits.memory(Int(gateway.iscsiReadMemory.byteCount))
         negotiation.requiresInitialR2T = gateway.iscsiInitialR2T
         negotiation.allowsImmediateData = gateway.iscsiImmediateData
         negotiation.maxBurstByteCount = gateway.iscsiMaxBurst.byteCount
@@ -52,11 +52,16 @@ package struct FrontendLimits: Sendable {
     package var stopSeconds: UInt64 = 3
     /// Above this a connection's commands are not read until its answers are taken.
     package var outputByteCount = 512 << 10
-    /// Data of writes of all connections together.
-    package var writeBufferByteCount = 512 << 20
-    /// Data of reads that are on their way from the cache manager or to the initiator, of all connections together
-    /// and of one.
-    package var readByteCount = 256 << 20
-    package var readByteCountPerConnection = 64 << 20
+    /// Data of a write that does not come: its memory is for others then.
+    package var dataSeconds: UInt64 = 60
+    /// Data of writes on their way to the cache manager.
+    var writes = memory(256 << 20)
+    /// Data of reads on their way from the cache manager or to the initiator.
+    var reads = memory(256 << 20)
     package init() {}
+
+    static func memory(_ byteCount: Int) -> MemoryBudget.Limits {
+        MemoryBudget.Limits(
+            byteCount: byteCount, shareByteCount: max(16 << 20, byteCount / 8), guaranteedByteCount: 256 << 10)
+    }
 }

@@ -89,7 +89,7 @@ extension Connection {
     private func takeBuffer(_ task: Int, _ wanted: Int, hasDataComing: Bool) -> Bool {
         let sector = Geometry.sectorByteCount
         let byteCount = (wanted + sector - 1) / sector * sector
-        if owner.writeBudget.reserve(byteCount) {
+        if owner.writeBudget.reserve(byteCount, beside: writeByteCount) {
             giveBuffer(task, byteCount)
             return true
         }
@@ -102,10 +102,12 @@ extension Connection {
     private func giveBuffer(_ task: Int, _ byteCount: Int) {
         slots[task].buffer = IOBuffer(byteCount: byteCount)
         slots[task].reservedByteCount = byteCount
+        slots[task].dataMovedAt = owner.now
+        writeByteCount += byteCount
     }
 
     /// The memory that a command waited for is reserved now.
-    func memoryGranted(_ waiter: WriteBudget.Waiter) {
+    func memoryGranted(_ waiter: MemoryBudget.Waiter) {
         slots[waiter.slot].isWaitingForMemory = false
         giveBuffer(waiter.slot, waiter.byteCount)
         machine?.requestData(waiter.slot, output: &output.writer)
@@ -119,6 +121,7 @@ extension Connection {
 
     private func store(_ bytes: Range<Int>, in task: Int, at offset: Int) {
         guard let buffer = slots[task].buffer else { return }
+        slots[task].dataMovedAt = owner.now
         unsafe framer.storage.withUnsafeBytes { storage in
             unsafe buffer.copy(UnsafeRawBufferPointer(rebasing: storage[bytes]), to: offset)
         }
@@ -209,7 +212,7 @@ extension Connection {
     }
 
     /// What the read waited for is reserved now.
-    func readGranted(_ waiter: ReadBudget.Waiter) {
+    func readGranted(_ waiter: MemoryBudget.Waiter) {
         slots[waiter.slot].isWaitingToRead = false
         slots[waiter.slot].readByteCount = waiter.byteCount
         reads.waitingCount -= 1
@@ -325,8 +328,7 @@ extension Connection {
     // MARK: Slots
 
     func releaseSlot(_ task: Int) {
-        let reserved = slots[task].reservedByteCount
-        if reserved > 0 { owner.writeBudget.release(reserved) }
+        releaseBuffer(of: task)
         if slots[task].isWaitingForMemory { owner.writeBudget.forget { $0.connection == id && $0.slot == task } }
         if slots[task].isWaitingToRead {
             owner.readBudget.forget { $0.connection == id && $0.slot == task }
@@ -338,6 +340,25 @@ extension Connection {
             releaseReads()
         }
         slots[task] = TaskSlot()
+    }
+
+    private func releaseBuffer(of task: Int) {
+        let byteCount = slots[task].reservedByteCount
+        guard byteCount > 0 else { return }
+        slots[task].reservedByteCount = 0
+        slots[task].buffer = nil
+        writeByteCount -= byteCount
+        owner.writeBudget.release(byteCount)
+    }
+
+    /// Writes whose data does not come give their memory back, and fail once it does.
+    func giveUpMissingData(since moment: UInt64) {
+        for task in slots.indices where slots[task].reservedByteCount > 0 && slots[task].dataMovedAt <= moment {
+            guard machine?.isCollecting(task) == true else { continue }
+            releaseBuffer(of: task)
+            machine?.stopCollecting(task, &output.writer, &actions)
+        }
+        if !actions.isEmpty { carryOutActions() }
     }
 
     /// Gives back what reads held that are sent.

@@ -20,8 +20,8 @@ protocol ConnectionOwner: AnyObject {
     var acceptsLogins: Bool { get }
     /// Monotonic nanoseconds.
     var now: UInt64 { get }
-    var writeBudget: WriteBudget { get set }
-    var readBudget: ReadBudget { get set }
+    var writeBudget: MemoryBudget { get set }
+    var readBudget: MemoryBudget { get set }
     /// True when the list of targets may be older than this login; `continueLogin` follows once it is not.
     func needsFreshTargets(_ connection: Connection) -> Bool
     /// Answered by `admit` or `refuse`, at once or later.
@@ -102,6 +102,8 @@ final class Connection {
     var sending: [DataInAnswer] = []
     var sendingHead = 0
     var reads = ConnectionReads()
+    /// What its writes have of the write budget.
+    var writeByteCount = 0
     private var isHandling = false
 
     init(
@@ -288,6 +290,7 @@ final class Connection {
             {
                 return close(.silent)
             }
+            giveUpMissingData(since: now &- limits.dataSeconds * second)
             switch keepAlive.check(at: now) {
             case .none: break
             case .ping:

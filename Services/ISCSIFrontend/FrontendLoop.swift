@@ -23,8 +23,8 @@ final class FrontendLoop: ConnectionOwner {
     let initiators = InitiatorTable()
     private(set) lazy var links = makeLinks(parts.identity.instance, lastID: 0)
     var challenges = OutstandingChallenges()
-    var writeBudget: WriteBudget
-    var readBudget: ReadBudget
+    var writeBudget: MemoryBudget
+    var readBudget: MemoryBudget
     private(set) var stage = Stage.serving
     private(set) var connections = ConnectionTable()
     let startedAt = Timestamp.now()
@@ -54,10 +54,8 @@ final class FrontendLoop: ConnectionOwner {
         self.isStopRequested = isStopRequested
         let configuration = parts.configuration
         registry = SessionRegistry(limits: configuration.limits)
-        writeBudget = WriteBudget(limit: configuration.limits.writeBufferByteCount)
-        readBudget = ReadBudget(
-            limit: configuration.limits.readByteCount,
-            connectionLimit: configuration.limits.readByteCountPerConnection)
+        writeBudget = MemoryBudget(configuration.limits.writes)
+        readBudget = MemoryBudget(configuration.limits.reads)
         targets = TargetTable(patience: configuration.commandHold)
         links.follow()
         control = try ControlEndpoint(self)
@@ -87,7 +85,7 @@ final class FrontendLoop: ConnectionOwner {
     private func turn() {
         if isStopRequested(), stage == .serving { stop() }
         links.turn()
-        while let waiter = writeBudget.admitNext() {
+        while let waiter = writeBudget.admitNext(used: { connections[$0]?.writeByteCount ?? 0 }) {
             if let connection = connections[waiter.connection] {
                 connection.memoryGranted(waiter)
             } else {

@@ -21,7 +21,8 @@ package struct FrontendParts: Sendable {
     package var logger: Logger
     package init(
         configuration: FrontendConfiguration, identity: BusIdentity, locateCaches: @escaping @Sendable () -> [Endpoint],
-        access: @escaping @Sendable () -> AccessRules = { AccessRules() }, controlEndpoints: [Endpoint], listeners: [Int32], context: BusContext, health: ServiceHealth,
+        access: @escaping @Sendable () -> AccessRules = { AccessRules() }, controlEndpoints: [Endpoint],
+        listeners: [Int32], context: BusContext, health: ServiceHealth,
         process: ProcessMetrics, logger: Logger
     ) {
         self.configuration = configuration

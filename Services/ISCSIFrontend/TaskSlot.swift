@@ -26,6 +26,8 @@ struct TaskSlot {
     var buffer: IOBuffer?
     /// What the buffer takes of the write budget.
     var reservedByteCount = 0
+    /// When data came last, monotonic nanoseconds.
+    var dataMovedAt: UInt64 = 0
     /// The command waits for its buffer.
     var isWaitingForMemory = false
     /// What it takes of the read budget.

@@ -65,14 +65,14 @@ package final class Volume {
     /// Published, waiting to be durable.
     var durabilityWaiters: Deque<(sequence: JournalSequence, origin: RequestOrigin)> = []
     var barriers: [(ordinal: UInt64, caller: CallerToken)] = []
-    /// Commands that wait: for the volume to open, for a turn under back-pressure, for a command that reads first to end.
+    /// Commands that wait: for the volume to open, for a turn under back-pressure, for one that reads first to end.
     var waitingForOpen: [HeldRequest] = []
     var provisioningWaitingForOpen: [ProvisioningQuery] = []
     var held: Deque<HeldRequest> = []
     var isHeldForRoom = false
     var blocked: [HeldRequest] = []
     var modifications: [RequestOrigin: ReadModifyWrite] = [:]
-    /// Commands that were to change something and did not, while they may come again: the next time they might.
+    /// Commands that were to change something and did not, while they may come again: then they might.
     var refusals: [ServiceInstance: [(number: UInt64, answer: VolumeReply)]] = [:]
     var backPressure = BackPressure()
 

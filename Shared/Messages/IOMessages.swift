@@ -24,8 +24,8 @@ package struct IORequest: Equatable, Sendable, Codable {
         case nexusBarrier = 7
         /// The nexus is gone: a barrier, after which the unit has let go of what a nexus loses.
         case nexusLoss = 8
-        /// For the unit's device server. Payload: the 16 bytes of the CDB, then the command's data-out. Reply payload: the
-        /// command's data-in.
+        /// For the unit's device server. Payload: the 16 bytes of the CDB, then the command's data-out. Reply payload:
+        /// the command's data-in.
         case deviceServerCommand = 9
         /// Whether the command of this CDB may run now, and whether `sectors` exist. Payload: the 16 bytes of the CDB.
         case check = 10

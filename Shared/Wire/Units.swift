@@ -46,8 +46,9 @@ package struct SectorRange: Hashable, Codable, Sendable {
         self.start = start
         self.count = count
     }
-    /// As an initiator wrote it. A range that goes beyond the last of all addresses ends there: it lies outside of every
-    /// medium, too.
+
+    /// As an initiator wrote it. A range that goes beyond the last of all addresses ends there: it lies outside of
+    /// every medium, too.
     @inlinable package init(clamping start: UInt64, count: UInt32) {
         self.init(start: min(start, UInt64.max - UInt64(count)), count: count)
     }

@@ -54,7 +54,9 @@ import Wire
     }
 
     @Test func aServerOfAnotherMajorVersionFailsRequestsWithAClearError() async throws {
-        try await expectFault(.unsupportedVersion, ["2.\(SchemaVersion.current.minor)", "\(SchemaVersion.current)", "same release"]) { message in
+        try await expectFault(
+            .unsupportedVersion, ["2.\(SchemaVersion.current.minor)", "\(SchemaVersion.current)", "same release"]
+        ) { message in
             var envelope = message[0]
             envelope[4] = 2
             envelope[10] = 1

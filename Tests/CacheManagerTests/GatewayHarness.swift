@@ -218,14 +218,14 @@ final class GatewayHarness: ShardOutlet {
 
     func submit(
         _ operation: IORequest.Operation, _ volume: VolumeID, sector: UInt64 = 0, count: UInt32 = 0,
-        payload: [UInt8] = [], number: UInt64? = nil, deadline: UInt64 = 0,
+        payload: [UInt8] = [], number: UInt64? = nil, deadline: UInt64 = 0, nexus: UInt64 = 1,
         from frontend: ServiceInstance = GatewayHarness.frontend
     ) -> UInt64 {
         let number = number ?? nextNumber
         nextNumber = max(nextNumber, number + 1)
         let request = IORequest(
             volume: volume, frontend: frontend, number: number, lowestOpenNumber: 0, deadlineMilliseconds: deadline,
-            nexus: 1, operation: operation, flags: [], sectors: SectorRange(start: sector, count: count),
+            nexus: nexus, operation: operation, flags: [], sectors: SectorRange(start: sector, count: count),
             payloadByteCount: UInt32(payload.count))
         unsafe payload.withUnsafeBytes { unsafe server.receive(request, payload: $0, from: "frontend", at: clock.time) }
         return number
@@ -235,9 +235,10 @@ final class GatewayHarness: ShardOutlet {
 
     func perform(
         _ operation: IORequest.Operation, _ volume: VolumeID, sector: UInt64 = 0, count: UInt32 = 0,
-        payload: [UInt8] = []
+        payload: [UInt8] = [], nexus: UInt64 = 1, from frontend: ServiceInstance = GatewayHarness.frontend
     ) throws -> DataPlaneServer<String>.Answer {
-        let number = submit(operation, volume, sector: sector, count: count, payload: payload)
+        let number = submit(
+            operation, volume, sector: sector, count: count, payload: payload, nexus: nexus, from: frontend)
         run()
         return try #require(takeAnswer(number), "no answer to \(operation)")
     }

@@ -4,7 +4,7 @@ import ctypes, multiprocessing, os, random, select, struct, time
 
 from mutations import Mutator, login_sequence
 from session import Session
-from wire import FINAL, IMMEDIATE, NONE, NOP_IN, NOP_OUT, R2T, WireError
+from wire import FINAL, IMMEDIATE, NONE, NOP_IN, NOP_OUT, R2T, WireError, is_readable
 
 BATCH = 48
 # A connection ends after so many batches, if the target has not ended it.
@@ -64,7 +64,7 @@ class Worker:
                     return
                 self.shared.sent[self.number] += 1
                 # A header that says something else than a login, or a whole refusal, ends it.
-                if not select.select([session.socket], [], [], 0.5)[0] or not session.socket.recv(65536):
+                if not is_readable(session.socket, 0.5) or not session.socket.recv(65536):
                     return
                 self.shared.read[self.number] += 1
                 self.shared.answers[self.number] += 1

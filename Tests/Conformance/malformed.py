@@ -16,7 +16,7 @@ from profiles import PROFILES
 from targets import ConformanceGateway
 from titles import TITLES
 from watchdog import Watchdog
-from wire import Address
+from wire import Address, Connection
 
 # The frontend's memory may grow by so much while all that is sent.
 MEMORY_GROWTH = 96 << 20
@@ -34,6 +34,17 @@ class Setup:
         # not shut out the others.
         local = self.address.host.startswith("127.")
         self.second_source, self.third_source = ("127.0.0.2", "127.0.0.3") if local else (None, None)
+
+
+    def listens(self):
+        """Tried for some seconds, as a supervisor may start it anew."""
+        for _ in range(10):
+            try:
+                Connection(self.address, timeout=2).close()
+                return True
+            except OSError:
+                time.sleep(0.5)
+        return False
 
 
 class Outcomes:
@@ -61,11 +72,17 @@ class Outcomes:
         return sum(verdict == "failed" for cases in self.rows.values() for _, verdict, _ in cases)
 
 
+class TargetGone(Exception):
+    """Nothing listens any more: the cases that follow would only say so again."""
+
+
 def run_one(one, setup, outcomes, pause):
     begun = time.monotonic()
     with pause() if one.alone else contextlib.nullcontext():
         verdict, text = carry_out(one, setup)
-    outcomes.add(one, verdict, text, time.monotonic() - begun)
+        outcomes.add(one, verdict, text, time.monotonic() - begun)
+        if verdict == "failed" and not setup.listens():
+            raise TargetGone(f"nothing listens any more after {one.row}: {one.name}")
 
 
 def run_all(wanted, setup, outcomes, pause):
@@ -93,9 +110,14 @@ def test(arguments, gateway=None):
         if setup.watch:
             setup.watch.begin()
         separate = arguments.watchdog_url and Address(arguments.watchdog_url).target != setup.address.target
-        run_all(wanted, setup, outcomes, contextlib.nullcontext if separate else watchdog.pause)
+        gone = None
+        try:
+            run_all(wanted, setup, outcomes, contextlib.nullcontext if separate else watchdog.pause)
+        except TargetGone as error:
+            gone = str(error)
     print(*outcomes.lines(), sep="\n")
-    complaints = [f"watchdog: {complaint}" for complaint in watchdog.complaints[:10]]
+    complaints = [gone] if gone else []
+    complaints += [f"watchdog: {complaint}" for complaint in watchdog.complaints[:10]]
     print(f"watchdog: {watchdog.rounds} rounds, the longest {watchdog.longest:.2f} s, "
           f"{len(watchdog.complaints)} complaints")
     if setup.watch:

@@ -7,6 +7,8 @@ class ProcessWatch:
     def __init__(self, pid):
         self.pid, self.root = pid, pathlib.Path(f"/proc/{pid}")
         self.started = self.start_time()
+        if self.started is None:
+            raise ProcessLookupError(f"there is no process {pid}")
         self.begin()
 
     def start_time(self):
@@ -18,7 +20,7 @@ class ProcessWatch:
     @property
     def is_alive(self):
         """The same process, not another with its number."""
-        return self.started is not None and self.start_time() == self.started
+        return self.start_time() == self.started
 
     def status(self, field):
         try:

@@ -226,10 +226,12 @@ def many_starved(bench):
     time.sleep(1)
     alive = [session.is_alive() for session in sessions]
     try:
-        other = bench.open()
-        return "alive" if all(alive) and bench.with_life(other, "") == "" else "dead"
-    except (WireError, TimeoutError) as error:
+        message = bench.open().write_out(write_10(bench.lba, 128), bytes(128 * BLOCK))
+    except TimeoutError:
+        return "a write of another session waits for the memory of these"
+    except WireError as error:
         return f"another session: {error}"
+    return "alive" if all(alive) and message.header[3] == 0 else f"{alive}, {message}"
 
 
 @case(34, "after ABORT TASK", f"TMF Response 00, (ignored|Reject 0[49]){NOTHING_WRITTEN}")

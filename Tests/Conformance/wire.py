@@ -125,6 +125,15 @@ class Address:
         self.chap = (user, secret) if user else None
 
 
+def is_readable(connection, seconds):
+    """poll and not select, which knows no descriptor above 1023."""
+    if connection.fileno() < 0:
+        raise WireError("the connection has been closed on this side")
+    poller = select.poll()
+    poller.register(connection, select.POLLIN)
+    return bool(poller.poll(max(0, seconds) * 1000))
+
+
 class Connection:
     """A TCP connection to a target."""
 
@@ -179,8 +188,7 @@ class Connection:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError
-            readable, _, _ = select.select([self.socket], [], [], left)
-            if not readable:
+            if not is_readable(self.socket, left):
                 raise TimeoutError
             try:
                 piece = self.socket.recv(1 << 18)
@@ -224,7 +232,7 @@ class Connection:
         end = time.monotonic() + seconds
         while True:
             left = end - time.monotonic()
-            if left <= 0 or not select.select([self.socket], [], [], left)[0]:
+            if left <= 0 or not is_readable(self.socket, left):
                 return False
             try:
                 if not self.socket.recv(1 << 18):

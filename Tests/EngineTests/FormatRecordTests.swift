@@ -107,6 +107,18 @@ import Wire
         #expect(throws: EngineError.self) { try HeadFormat.decode(oldBytes) }
     }
 
+    @Test func goldenHeadOfAProtectedVolume() throws {
+        var head = FormatSamples.head
+        head.byteCount = 3 << 30
+        head.readOnly = true
+        head.sanitizeAllowed = true
+        let bytes = try FormatSamples.record("head-settings")
+        #expect(try HeadFormat.decode(bytes) == head)
+        #expect(try HeadFormat.encode(head) == bytes)
+        #expect(head.settings.isReadOnly && head.settings.isSanitizeAllowed)
+        #expect(!FormatSamples.head.settings.isReadOnly && !FormatSamples.head.settings.isSanitizeAllowed)
+    }
+
     @Test func goldenSnapshotsOfTheSecondVersion() throws {
         let pinned = try FormatSamples.record("snapshot", version: 2)
         #expect(try SnapshotFormat.decode(pinned) == pinnedSnapshot)

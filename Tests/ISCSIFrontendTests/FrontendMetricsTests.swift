@@ -38,9 +38,9 @@ import Wire
             #expect(value(.initiatorWriteBytes, 2) == 0 && value(.initiatorReadBytes, 2) == 0)
             let operations = VolumeOperation.allCases.map { ["operation": $0.rawValue] }
             #expect(operations.map { value(.initiatorCommands, 1, $0) } == [1, 2, 1, 0])
-            #expect(operations.map { value(.initiatorCommands, 2, $0) } == [0, 0, 0, 1])
+            #expect(operations.map { value(.initiatorCommands, 2, $0) } == [1, 0, 0, 1])
             let latencies = families[Metric.commandSeconds.name]?.samples ?? []
-            #expect(latencies.map { $0.bucketCounts?.reduce(0, +) } == [1, 2, 1, 1])
+            #expect(latencies.map { $0.bucketCounts?.reduce(0, +) } == [2, 2, 1, 1])
             #expect(latencies.allSatisfy { $0.value > 0 && $0.value < 10 })
             #expect(families[Metric.iscsiLane.name]?.samples == [.init(labels: ["lane": "zeromq"], value: 1)])
         }

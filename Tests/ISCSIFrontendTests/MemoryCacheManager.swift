@@ -8,8 +8,8 @@ import Synchronization
 import TestSupport
 import Wire
 
-/// What survives a death of `MemoryCacheManager`: the volume's bytes, its unit's state and what was executed. One incarnation uses it at
-/// a time, and a test looks at it only while none runs or through the lock: the proof for `@unchecked Sendable`.
+/// What survives a death of `MemoryCacheManager`: the volume's bytes, its unit's state and what was executed. One
+/// incarnation uses it at a time, and a test looks at it only while none runs or through the lock: the proof for `@unchecked Sendable`.
 final class MemoryVolume: @unchecked Sendable {
     struct Key: Hashable {
         var frontend: ServiceInstance
@@ -66,7 +66,7 @@ final class MemoryVolume: @unchecked Sendable {
     }
 
     /// What the unit answers, or refuses; nil: the medium's.
-    private func unit(_ request: IORequest, _ payload: [UInt8]) -> (IOReply, [UInt8]?)? {
+    fileprivate func unit(_ request: IORequest, _ payload: [UInt8]) -> (IOReply, [UInt8]?)? {
         let origin = CommandOrigin(
             nexus: NexusID(rawValue: request.nexus), frontend: request.frontend, number: request.number,
             lowestOpenNumber: request.lowestOpenNumber)
@@ -89,9 +89,12 @@ final class MemoryVolume: @unchecked Sendable {
             if payload == [7] { coldResetCount += 1 }
             result = good
         case .check:
-            let traits = unsafe (try? CommandTable.definition(of: CDB(bytes: payload.span.bytes), isSanitizeAllowed: false))?.traits ?? []
+            let traits =
+                unsafe (try? CommandTable.definition(of: CDB(bytes: payload.span.bytes), isSanitizeAllowed: false))?
+                .traits ?? []
             let isInside = server.unit.contains(request.sectors)
-            result = server.admit(traits, from: origin) ?? (isInside ? good : CommandResult(.logicalBlockAddressOutOfRange))
+            result =
+                server.admit(traits, from: origin) ?? (isInside ? good : CommandResult(.logicalBlockAddressOutOfRange))
         case .deviceServerCommand:
             let cdb = unsafe CDB(bytes: payload.span.bytes)
             switch server.perform(cdb, dataOut: Array(payload[CDB.byteCount...]), from: origin) {
@@ -257,7 +260,9 @@ final class MemoryCacheManager: Sendable {
                 precondition(payload.count == Int(request.payloadByteCount))
                 data.removeFirst(payload.count)
                 volume.counts.withLock { $0.arrivals[request.number, default: 0] += 1 }
-                if manner.holdsCommands, ![.nexusBarrier, .nexusLoss, .taskManagement].contains(request.operation) {
+                let isOfTheMedium = request.operation.rawValue < IORequest.Operation.nexusBarrier.rawValue
+                if manner.holdsCommands, isOfTheMedium {
+                    if let (refusal, sense) = volume.unit(request, payload) { answer(refusal, sense, to: peer) }
                     continue
                 }
                 let (reply, data) = volume.execute(request, payload: payload)

@@ -84,21 +84,4 @@ struct SessionRegistryTests {
             registry.remove(session)
         }
     }
-
-    @Test func writeMemoryIsGivenInTurn() {
-        var budget = WriteBudget(limit: 1000)
-        let id = ConnectionID(index: 0, generation: 1)
-        #expect(budget.reserve(5000) == true, "a single command is always served")
-        #expect(budget.reserve(1) == false)
-        budget.wait(.init(connection: id, slot: 1, byteCount: 600))
-        budget.wait(.init(connection: id, slot: 2, byteCount: 600))
-        budget.wait(.init(connection: id, slot: 3, byteCount: 300))
-        #expect(budget.admitNext() == nil)
-        budget.release(5000)
-        #expect(budget.admitNext()?.slot == 1)
-        #expect(budget.admitNext() == nil, "nobody overtakes")
-        budget.forget { $0.slot == 2 }
-        #expect(budget.admitNext()?.slot == 3)
-        #expect(budget.usedByteCount == 900)
-    }
 }

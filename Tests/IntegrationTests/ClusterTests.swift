@@ -53,8 +53,9 @@ import Testing
 
         func keys() throws -> Set<UInt64> {
             let data = try run(InitiatorCommand(cdb: [0x5e, 0, 0, 0, 0, 0, 0, 1, 0, 0], dataInByteCount: 256)).data
+            let end = 8 + data[4..<8].reduce(0) { $0 << 8 | Int($1) }
             return Set(
-                stride(from: 8, to: data.count, by: 8).map { start in
+                stride(from: 8, to: end, by: 8).map { start in
                     data[start..<start + 8].reduce(0) { $0 << 8 | UInt64($1) }
                 })
         }
@@ -83,7 +84,9 @@ import Testing
     private func kill(_ service: String, of gateway: GatewayUnderTest) throws {
         let id = try #require(gateway.serviceProcessIDs[service])
         Glibc.kill(id, SIGKILL)
-        try gateway.wait("another \(service)", seconds: 20) { gateway.serviceProcessIDs[service].map { $0 != id } ?? false }
+        try gateway.wait("another \(service)", seconds: 20) {
+            gateway.serviceProcessIDs[service].map { $0 != id } ?? false
+        }
     }
 
     /// Register, reserve, fence the other node and take over, through the deaths of the services in between.
@@ -129,7 +132,7 @@ import Testing
             let list = try gateway.sluice("volume", "reservations", "shared")
             #expect(list.contains("write exclusive, registrants only") && list.contains("iqn.2026-11.test:node-2"))
             try gateway.sluice("volume", "reservations", "shared", "--clear")
-            _ = try stranger.write(9)
+            try stranger.login()
             #expect(try stranger.write(9).isGood)
         }
     }
@@ -153,7 +156,8 @@ import Testing
         }
     }
 
-    /// Each lap every node adds one to a counter, as clusters take their locks: by comparing and writing until it works.
+    /// Each lap every node adds one to a counter, as clusters take their locks: by comparing and writing until it
+    /// works.
     @Test(.timeLimit(.minutes(5))) func fourInitiatorsCountExactlyThroughTwoFrontends() throws {
         try shared { gateway, second in
             let laps = 200

@@ -117,7 +117,8 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(5))) func theAccessFileDecidesWhoSeesAVolume() throws {
-        let file = FileManager.default.temporaryDirectory.appendingPathComponent("access-\(UInt64.random(in: 0 ... .max))")
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "access-\(UInt64.random(in: 0 ... .max))")
         defer { try? FileManager.default.removeItem(at: file) }
         func write(_ initiator: String) throws {
             try "rules:\n  - {volumes: [disk], initiators: [\"iqn.2026-11.test:\(initiator)\"]}\n"
@@ -127,8 +128,10 @@ import Testing
         try withVolume(settings: "iscsi.access_file: \(file.path)") { gateway in
             try gateway.wait("the target", seconds: 20) { (try? initiator(gateway)) != nil }
             #expect(throws: InitiatorError.loginRefused(status: 0x0203)) { try initiator(gateway, "two") }
-            let mine = try GatewayUnderTest.run("iscsi-ls", ["-i", "iqn.2026-11.test:one", "iscsi://127.0.0.1:\(gateway.portal)"])
-            let others = try GatewayUnderTest.run("iscsi-ls", ["-i", "iqn.2026-11.test:two", "iscsi://127.0.0.1:\(gateway.portal)"])
+            let mine = try GatewayUnderTest.run(
+                "iscsi-ls", ["-i", "iqn.2026-11.test:one", "iscsi://127.0.0.1:\(gateway.portal)"])
+            let others = try GatewayUnderTest.run(
+                "iscsi-ls", ["-i", "iqn.2026-11.test:two", "iscsi://127.0.0.1:\(gateway.portal)"])
             #expect(mine.output.contains("disk") && !others.output.contains("disk"))
             try write("two")
             try gateway.wait("the new rules hold", seconds: 10) { (try? initiator(gateway, "two")) != nil }
@@ -137,14 +140,15 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(5))) func initiatorsProveWhoTheyAre() throws {
-        let file = FileManager.default.temporaryDirectory.appendingPathComponent("access-\(UInt64.random(in: 0 ... .max))")
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "access-\(UInt64.random(in: 0 ... .max))")
         defer { try? FileManager.default.removeItem(at: file) }
         try """
-            rules:
-              - volumes: ["*"]
-                chap:
-                  - {user: alice, secret: "twelve bytes+", mutual_user: sluice, mutual_secret: "the other way"}
-            """.write(to: file, atomically: true, encoding: .utf8)
+        rules:
+          - volumes: ["*"]
+            chap:
+              - {user: alice, secret: "twelve bytes+", mutual_user: sluice, mutual_secret: "the other way"}
+        """.write(to: file, atomically: true, encoding: .utf8)
         try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file.path)
         try withVolume(settings: "iscsi.access_file: \(file.path)") { gateway in
             func login(_ user: String) throws -> Int32 {

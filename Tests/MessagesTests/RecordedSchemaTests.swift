@@ -20,7 +20,7 @@ import Testing
         }
     }
 
-    private static let versions = ["v1.0"]
+    private static let versions = ["v1.0", "v1.1"]
 
     private static func file(_ version: String) -> URL {
         URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

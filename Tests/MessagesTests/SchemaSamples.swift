@@ -36,6 +36,12 @@ struct SchemaSamples {
             .volumeDelete,
             VolumeDeleteRequest(volume: VolumeReference(text()), losesSnapshots: random.oneIn(2) ? true : nil))
         try add(.volumeDelete, VolumeDeleteRequest.Reply(id: VolumeID(rawValue: random.next())), isReply: true)
+        try add(.volumeChange, volumeChange())
+        try add(.volumeChange, volume(), isReply: true)
+        try add(
+            .volumeReservations,
+            VolumeReservationsRequest(volume: VolumeReference(text()), clears: random.oneIn(2)))
+        try add(.volumeReservations, reservations(), isReply: true)
         try add(.volumeDiscover, VolumeDiscoverRequest())
         try add(.volumeDiscover, discovered(), isReply: true)
         try add(.volumeAttach, attach())
@@ -62,6 +68,12 @@ struct SchemaSamples {
         bodies += try snapshotBodies()
         try add(.sessionList, SessionListRequest())
         try add(.sessionList, SessionListRequest.Reply(sessions: [session(), session()]), isReply: true)
+        try add(
+            .sessionEnd,
+            SessionEndRequest(
+                initiatorName: random.oneIn(2) ? text() : nil,
+                volume: random.oneIn(2) ? VolumeID(rawValue: random.next()) : nil))
+        try add(.sessionEnd, SessionEndRequest.Reply(sessionCount: number()), isReply: true)
         try add(.fault, BusFault(.nameTaken, text()), isReply: true)
         bodies.append((.io, false, fixed(IORequest.byteCount) { $0.request().encode(into: &$1) }))
         bodies.append((.io, true, fixed(IOReply.byteCount) { $0.reply().encode(into: &$1) }))
@@ -297,7 +309,34 @@ struct SchemaSamples {
         SessionListRequest.Session(
             initiatorName: text(), targetName: text(),
             volume: random.oneIn(2) ? VolumeID(rawValue: random.next()) : nil, peerAddress: text(),
-            commandsOpen: number())
+            commandsOpen: number(), details: random.oneIn(2) ? details() : nil)
+    }
+
+    private mutating func details() -> SessionDetails {
+        SessionDetails(
+            isid: text(), tsih: number(), portal: text(), beganMilliseconds: random.next(),
+            userName: random.oneIn(2) ? text() : nil, isHeaderDigestOn: random.oneIn(2),
+            isDataDigestOn: random.oneIn(2), initialR2T: random.oneIn(2), immediateData: random.oneIn(2),
+            maxBurstByteCount: number(), firstBurstByteCount: number(), initiatorDataSegmentByteCount: number())
+    }
+
+    private mutating func volumeChange() -> VolumeChangeRequest {
+        VolumeChangeRequest(
+            volume: VolumeReference(text()), byteCount: random.oneIn(2) ? random.next() : nil,
+            name: random.oneIn(2) ? text() : nil, durability: random.oneIn(2) ? .always : nil,
+            isReadOnly: random.oneIn(2) ? random.oneIn(2) : nil,
+            allowsSanitize: random.oneIn(2) ? random.oneIn(2) : nil)
+    }
+
+    private mutating func reservations() -> VolumeReservationsRequest.Reply {
+        VolumeReservationsRequest.Reply(
+            generation: number(),
+            registrants: (0..<random.below(3)).map { _ in
+                .init(
+                    initiatorPort: text(), key: random.next(), isHolder: random.oneIn(2),
+                    isConnected: random.oneIn(2))
+            },
+            type: random.oneIn(2) ? number() : nil, reservedBy: random.oneIn(2) ? text() : nil)
     }
 
     mutating func instance() -> ServiceInstance { ServiceInstance(rawValue: random.next()) }

@@ -104,7 +104,7 @@ package struct GatewayOracle {
             for (index, stamp) in command.expected.enumerated() {
                 let sector = range.start + UInt64(index)
                 let held = history.version(of: sector, at: last).stamp
-                guard held == stamp else {
+                guard ledger.areAlike(held, stamp, sector: sector) else {
                     throw Violation(
                         .compareAndWriteIsAtomic,
                         "command \(number) expected \(stamp) in sector \(sector), which held \(held) at its place")

@@ -49,6 +49,17 @@ extension CommandLedger {
         }
     }
 
+    /// Whether both stand for the same bytes: after enough commands all bits of a mixture are set.
+    func areAlike(_ stamp: SectorPattern.Stamp, _ other: SectorPattern.Stamp, sector: UInt64) -> Bool {
+        if stamp == other { return true }
+        guard max(stamp, other) >= SectorMixtures.first else { return false }
+        var bytes = [UInt8](repeating: 0, count: Geometry.sectorByteCount)
+        return unsafe bytes.withUnsafeMutableBytes { bytes in
+            unsafe fill(bytes, stamp: stamp, sector: sector)
+            return unsafe holds(UnsafeRawBufferPointer(bytes), other, sector: sector)
+        }
+    }
+
     /// The stamp of what a sector holds: of one command, or one of the mixtures that it might be.
     func stamp(
         of bytes: UnsafeRawBufferPointer, sector: UInt64, among candidates: @autoclosure () -> [SectorPattern.Stamp]

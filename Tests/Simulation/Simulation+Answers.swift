@@ -135,7 +135,7 @@ extension Simulation {
         let versions = gateway.oracle.history.versions(
             of: sector, during: min(command.knownPosition, published)...published)
         let expected = command.expected[byteOffset / 512]
-        guard versions.contains(where: { $0.stamp != expected }) else {
+        guard versions.contains(where: { !ledger.areAlike($0.stamp, expected, sector: sector) }) else {
             throw Violation(
                 .compareAndWriteIsAtomic, "#\(number) differs in sector \(sector), which held \(expected) all the time")
         }
@@ -157,7 +157,8 @@ extension Simulation {
         }
         let matches = moments.contains { moment in
             command.expected.enumerated().allSatisfy { index, stamp in
-                history.version(of: range.start + UInt64(index), at: moment).stamp == stamp
+                let sector = range.start + UInt64(index)
+                return ledger.areAlike(history.version(of: sector, at: moment).stamp, stamp, sector: sector)
             }
         }
         guard matches else {

@@ -5,7 +5,7 @@ import Testing
 /// Whole runs of the simulator; `make sim` runs many more.
 struct SimulationTests {
     /// Each of these seeds broke an invariant once.
-    @Test(arguments: [20, 215, 721, 871, 874, 1710, 7003] as [UInt64])
+    @Test(arguments: [20, 215, 721, 871, 874, 1710, 2482, 7003] as [UInt64])
     func keepsEveryInvariant(seed: UInt64) {
         let outcome = Simulation(seed: seed, options: Simulation.Options()).run()
         #expect(outcome.violation == nil)

@@ -80,7 +80,8 @@ struct AccessFileParser {
     private mutating func readLongestSecret(_ node: Node) {
         let allowed = CHAPSecretPolicy.standard.maximumByteCount...CHAPSecretPolicy.longest
         guard let count = node.scalar.flatMap({ Int($0.string) }), allowed.contains(count) else {
-            return refuse(node, "longest_secret", "is a number of bytes, \(allowed.lowerBound) to \(allowed.upperBound)")
+            return refuse(
+                node, "longest_secret", "is a number of bytes, \(allowed.lowerBound) to \(allowed.upperBound)")
         }
         longestSecret = count
     }
@@ -98,7 +99,9 @@ struct AccessFileParser {
         _ node: Node, _ name: String, further: [String]
     ) -> (circle: AccessRules.Circle, fields: [String: Node]) {
         var circle = AccessRules.Circle()
-        guard let fields = mapping(node, name, ["initiators", "networks", "chap"] + further) else { return (circle, [:]) }
+        guard let fields = mapping(node, name, ["initiators", "networks", "chap"] + further) else {
+            return (circle, [:])
+        }
         for word in words(fields["initiators"], name + ".initiators") {
             if let initiator = TextValue.name(word) {
                 circle.initiators.insert(initiator)
@@ -189,8 +192,10 @@ struct AccessFileParser {
         guard unsafe stat(file, &status) == 0, status.st_mode & 0o007 != 0 else { return }
         let mode = String(status.st_mode & 0o777, radix: 8)
         problems.append(
-            .init(place: place, key: "", reason: "\(file) holds secrets and is open to all users (mode \(mode)): "
-                + "chmod 600 \(file)"))
+            .init(
+                place: place, key: "",
+                reason: "\(file) holds secrets and is open to all users (mode \(mode)): "
+                    + "chmod 600 \(file)"))
     }
 
     // MARK: Parts of YAML

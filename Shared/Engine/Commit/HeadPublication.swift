@@ -83,8 +83,8 @@ extension Volume {
                     opening.landedCommitNumber = found.commitNumber
                     adoptSettings(of: found)
                     declareIntent()
-                } else if publication.purpose == .opening, found.generation == head.generation,
-                    found.owner == head.owner, opening.isCreation || isWrittenHere(found)
+                } else if publication.purpose == .opening, isEarlierAttempt(found),
+                    opening.isCreation || isWrittenHere(found)
                 {
                     // An earlier attempt of this gateway to create or to take over has landed late; it never served.
                     // Under a lease another run of the same gateway may be a copy of it, and serve.
@@ -104,6 +104,14 @@ extension Volume {
         case .failure(.notFound): fence("HEAD has vanished from the bucket; it is never made anew")
         case .failure(let failure): delayHead(.getHead, "HEAD cannot be read: \(failure)", at: time)
         }
+    }
+
+    /// A HEAD with which this gateway was about to create or take the volume. One of a lower generation is that only if
+    /// it holds the very same: a run in between has put it once more, after this one had read it.
+    private func isEarlierAttempt(_ found: Head) -> Bool {
+        guard found.owner == head.owner, found.generation != head.generation else { return found.owner == head.owner }
+        return found.generation < head.generation && found.root == head.root && found.settings == head.settings
+            && found.journalSequence == head.journalSequence && found.state == head.state
     }
 
     private func delayHead(_ action: RetryAction, _ reason: String, at time: EngineTime) {

@@ -50,14 +50,13 @@ struct PartialBlock: Sendable {
     }
 
     /// Nothing but zeros, whatever lies below.
-    var isZero: Bool { (mask == .max || base?.isZero == true) && !holdsData }
+    var isZero: Bool { (mask == .max || base?.isZero == true) && zeroMask == mask }
 
-    /// Some sector is here that was not zeroed.
-    var holdsData: Bool {
-        for sector in 0..<Geometry.sectorsPerBlock where mask & (1 << UInt8(sector)) != 0 && !sectors[sector].isZero {
-            return true
-        }
-        return false
+    /// The sectors that are here and were zeroed.
+    var zeroMask: UInt8 {
+        var zeros: UInt8 = 0
+        for sector in 0..<Geometry.sectorsPerBlock where sectors[sector].isZero { zeros |= 1 << UInt8(sector) }
+        return zeros & mask
     }
 
     /// The sector's place, or nil if this layer does not hold it.

@@ -50,7 +50,9 @@ package struct RecordFormat: Sendable {
         return bytes
     }
 
-    package func decode<Record: Decodable>(_: Record.Type = Record.self, from bytes: [UInt8]) throws(EngineError) -> Record {
+    package func decode<Record: Decodable>(_: Record.Type = Record.self, from bytes: [UInt8]) throws(EngineError)
+        -> Record
+    {
         guard bytes.count <= byteLimit else { throw .tooLarge(name, byteCount: bytes.count) }
         let data = Data(bytes)
         let decoder = JSONDecoder()

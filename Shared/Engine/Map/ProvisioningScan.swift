@@ -127,19 +127,20 @@ struct ProvisioningScan {
         }
         stepsLeft -= 1
         wasQuiet = true
+        // Sectors that were zeroed over what is stored, of each block: layer by layer they may become all of it.
+        var zeroed = [UInt8](repeating: 0, count: isMapped.count)
         for layer in layers {
-            for zeroed in layer.zeros.intersections(with: range) {
-                for index in zeroed.start.rawValue..<zeroed.end.rawValue {
-                    isMapped[Int(index - range.start.rawValue)] = false
+            for run in layer.zeros.intersections(with: range) {
+                for block in run.start.rawValue..<run.end.rawValue {
+                    isMapped[Int(block - range.start.rawValue)] = false
+                    zeroed[Int(block - range.start.rawValue)] = 0
                 }
             }
             guard layer.slotCount > 0 else { continue }
             stepsLeft -= 1
             for index in isMapped.indices {
-                guard let isStored = layer.isStored(range.start.advanced(by: UInt64(index)), above: isMapped[index])
-                else { continue }
-                isMapped[index] = isStored
-                wasQuiet = false
+                let block = range.start.advanced(by: UInt64(index))
+                if layer.change(isStored: &isMapped[index], zeroed: &zeroed[index], of: block) { wasQuiet = false }
             }
         }
         for (index, isStored) in isMapped.enumerated() {
@@ -239,26 +240,29 @@ extension ProvisioningScan.Layer {
         }
     }
 
-    /// Whether the block is stored, as far as the layer's table says; nil: it says nothing.
-    /// - Parameter below: what lies below says this.
-    func isStored(_ block: BlockIndex, above below: Bool) -> Bool? {
+    /// Takes in what the layer's table says of a block.
+    /// - Parameter zeroed: sectors of a stored block that hold nothing any more.
+    /// - Returns: whether it says anything.
+    func change(isStored: inout Bool, zeroed: inout UInt8, of block: BlockIndex) -> Bool {
         switch self {
-        case .delta(let index): index.blocks[block] == nil ? nil : true
+        case .delta(let index):
+            guard index.blocks[block] != nil else { return false }
+            (isStored, zeroed) = (true, 0)
         case .dirty(let layer):
+            guard layer.table[block] != nil else { return false }
             switch layer.lookup(block) {
-            case .miss: nil
-            case .zero: false
-            case .journal: true
-            case .partial(let partial): partial.isStored(above: below)
+            case .miss: return false
+            case .zero: (isStored, zeroed) = (false, 0)
+            case .journal: (isStored, zeroed) = (true, 0)
+            case .partial(let partial):
+                if let base = partial.base { (isStored, zeroed) = (!base.isZero, 0) }
+                let data = partial.mask & ~partial.zeroMask
+                // Of a block that is not stored all else is zeros.
+                zeroed = ((isStored ? zeroed : .max) & ~data) | partial.zeroMask
+                isStored = zeroed != .max
+                if !isStored { zeroed = 0 }
             }
         }
-    }
-}
-
-extension PartialBlock {
-    fileprivate func isStored(above below: Bool) -> Bool {
-        if holdsData { return true }
-        if mask == .max { return false }
-        return base.map { !$0.isZero } ?? below
+        return true
     }
 }

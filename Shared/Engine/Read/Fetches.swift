@@ -65,13 +65,16 @@ struct Fetches {
             return false
         }
         waitingForMap.removeAll { isOverdue($0.operation, $0.run.start) }
-        for node in nodes.keys {
+        // In an order that does not change from run to run.
+        for node in nodes.keys.sorted(by: { ($0.pack, $0.byteOffset) < ($1.pack, $1.byteOffset) }) {
             nodes[node]?.removeAll { wait in
                 if !wait.isOver { wait.isOver = isOverdue(wait.operation, wait.run.start) }
                 return wait.isOver
             }
         }
-        for frame in frames.keys { frames[frame]?.removeAll { isOverdue($0.operation, $0.blocks.start) } }
+        for frame in frames.keys.sorted(by: { ($0.pack, $0.byteOffset) < ($1.pack, $1.byteOffset) }) {
+            frames[frame]?.removeAll { isOverdue($0.operation, $0.blocks.start) }
+        }
         earliestDeadline = earliest
         return overdue
     }

@@ -154,10 +154,12 @@ package struct LoginStateMachine {
     /// MaxRecvDataSegmentLength anew; everything else is said once (RFC 7143 §6.2).
     private mutating func declare(_ pairs: [TextPair]) throws(LoginStatus) -> [TextPair] {
         var offers: [TextPair] = []
+        var seen: Set<String> = []
         for pair in pairs {
             let isIdentity = ["InitiatorName", "TargetName", "SessionType", "InitiatorAlias"].contains(pair.key)
+            let isFirst = seen.insert(pair.key).inserted
             if let earlier = declared[pair.key] {
-                if isIdentity, earlier == pair.value { continue }
+                if isIdentity, isFirst, earlier == pair.value { continue }
                 guard !pair.key.hasPrefix("CHAP_") else { throw .authenticationFailure }
                 guard pair.key == "MaxRecvDataSegmentLength" else { throw .initiatorError }
             }

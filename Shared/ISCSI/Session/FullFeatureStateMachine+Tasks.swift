@@ -41,7 +41,9 @@ extension FullFeatureStateMachine {
             }
             isBidirectional = isBidirectional || segments.isBidirectional
         }
-        guard isImmediateDataAllowed(pdu.data.count) else { return reject(pdu.header, .protocolError, &output) }
+        guard isImmediateDataAllowed(pdu.data.count, of: command) else {
+            return reject(pdu.header, .protocolError, &output)
+        }
 
         let task = take(command, immediateByteCount: pdu.data.count)
         if pdu.hasDataDigestError {
@@ -55,8 +57,10 @@ extension FullFeatureStateMachine {
         }
     }
 
-    private func isImmediateDataAllowed(_ byteCount: Int) -> Bool {
-        byteCount == 0 || parameters.immediateData && byteCount <= parameters.firstBurstByteCount
+    private func isImmediateDataAllowed(_ byteCount: Int, of command: SCSICommand) -> Bool {
+        byteCount == 0
+            || parameters.immediateData && command.isWrite && byteCount <= parameters.firstBurstByteCount
+                && byteCount <= Int(command.expectedDataTransferLength)
     }
 
     private mutating func take(_ command: SCSICommand, immediateByteCount: Int) -> Int {
@@ -107,6 +111,15 @@ extension FullFeatureStateMachine {
             let first = pdu.data.lowerBound
             actions.append(.data(task: task, bufferOffset: offset, bytes: first..<first + count))
         }
+        settle(task, &output, &actions)
+    }
+
+    package func isCollecting(_ task: Int) -> Bool { tasks[task].phase == .receiving }
+
+    /// Takes no more data for a command; it fails once everything that was asked for has come.
+    package mutating func stopCollecting(_ task: Int, _ output: inout PDUWriter, _ actions: inout [Action]) {
+        precondition(tasks[task].phase == .receiving)
+        tasks[task].transfer.fail()
         settle(task, &output, &actions)
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Control, page 0Ah (SPC-4 §7.5.8). D_SENSE, TST and QERR are 0, TAS is 1; SWP is the one bit that an initiator may change.
+/// Control, page 0Ah (SPC-4 §7.5.8). D_SENSE, TST and QERR are 0, TAS is 1; SWP is the one bit that an initiator may
+/// change.
 enum ControlModePage {
     private static let softwareWriteProtect: UInt8 = 0x08
 

@@ -137,8 +137,8 @@ package struct GatewayConfiguration: Equatable, Sendable {
             "Memory for data of reads on their way to initiators; what does not fit waits."),
         .value(
             "iscsi.access_file", \.iscsiAccessFile,
-            "Who may log in to which volume, from where, with which CHAP secret; read again when it changes. Without it "
-                + "every initiator may use every volume."),
+            "Who may log in to which volume, from where, with which CHAP secret; read again when it changes. "
+                + "Without it every initiator may use every volume."),
         .value("iscsi.header_digest", \.iscsiHeaderDigest, "CRC32C over the headers of iSCSI PDUs."),
         .value("iscsi.data_digest", \.iscsiDataDigest, "CRC32C over their data."),
         .value(

@@ -5,7 +5,7 @@ import Testing
 /// Which check wins when several would fail.
 @Suite struct AdmissionTests {
     private static let softwareWriteProtect: [UInt8] = [
-        0, 0, 0, 0, 0x0A, 0x0A, 0, 0x10, 0x08, 0, 0, 0, 0xFF, 0xFF, 0, 0,
+        0, 0, 0, 0, 0x0A, 0x0A, 0, 0x10, 0x08, 0x40, 0, 0, 0xFF, 0xFF, 0, 0,
     ]
     private static let write: [UInt8] = [0x2A]
     private static let read: [UInt8] = [0x28]

@@ -7,7 +7,9 @@ import Wire
     private static let header6: [UInt8] = [0, 0, 0, 0]
     private static let header10: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0]
 
-    private static func control(_ flags: UInt8) -> [UInt8] { [0x0A, 0x0A, 0, 0x10, flags, 0, 0, 0, 0xFF, 0xFF, 0, 0] }
+    private static func control(_ flags: UInt8) -> [UInt8] {
+        [0x0A, 0x0A, 0, 0x10, flags, 0x40, 0, 0, 0xFF, 0xFF, 0, 0]
+    }
 
     private func select6(_ list: [UInt8], _ owner: inout UnitOwner, length: Int? = nil) -> CommandResult? {
         let cdb: [UInt8] = [0x15, 0x10, 0, 0, UInt8(length ?? list.count), 0]

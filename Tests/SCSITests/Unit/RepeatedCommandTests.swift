@@ -32,7 +32,7 @@ import Wire
     }
 
     @Test(arguments: [false, true]) func everyCommandThatChangesSomethingDoesSoOnce(restarts: Bool) throws {
-        let protect: [UInt8] = [0, 0, 0, 0, 0x0A, 0x0A, 0, 0x10, 0x08, 0, 0, 0, 0xFF, 0xFF, 0, 0]
+        let protect: [UInt8] = [0, 0, 0, 0, 0x0A, 0x0A, 0, 0x10, 0x08, 0x40, 0, 0, 0xFF, 0xFF, 0, 0]
         let commands: [([UInt8], [UInt8])] = [
             ([0x16], []), ([0x15, 0x10, 0, 0, 16], protect), ([0x1E, 0, 0, 0, 1], []), ([0x48, 0x82], []),
             Self.register(5), ([0x83, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16], [5] + [UInt8](repeating: 0, count: 15)),

@@ -6,7 +6,7 @@ import Wire
 /// Who is told of what, once.
 @Suite struct UnitAttentionRecipientTests {
     private static let softwareWriteProtect: [UInt8] = [
-        0, 0, 0, 0, 0x0A, 0x0A, 0, 0x10, 0x08, 0, 0, 0, 0xFF, 0xFF, 0, 0,
+        0, 0, 0, 0, 0x0A, 0x0A, 0, 0x10, 0x08, 0x40, 0, 0, 0xFF, 0xFF, 0, 0,
     ]
 
     private func expect(

@@ -25,7 +25,7 @@ import Wire
         _ = owner.reserve(5, from: 2)
         _ = owner.send([0x1E, 0, 0, 0, 1], from: 1)
         _ = owner.send([0x83, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16], [9] + [UInt8](repeating: 0, count: 15), from: 1)
-        let protect: [UInt8] = [0, 0, 0, 0, 0x0A, 0x0A, 0, 0x10, 0x08, 0, 0, 0, 0xFF, 0xFF, 0, 0]
+        let protect: [UInt8] = [0, 0, 0, 0, 0x0A, 0x0A, 0, 0x10, 0x08, 0x40, 0, 0, 0xFF, 0xFF, 0, 0]
         _ = owner.send([0x15, 0x10, 0, 0, 16], protect, from: 2)
         return owner
     }
@@ -160,7 +160,7 @@ import Wire
 
     @Test func aPowerOnEndsTheOlderReservationAndWriteProtection() throws {
         var owner = UnitOwner()
-        let protect: [UInt8] = [0, 0, 0, 0, 0x0A, 0x0A, 0, 0x10, 0x08, 0, 0, 0, 0xFF, 0xFF, 0, 0]
+        let protect: [UInt8] = [0, 0, 0, 0, 0x0A, 0x0A, 0, 0x10, 0x08, 0x40, 0, 0, 0xFF, 0xFF, 0, 0]
         #expect(owner.send([0x15, 0x10, 0, 0, 16], protect) == .good)
         #expect(owner.send([0x16]) == .good)
         try owner.restart()

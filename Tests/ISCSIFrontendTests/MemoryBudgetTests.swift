@@ -10,22 +10,22 @@ import Wire
 // The budget belongs to this executable alone, so nothing of it is visible from outside.
 @testable import ISCSIFrontend
 
-@Suite(.serialized) struct ReadBudgetTests {
+@Suite(.serialized) struct MemoryBudgetTests {
     private let first = ConnectionID(index: 0, generation: 1)
     private let second = ConnectionID(index: 1, generation: 2)
 
     @Test func aConnectionThatHasItsShareDoesNotHoldUpOthers() {
-        var budget = ReadBudget(limit: 100, connectionLimit: 50)
+        var budget = MemoryBudget(.init(byteCount: 100, shareByteCount: 50, guaranteedByteCount: 0))
         let reserved = [budget.reserve(40, beside: 0), budget.reserve(20, beside: 40)]
         #expect(reserved == [true, false])
         let waiting = [
-            ReadBudget.Waiter(connection: first, slot: 1, byteCount: 20),
-            ReadBudget.Waiter(connection: first, slot: 2, byteCount: 1),
-            ReadBudget.Waiter(connection: second, slot: 0, byteCount: 30),
+            MemoryBudget.Waiter(connection: first, slot: 1, byteCount: 20),
+            MemoryBudget.Waiter(connection: first, slot: 2, byteCount: 1),
+            MemoryBudget.Waiter(connection: second, slot: 0, byteCount: 30),
         ]
         for waiter in waiting { budget.wait(waiter) }
         var used = [first: 40, second: 0]
-        func admit() -> ReadBudget.Waiter? {
+        func admit() -> MemoryBudget.Waiter? {
             let admitted = budget.admitNext { used[$0] ?? 0 }
             if let admitted { used[admitted.connection, default: 0] += admitted.byteCount }
             return admitted
@@ -42,11 +42,28 @@ import Wire
     }
 
     @Test func oneReadAloneAlwaysPasses() {
-        var budget = ReadBudget(limit: 10, connectionLimit: 5)
+        var budget = MemoryBudget(.init(byteCount: 10, shareByteCount: 5, guaranteedByteCount: 0))
         var reserved = [budget.reserve(100, beside: 0), budget.reserve(1, beside: 0)]
         budget.release(100)
         reserved.append(budget.reserve(1, beside: 0))
         #expect(reserved == [true, false, true])
+    }
+
+    @Test func whoHasNothingGetsALittleAlsoWhenAllIsUsed() {
+        var budget = MemoryBudget(.init(byteCount: 100, shareByteCount: 50, guaranteedByteCount: 10))
+        let reserved = [
+            budget.reserve(50, beside: 0), budget.reserve(50, beside: 0), budget.reserve(11, beside: 0),
+            budget.reserve(10, beside: 0), budget.reserve(1, beside: 10),
+        ]
+        #expect(reserved == [true, true, false, true, false])
+        #expect(budget.usedByteCount == 110)
+        budget.wait(.init(connection: first, slot: 1, byteCount: 40))
+        budget.wait(.init(connection: second, slot: 2, byteCount: 40))
+        budget.release(50)
+        #expect(budget.admitNext { $0 == first ? 50 : 0 }?.slot == 2)
+        #expect(budget.admitNext { $0 == first ? 50 : 40 } == nil)
+        budget.forget { $0.slot == 1 }
+        #expect(budget.usedByteCount == 100)
     }
 
     @Test func readsHoldTheirPartUntilTheyAreSent() {
@@ -65,7 +82,7 @@ import Wire
     @Test func aPeerThatTakesNothingGetsNoMoreThanItsShare() async throws {
         try await FrontendHarness.run { limits in
             limits.stopSeconds = 0
-            limits.readByteCountPerConnection = 4 << 20
+            limits.reads.shareByteCount = 4 << 20
         } _: { harness in
             let cache = try harness.cacheManager()
             defer { cache.die() }
