@@ -185,7 +185,7 @@ extension ControlHandler {
                 milliseconds: head.leaseMilliseconds ?? 0,
                 isHeld: unchanged.map { $0 < head.leaseNanoseconds && !head.cleanShutdown } ?? false,
                 owner: head.owner),
-            blockSize: head.blockSize == .sector ? nil : head.blockSize)
+            blockSize: head.blockSize == .sector ? nil : head.blockSize, isRemovable: head.isRemovable ? true : nil)
     }
 
     private func reason(_ taker: LeaseTaker, _ head: Head, _ unchanged: UInt64?) -> String {

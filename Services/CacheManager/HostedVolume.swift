@@ -55,7 +55,8 @@ package final class HostedVolume {
 
     /// Those in effect.
     package var settings: HeadSettings { engine?.settings ?? head.settings }
-    /// Never changes.
+    /// These never change.
+    package var isRemovable: Bool { lastHead.isRemovable }
     package var blockSize: LogicalBlockSize { lastHead.blockSize }
 
     package var reservation: VolumeAdmission.Existing {
@@ -113,7 +114,7 @@ package final class HostedVolume {
             access: VolumeAccess(
                 isReadOnly: settings.isReadOnly, allowsSanitize: settings.isSanitizeAllowed,
                 coldResetCount: unit.coldResetCount),
-            blockSize: head.blockSize == .sector ? nil : head.blockSize)
+            blockSize: head.blockSize == .sector ? nil : head.blockSize, isRemovable: head.isRemovable ? true : nil)
     }
 
     /// What may be done here about a volume that another gateway took over, for people.

@@ -7,16 +7,24 @@ import Wire
 extension LogicalUnit {
     /// The unit that a volume is to initiators now.
     init(_ hosted: HostedVolume) {
-        self.init(hosted.id, hosted.settings, hosted.blockSize, readiness: hosted.readiness)
+        self.init(
+            hosted.id, hosted.settings, hosted.blockSize, isRemovable: hosted.isRemovable, readiness: hosted.readiness)
     }
 
-    init(
-        _ volume: VolumeID, _ settings: HeadSettings, _ blockSize: LogicalBlockSize, readiness: Readiness = .ready
+    /// The unit of a volume that is not open yet.
+    init(_ head: Head) {
+        self.init(head.volume, head.settings, head.blockSize, isRemovable: head.isRemovable, readiness: .ready)
+    }
+
+    private init(
+        _ volume: VolumeID, _ settings: HeadSettings, _ blockSize: LogicalBlockSize, isRemovable: Bool,
+        readiness: Readiness
     ) {
         let sectorCount = settings.byteCount / UInt64(Geometry.sectorByteCount)
         self.init(
             volume: volume, sectorCount: max(UInt64(blockSize.sectorCount), sectorCount), blockSize: blockSize,
-            targetName: settings.targetName, isWriteCacheEnabled: Durability(headText: settings.durability) != .always,
+            targetName: settings.targetName, isRemovable: isRemovable,
+            isWriteCacheEnabled: Durability(headText: settings.durability) != .always,
             isReadOnly: settings.isReadOnly, readiness: readiness, isSanitizeAllowed: settings.isSanitizeAllowed)
     }
 }

@@ -52,6 +52,7 @@ final class Target {
         LogicalUnit(
             volume: description.id, sectorCount: description.byteCount / UInt64(Geometry.sectorByteCount),
             blockSize: description.blockSize ?? .sector, targetName: description.targetName,
+            isRemovable: description.isRemovable ?? false,
             isSanitizeAllowed: description.access?.allowsSanitize ?? false)
     }
 }

@@ -36,10 +36,13 @@ package struct VolumeCreateRequest: BusRequest {
     package var leaseMilliseconds: UInt64?
     /// nil = the source's, or 512 bytes.
     package var blockSize: LogicalBlockSize?
+    /// Initiators may eject the medium; nil = as the source, or not.
+    package var isRemovable: Bool?
     package init(
         name: String, byteCount: UInt64?, snapshot: SnapshotID? = nil, durability: Durability = .onFlush,
         compression: CompressionLevel = .standard, commitIntervalSeconds: UInt32 = 10,
-        uploadBufferByteCount: UInt64? = nil, leaseMilliseconds: UInt64? = nil, blockSize: LogicalBlockSize? = nil
+        uploadBufferByteCount: UInt64? = nil, leaseMilliseconds: UInt64? = nil, blockSize: LogicalBlockSize? = nil,
+        isRemovable: Bool? = nil
     ) {
         self.name = name
         self.byteCount = byteCount
@@ -50,6 +53,7 @@ package struct VolumeCreateRequest: BusRequest {
         self.uploadBufferByteCount = uploadBufferByteCount
         self.leaseMilliseconds = leaseMilliseconds
         self.blockSize = blockSize
+        self.isRemovable = isRemovable
     }
 }
 
@@ -129,6 +133,8 @@ package struct VolumeDescription: Codable, Sendable, Equatable {
     package var access: VolumeAccess?
     /// What initiators count in; nil: 512 bytes.
     package var blockSize: LogicalBlockSize?
+    /// nil: no.
+    package var isRemovable: Bool?
     package init(
         id: VolumeID, name: String, targetName: String, byteCount: UInt64, status: VolumeStatus,
         statusReason: String, durability: Durability, compression: CompressionLevel, commitIntervalSeconds: UInt32,
@@ -136,7 +142,7 @@ package struct VolumeDescription: Codable, Sendable, Equatable {
         recoveryPointMilliseconds: UInt64, dirtyByteCount: UInt64, oldestDirtySeconds: Double,
         uploadBufferUsedByteCount: UInt64, uploadBufferByteCount: UInt64,
         reads: VolumeReadFigures? = nil, lease: VolumeLease? = nil, access: VolumeAccess? = nil,
-        blockSize: LogicalBlockSize? = nil
+        blockSize: LogicalBlockSize? = nil, isRemovable: Bool? = nil
     ) {
         self.id = id
         self.name = name
@@ -160,6 +166,7 @@ package struct VolumeDescription: Codable, Sendable, Equatable {
         self.lease = lease
         self.access = access
         self.blockSize = blockSize
+        self.isRemovable = isRemovable
     }
 }
 

@@ -20,6 +20,8 @@ package struct LogicalUnit: Equatable, Sendable {
     }
     /// What initiators count in; for ever the same.
     package let blockSize: LogicalBlockSize
+    /// Whether initiators may eject the medium and load it again; for ever the same.
+    package let isRemovable: Bool
     /// False when writes are acknowledged only once durable.
     package var isWriteCacheEnabled: Bool
     package var isReadOnly: Bool
@@ -36,7 +38,8 @@ package struct LogicalUnit: Equatable, Sendable {
 
     package init(
         volume: VolumeID, sectorCount: UInt64, blockSize: LogicalBlockSize = .sector, targetName: String,
-        isWriteCacheEnabled: Bool = true, isReadOnly: Bool = false, readiness: Readiness = .ready,
+        isRemovable: Bool = false, isWriteCacheEnabled: Bool = true, isReadOnly: Bool = false,
+        readiness: Readiness = .ready,
         isSanitizeAllowed: Bool = false,
         vendor: String = "SLUICE", product: String = "VOLUME", revision: String = "1"
     ) {
@@ -44,6 +47,7 @@ package struct LogicalUnit: Equatable, Sendable {
         self.volume = volume
         self.sectorCount = sectorCount
         self.blockSize = blockSize
+        self.isRemovable = isRemovable
         self.isWriteCacheEnabled = isWriteCacheEnabled
         self.isReadOnly = isReadOnly
         self.readiness = readiness

@@ -8,6 +8,8 @@ package enum SCSIError: Error, Equatable, Sendable {
     case unitAttention(UnitAttention)
     case becomingReady
     case manualInterventionRequired
+    /// Ejected.
+    case mediumNotPresent
     /// How much of the unit is done, in 65,536ths.
     case sanitizeInProgress(progress: UInt16)
     case sanitizeFailed
@@ -50,6 +52,7 @@ package enum SCSIError: Error, Equatable, Sendable {
         case .unitAttention(let attention): Sense(.unitAttention, attention.rawValue)
         case .becomingReady: Sense(.notReady, 0x0401)
         case .manualInterventionRequired: Sense(.notReady, 0x0403)
+        case .mediumNotPresent: Sense(.notReady, 0x3A00)
         case .sanitizeInProgress(let progress): Sense(.notReady, 0x041B, progressIndication: progress)
         case .sanitizeFailed: Sense(.mediumError, 0x3103)
         case .writeProtected: Sense(.dataProtect, 0x2700)

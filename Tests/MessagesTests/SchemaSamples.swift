@@ -161,7 +161,7 @@ struct SchemaSamples {
             access: random.oneIn(2)
                 ? VolumeAccess(
                     isReadOnly: random.oneIn(2), allowsSanitize: random.oneIn(2), coldResetCount: random.next()) : nil,
-            blockSize: random.oneIn(2) ? .fourKibibytes : nil)
+            blockSize: random.oneIn(2) ? .fourKibibytes : nil, isRemovable: random.oneIn(2) ? true : nil)
     }
 
     private mutating func attach() -> VolumeAttachRequest {
@@ -227,7 +227,8 @@ struct SchemaSamples {
             compression: CompressionLevel(rawValue: number()), commitIntervalSeconds: number(),
             uploadBufferByteCount: random.oneIn(2) ? random.next() : nil,
             leaseMilliseconds: random.oneIn(2) ? random.next() : nil,
-            blockSize: random.oneIn(2) ? (random.oneIn(2) ? .sector : .fourKibibytes) : nil)
+            blockSize: random.oneIn(2) ? (random.oneIn(2) ? .sector : .fourKibibytes) : nil,
+            isRemovable: random.oneIn(2) ? random.oneIn(2) : nil)
     }
 
     private mutating func discovered() -> VolumeDiscoverRequest.Reply {

@@ -9,11 +9,12 @@ enum TestUnit {
     static let largestSectorCount: UInt64 = 1 << 37  // 64 TiB.
 
     static func make(
-        _ blockSize: LogicalBlockSize = .sector, _ change: (inout LogicalUnit) -> Void = { _ in }
+        _ blockSize: LogicalBlockSize = .sector, isRemovable: Bool = false,
+        _ change: (inout LogicalUnit) -> Void = { _ in }
     ) -> LogicalUnit {
         var unit = LogicalUnit(
             volume: VolumeID(rawValue: 0x0123_4567_89AB_CDEF), sectorCount: sectorCount, blockSize: blockSize,
-            targetName: "iqn.2026-11.org.example.sluice:disk")
+            targetName: "iqn.2026-11.org.example.sluice:disk", isRemovable: isRemovable)
         change(&unit)
         return unit
     }

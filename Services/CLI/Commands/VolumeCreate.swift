@@ -39,10 +39,14 @@ struct VolumeCreate: AsyncParsableCommand {
     @Option(
         name: .long,
         help: """
-            Logical blocks of the disk: 512 or 4096 bytes. Never changes. Clones have their source's unless given; what \
-            was partitioned in one size does not read in another (default: 512).
+            Logical blocks of the disk: 512 or 4096 bytes (default: 512; of a clone its source's). Never changes; what was \
+            partitioned with one size does not read with another.
             """)
     var blockSize: BlockSizeArgument?
+    @Flag(
+        name: .long,
+        help: "A disk whose medium initiators may eject and load again, for tests and special uses. Never changes.")
+    var removable = false
     @Option(name: .long, help: "Journal space of this volume (default: journal.volume_buffer).")
     var uploadBuffer: ByteSize?
     @Option(
@@ -84,7 +88,7 @@ struct VolumeCreate: AsyncParsableCommand {
             name: name, byteCount: size?.byteCount, snapshot: snapshot, durability: durability.durability,
             compression: compression, commitIntervalSeconds: UInt32(interval.components.seconds),
             uploadBufferByteCount: uploadBuffer?.byteCount, leaseMilliseconds: leaseMilliseconds,
-            blockSize: blockSize?.size)
+            blockSize: blockSize?.size, isRemovable: removable ? true : nil)
         if let cloneOf { request.snapshot = try await source(client, VolumeReference(cloneOf), for: request) }
         let volume = try await client.askForPlace(request, timeout: patience.timeout.duration)
         let record = client.record(volume)

@@ -38,6 +38,8 @@ package struct VolumeOutput: Encodable, Equatable, Sendable {
     package var owner: String?
     package var readOnly: Bool
     package var sanitizeAllowed: Bool
+    /// Initiators may eject the medium.
+    package var removable: Bool
 
     /// Where reads found their bytes since the volume was opened.
     package struct Reads: Encodable, Equatable, Sendable {
@@ -93,6 +95,7 @@ package struct VolumeOutput: Encodable, Equatable, Sendable {
         owner = volume.lease?.owner?.description
         readOnly = volume.access?.isReadOnly ?? false
         sanitizeAllowed = volume.access?.allowsSanitize ?? false
+        removable = volume.isRemovable ?? false
     }
 }
 

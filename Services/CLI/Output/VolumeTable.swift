@@ -50,8 +50,11 @@ package enum VolumeTable {
     }
 
     private static func access(_ volume: VolumeOutput) -> String {
-        [volume.readOnly ? "read-only" : nil, volume.sanitizeAllowed ? "may be sanitized" : nil]
-            .compactMap(\.self).joined(separator: ", ")
+        [
+            volume.readOnly ? "read-only" : nil, volume.sanitizeAllowed ? "may be sanitized" : nil,
+            volume.removable ? "removable" : nil,
+        ]
+        .compactMap(\.self).joined(separator: ", ")
     }
 
     private static func ownership(_ volume: VolumeOutput) -> String {

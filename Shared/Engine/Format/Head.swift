@@ -65,6 +65,8 @@ package struct Head: Hashable, Codable, Sendable {
     package var blockByteCount: Int
     /// What initiators count in. Absent: 512 bytes.
     package private(set) var logicalBlockByteCount: LogicalBlockSize?
+    /// Initiators may eject the medium. Absent: no.
+    package private(set) var removable: Bool?
     package var mode: Mode
     package var ownership: Ownership
     /// Of a lease: how long whoever wrote HEAD owns the volume, and which writing this is.
@@ -100,7 +102,8 @@ package struct Head: Hashable, Codable, Sendable {
     /// What is not given is what a volume begins with.
     package init(
         formatVersion: Int? = nil, volume: VolumeID, name: String, targetName: String, byteCount: UInt64,
-        blockByteCount: Int = Geometry.blockByteCount, blockSize: LogicalBlockSize = .sector, mode: Mode = .cached,
+        blockByteCount: Int = Geometry.blockByteCount, blockSize: LogicalBlockSize = .sector,
+        isRemovable: Bool = false, mode: Mode = .cached,
         ownership: Ownership = .exclusive,
         leaseMilliseconds: UInt64? = nil, state: State = .live, createdMilliseconds: UInt64,
         sourceSnapshot: SnapshotID? = nil, durability: String,
@@ -116,6 +119,7 @@ package struct Head: Hashable, Codable, Sendable {
         self.targetName = targetName
         self.byteCount = byteCount
         self.blockByteCount = blockByteCount
+        removable = isRemovable ? true : nil
         logicalBlockByteCount = blockSize == .sector ? nil : blockSize
         self.mode = mode
         self.ownership = ownership
@@ -141,5 +145,6 @@ package struct Head: Hashable, Codable, Sendable {
         self.cleanShutdown = cleanShutdown
     }
 
+    package var isRemovable: Bool { removable ?? false }
     package var blockSize: LogicalBlockSize { logicalBlockByteCount ?? .sector }
 }

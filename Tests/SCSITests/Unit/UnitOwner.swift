@@ -13,10 +13,10 @@ struct UnitOwner {
 
     /// - Parameter nexuses: have sessions, and no unit attention pending.
     init(
-        nexuses: [UInt64] = [1, 2, 3], _ blockSize: LogicalBlockSize = .sector,
+        nexuses: [UInt64] = [1, 2, 3], _ blockSize: LogicalBlockSize = .sector, isRemovable: Bool = false,
         _ change: (inout LogicalUnit) -> Void = { _ in }
     ) {
-        var unit = TestUnit.make(blockSize)
+        var unit = TestUnit.make(blockSize, isRemovable: isRemovable)
         change(&unit)
         server = DeviceServer(unit: unit, state: nil, powerOn: Self.powerOn)
         for nexus in nexuses {
@@ -43,6 +43,13 @@ struct UnitOwner {
         return CommandOrigin(
             nexus: NexusID(rawValue: nexus), frontend: Self.frontend, number: lastNumber,
             lowestOpenNumber: lastNumber)
+    }
+
+    /// A new request while that of `open` is not answered.
+    mutating func openOrigin(_ nexus: UInt64, since open: CommandOrigin) -> CommandOrigin {
+        var origin = origin(nexus)
+        origin.lowestOpenNumber = open.number
+        return origin
     }
 
     mutating func perform(_ cdb: [UInt8], _ dataOut: [UInt8] = [], from nexus: UInt64 = 1) -> DeviceServerAction {
