@@ -35,7 +35,8 @@ extension LogicalUnit {
 
     /// LOGICAL BLOCKS PER PHYSICAL BLOCK EXPONENT stays 0 although the map's unit is 4 KiB. With 3 on sectors,
     /// GET LBA STATUS would have to round its first address up to satisfy conformance tests, and qemu takes any first
-    /// address but its own for an I/O error. The granularities in the block limits page tell initiators about the 4 KiB all the same.
+    /// address but its own for an I/O error. The granularities in the block limits page tell initiators about the 4 KiB
+    /// all the same.
     package func readCapacity16(_ cdb: CDB) -> CommandResult {
         var data: [UInt8] = []
         data.appendBigEndian(blockCount - 1)

@@ -125,13 +125,13 @@ final class MemoryVolume: @unchecked Sendable {
     }
 
     private func medium(_ request: IORequest, _ payload: [UInt8]) -> (IOReply, [UInt8]?) {
-        let start = Int(request.sectors.start) * 512
-        let range = start..<start + request.sectors.byteCount
         var reply = IOReply(frontend: request.frontend, number: request.number, status: .good)
-        guard range.upperBound <= bytes.byteCount else {
+        guard server.unit.contains(request.sectors) || request.operation == .unmap else {
             reply.status = .outOfRange
             return (reply, nil)
         }
+        let start = Int(request.sectors.start) * 512
+        let range = start..<start + request.sectors.byteCount
         var data: [UInt8]?
         switch request.operation {
         case .read: data = unsafe [UInt8](bytes.bytes(range))

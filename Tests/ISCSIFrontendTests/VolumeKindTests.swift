@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ISCSI
 import ISCSIFrontend
+import Platform
 import SCSI
 import TestInitiator
 import TestSupport

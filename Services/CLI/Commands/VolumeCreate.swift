@@ -39,8 +39,8 @@ struct VolumeCreate: AsyncParsableCommand {
     @Option(
         name: .long,
         help: """
-            Logical blocks of the disk: 512 or 4096 bytes (default: 512; of a clone its source's). Never changes; what was \
-            partitioned with one size does not read with another.
+            Logical blocks of the disk: 512 or 4096 bytes (default: 512; of a clone its source's). Never changes; what \
+            was partitioned with one size does not read with another.
             """)
     var blockSize: BlockSizeArgument?
     @Flag(
