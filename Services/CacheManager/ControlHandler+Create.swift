@@ -189,6 +189,8 @@ extension ControlHandler {
         Head(
             volume: VolumeID(rawValue: shard.randomNumber()), name: request.name,
             targetName: admission.targetName(request.name), byteCount: byteCount,
+            blockSize: request.blockSize ?? source?.head.blockSize ?? .sector,
+            isRemovable: request.isRemovable ?? source?.head.isRemovable ?? false,
             ownership: request.leaseMilliseconds == nil ? .exclusive : .lease,
             leaseMilliseconds: request.leaseMilliseconds,
             createdMilliseconds: shard.now.wallMilliseconds, sourceSnapshot: source?.id,

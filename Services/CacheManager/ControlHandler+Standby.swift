@@ -184,7 +184,8 @@ extension ControlHandler {
             lease: VolumeLease(
                 milliseconds: head.leaseMilliseconds ?? 0,
                 isHeld: unchanged.map { $0 < head.leaseNanoseconds && !head.cleanShutdown } ?? false,
-                owner: head.owner))
+                owner: head.owner),
+            blockSize: head.blockSize == .sector ? nil : head.blockSize, isRemovable: head.isRemovable ? true : nil)
     }
 
     private func reason(_ taker: LeaseTaker, _ head: Head, _ unchanged: UInt64?) -> String {

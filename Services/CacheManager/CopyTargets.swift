@@ -12,7 +12,8 @@ struct CopyTargets {
         for hosted in all {
             let server = hosted.unit.server
             guard hosted === own || initiator.map(server.isLoggedIn) ?? false else { continue }
-            targets[hosted.id] = CopyTarget(volume: hosted.id, sectorCount: server.unit.sectorCount)
+            targets[hosted.id] = CopyTarget(
+                volume: hosted.id, sectorCount: server.unit.sectorCount, blockSize: server.unit.blockSize)
         }
     }
 

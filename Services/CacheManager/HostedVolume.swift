@@ -55,6 +55,9 @@ package final class HostedVolume {
 
     /// Those in effect.
     package var settings: HeadSettings { engine?.settings ?? head.settings }
+    /// These never change.
+    package var isRemovable: Bool { lastHead.isRemovable }
+    package var blockSize: LogicalBlockSize { lastHead.blockSize }
 
     package var reservation: VolumeAdmission.Existing {
         VolumeAdmission.Existing(name: lastHead.name, uploadBufferByteCount: limits.bufferByteCount)
@@ -110,7 +113,8 @@ package final class HostedVolume {
             },
             access: VolumeAccess(
                 isReadOnly: settings.isReadOnly, allowsSanitize: settings.isSanitizeAllowed,
-                coldResetCount: unit.coldResetCount))
+                coldResetCount: unit.coldResetCount),
+            blockSize: head.blockSize == .sector ? nil : head.blockSize, isRemovable: head.isRemovable ? true : nil)
     }
 
     /// What may be done here about a volume that another gateway took over, for people.

@@ -33,7 +33,11 @@ extension IORequest {
         case .read: (expected, command) = (0, .read(sectors))
         case .write: (expected, command) = (sectors.byteCount, .write(sectors, forceUnitAccess: isForced))
         case .writeSame:
-            (expected, command) = (Geometry.sectorByteCount, .writeSame(sectors, forceUnitAccess: isForced))
+            let isOfBlocks = sectors.isWholeBlocks(of: payload.count)
+            (expected, command) = (
+                isOfBlocks ? Geometry.blockByteCount : Geometry.sectorByteCount,
+                .writeSame(sectors, forceUnitAccess: isForced)
+            )
         case .compareAndWrite:
             (expected, command) = (2 * sectors.byteCount, .compareAndWrite(sectors, forceUnitAccess: isForced))
         case .compare: (expected, command) = (sectors.byteCount, .compare(sectors))

@@ -7,13 +7,24 @@ import Wire
 extension LogicalUnit {
     /// The unit that a volume is to initiators now.
     init(_ hosted: HostedVolume) {
-        self.init(hosted.id, hosted.settings, readiness: hosted.readiness)
+        self.init(
+            hosted.id, hosted.settings, hosted.blockSize, isRemovable: hosted.isRemovable, readiness: hosted.readiness)
     }
 
-    init(_ volume: VolumeID, _ settings: HeadSettings, readiness: Readiness = .ready) {
+    /// The unit of a volume that is not open yet.
+    init(_ head: Head) {
+        self.init(head.volume, head.settings, head.blockSize, isRemovable: head.isRemovable, readiness: .ready)
+    }
+
+    private init(
+        _ volume: VolumeID, _ settings: HeadSettings, _ blockSize: LogicalBlockSize, isRemovable: Bool,
+        readiness: Readiness
+    ) {
+        let sectorCount = settings.byteCount / UInt64(Geometry.sectorByteCount)
         self.init(
-            volume: volume, sectorCount: max(1, settings.byteCount / UInt64(Geometry.sectorByteCount)),
-            targetName: settings.targetName, isWriteCacheEnabled: Durability(headText: settings.durability) != .always,
+            volume: volume, sectorCount: max(UInt64(blockSize.sectorCount), sectorCount), blockSize: blockSize,
+            targetName: settings.targetName, isRemovable: isRemovable,
+            isWriteCacheEnabled: Durability(headText: settings.durability) != .always,
             isReadOnly: settings.isReadOnly, readiness: readiness, isSanitizeAllowed: settings.isSanitizeAllowed)
     }
 }
@@ -41,13 +52,14 @@ extension HostedVolume {
 
 extension CommandResult {
     /// What a command of a unit fails with when the volume could not do its part; nil: it could.
-    init?(_ reply: VolumeReply) {
+    init?(_ reply: VolumeReply, _ blockSize: LogicalBlockSize) {
         switch reply {
         case .good, .data: return nil
         case .busy: self = .busy
         case .aborted: self = .taskAborted
         case .outOfRange: self.init(.logicalBlockAddressOutOfRange)
-        case .mediumError(let sector): self.init(.unrecoveredReadError(sector: sector))
+        case .mediumError(let sector):
+            self.init(.unrecoveredReadError(blockAddress: blockSize.address(ofSector: sector)))
         case .writeError, .miscompare: self.init(.writeError)
         case .fenced: self.init(.manualInterventionRequired)
         }
@@ -55,11 +67,12 @@ extension CommandResult {
 }
 
 extension CommandResult {
-    init(_ failure: ProvisioningFailure) {
+    init(_ failure: ProvisioningFailure, _ blockSize: LogicalBlockSize) {
         switch failure {
         case .outOfRange: self.init(.logicalBlockAddressOutOfRange)
         case .busy: self = .busy
-        case .mediumError(let sector): self.init(.unrecoveredReadError(sector: sector))
+        case .mediumError(let sector):
+            self.init(.unrecoveredReadError(blockAddress: blockSize.address(ofSector: sector)))
         case .fenced: self.init(.manualInterventionRequired)
         }
     }

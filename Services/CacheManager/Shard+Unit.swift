@@ -73,7 +73,7 @@ extension Shard {
         case .complete(let result): answer(request, result, on: hosted)
         case .flush(let result):
             submitOwn(.flush, to: hosted) { [unowned self] reply in
-                answer(request, CommandResult(reply) ?? result, on: hosted)
+                answer(request, CommandResult(reply, hosted.blockSize) ?? result, on: hosted)
             }
         case .abortTasks(let nexuses, let result):
             let aborted = Set(nexuses.map { $0.rawValue })
@@ -101,13 +101,15 @@ extension Shard {
         from sector: UInt64, _ limit: Int, _ allocationLength: Int, _ request: RequestOrigin, on hosted: HostedVolume
     ) {
         guard let engine = hosted.engine else { return }
+        let blockSize = hosted.blockSize
         let caller = CallerToken(rawValue: drawNumber())
         provisioningCallers[caller] = { [unowned self] result in
             let answer =
                 switch result {
                 case .success(let ranges):
-                    LBAStatus.result(of: ranges.map(LBAStatus.Extent.init), allocationLength: allocationLength)
-                case .failure(let failure): CommandResult(failure)
+                    LBAStatus.result(
+                        of: ranges.map(LBAStatus.Extent.init), blockSize, allocationLength: allocationLength)
+                case .failure(let failure): CommandResult(failure, blockSize)
                 }
             outlet?.reply(to: request, with: answer)
         }
@@ -127,7 +129,7 @@ extension Shard {
         unit.sanitizeAgainAt = nil
         let finish = { [unowned self] (reply: VolumeReply) in
             unit.isSanitizing = false
-            let failure = CommandResult(reply)
+            let failure = CommandResult(reply, hosted.blockSize)
             if failure == nil { unit.server.finishSanitize() }
             for request in unit.takeSanitizers() { answer(request, failure ?? .good, on: hosted) }
             whenSaved(hosted) {}
@@ -135,7 +137,7 @@ extension Shard {
         }
         submitOwn(.unmap(SectorRange.all(sectorCount: unit.server.unit.sectorCount)), to: hosted) {
             [unowned self] reply in
-            guard CommandResult(reply) == nil else { return finish(reply) }
+            guard CommandResult(reply, hosted.blockSize) == nil else { return finish(reply) }
             submitOwn(.flush, to: hosted, then: finish)
         }
     }

@@ -69,7 +69,7 @@ extension Shard {
         var limits = settings.limits
         limits.bufferByteCount = head.uploadBufferByteCount
         let unit = HostedUnit(
-            LogicalUnit(head.volume, head.settings), state: nil, powerOn: settings.powerOn)
+            LogicalUnit(head), state: nil, powerOn: settings.powerOn)
         let hosted = HostedVolume(
             id: head.volume, head: head, limits: limits, journal: SegmentFiles(volume: head.volume), unit: unit)
         volumes[head.volume] = hosted

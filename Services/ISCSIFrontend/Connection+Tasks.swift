@@ -310,7 +310,9 @@ extension Connection {
     }
 
     private func refusal(_ outcome: MediumOutcome, of task: Int) -> CommandResult {
-        CommandResult(outcome, dataOutByteCount: slots[task].dataOutByteCount, dataInByteCount: 0)
+        CommandResult(
+            outcome, session?.target?.decoder.unit.blockSize ?? .sector,
+            dataOutByteCount: slots[task].dataOutByteCount)
     }
 
     private func answer(_ task: Int, _ result: CommandResult) {

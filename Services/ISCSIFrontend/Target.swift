@@ -51,7 +51,8 @@ final class Target {
     private static func unit(_ description: VolumeDescription) -> LogicalUnit {
         LogicalUnit(
             volume: description.id, sectorCount: description.byteCount / UInt64(Geometry.sectorByteCount),
-            targetName: description.targetName,
+            blockSize: description.blockSize ?? .sector, targetName: description.targetName,
+            isRemovable: description.isRemovable ?? false,
             isSanitizeAllowed: description.access?.allowsSanitize ?? false)
     }
 }

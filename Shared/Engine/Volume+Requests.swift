@@ -191,7 +191,7 @@ extension Volume {
             _ = unsafe journal.appendWrite(sectors, origin: origin, forceUnitAccess: forceUnitAccess, data: payload)
         case .writeSame(let sectors, let forceUnitAccess):
             guard sectors.count > 0 else { return finish(origin, .good) }
-            _ = unsafe journal.appendFill(sectors, origin: origin, forceUnitAccess: forceUnitAccess, sector: payload)
+            _ = unsafe journal.appendFill(sectors, origin: origin, forceUnitAccess: forceUnitAccess, pattern: payload)
         case .unmap(let ranges):
             let ranges = ranges.filter { $0.count > 0 }
             guard !ranges.isEmpty else { return finish(origin, .good) }

@@ -16,7 +16,7 @@ package enum VolumeCommand: Equatable, Sendable {
     case read(SectorRange)
     /// Payload: the data.
     case write(SectorRange, forceUnitAccess: Bool)
-    /// Payload: one sector.
+    /// Payload: one sector; or one block, repeated over whole blocks.
     case writeSame(SectorRange, forceUnitAccess: Bool)
     case unmap([SectorRange])
     /// Payload: compare half, write half.

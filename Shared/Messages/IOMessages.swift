@@ -10,7 +10,7 @@ package struct IORequest: Equatable, Sendable, Codable {
         case read = 1
         /// Payload: the data.
         case write = 2
-        /// Payload: one sector, repeated over the range.
+        /// Payload: one sector, repeated over the range; or a block of 4 KiB, over whole ones.
         case writeSame = 3
         /// Payload: 16 bytes per range: start sector (8), sector count (4), zero (4).
         case unmap = 4

@@ -34,10 +34,15 @@ package struct VolumeCreateRequest: BusRequest {
     package var uploadBufferByteCount: UInt64?
     /// Owned by a lease of this length; nil: exclusively.
     package var leaseMilliseconds: UInt64?
+    /// nil = the source's, or 512 bytes.
+    package var blockSize: LogicalBlockSize?
+    /// Initiators may eject the medium; nil = as the source, or not.
+    package var isRemovable: Bool?
     package init(
         name: String, byteCount: UInt64?, snapshot: SnapshotID? = nil, durability: Durability = .onFlush,
         compression: CompressionLevel = .standard, commitIntervalSeconds: UInt32 = 10,
-        uploadBufferByteCount: UInt64? = nil, leaseMilliseconds: UInt64? = nil
+        uploadBufferByteCount: UInt64? = nil, leaseMilliseconds: UInt64? = nil, blockSize: LogicalBlockSize? = nil,
+        isRemovable: Bool? = nil
     ) {
         self.name = name
         self.byteCount = byteCount
@@ -47,6 +52,8 @@ package struct VolumeCreateRequest: BusRequest {
         self.commitIntervalSeconds = commitIntervalSeconds
         self.uploadBufferByteCount = uploadBufferByteCount
         self.leaseMilliseconds = leaseMilliseconds
+        self.blockSize = blockSize
+        self.isRemovable = isRemovable
     }
 }
 
@@ -124,13 +131,18 @@ package struct VolumeDescription: Codable, Sendable, Equatable {
     /// nil: owned exclusively.
     package var lease: VolumeLease?
     package var access: VolumeAccess?
+    /// What initiators count in; nil: 512 bytes.
+    package var blockSize: LogicalBlockSize?
+    /// nil: no.
+    package var isRemovable: Bool?
     package init(
         id: VolumeID, name: String, targetName: String, byteCount: UInt64, status: VolumeStatus,
         statusReason: String, durability: Durability, compression: CompressionLevel, commitIntervalSeconds: UInt32,
         sourceSnapshot: SnapshotID?, createdMilliseconds: UInt64, generation: UInt32, commitNumber: UInt64,
         recoveryPointMilliseconds: UInt64, dirtyByteCount: UInt64, oldestDirtySeconds: Double,
         uploadBufferUsedByteCount: UInt64, uploadBufferByteCount: UInt64,
-        reads: VolumeReadFigures? = nil, lease: VolumeLease? = nil, access: VolumeAccess? = nil
+        reads: VolumeReadFigures? = nil, lease: VolumeLease? = nil, access: VolumeAccess? = nil,
+        blockSize: LogicalBlockSize? = nil, isRemovable: Bool? = nil
     ) {
         self.id = id
         self.name = name
@@ -153,6 +165,8 @@ package struct VolumeDescription: Codable, Sendable, Equatable {
         self.reads = reads
         self.lease = lease
         self.access = access
+        self.blockSize = blockSize
+        self.isRemovable = isRemovable
     }
 }
 

@@ -6,9 +6,8 @@ extension CommandDecoder {
     func beginRead(_ fields: ReadCDB) throws(SCSIError) -> CommandDisposition {
         try checkProtection(fields.protection)
         return transfer(
-            MediumOperation(
-                kind: .read, sectors: fields.blocks.range, forceUnitAccess: fields.forceUnitAccess,
-                disablePageOut: fields.disablePageOut),
+            operation(
+                .read, fields.blocks, forceUnitAccess: fields.forceUnitAccess, disablePageOut: fields.disablePageOut),
             countByte: fields.blocks.countByte)
     }
 
@@ -16,9 +15,8 @@ extension CommandDecoder {
     func beginWrite(_ fields: WriteCDB, kind: MediumOperation.Kind) throws(SCSIError) -> CommandDisposition {
         try checkProtection(fields.protection)
         return transfer(
-            MediumOperation(
-                kind: kind, sectors: fields.blocks.range, forceUnitAccess: fields.forceUnitAccess,
-                disablePageOut: fields.disablePageOut),
+            operation(
+                kind, fields.blocks, forceUnitAccess: fields.forceUnitAccess, disablePageOut: fields.disablePageOut),
             countByte: fields.blocks.countByte)
     }
 
@@ -28,9 +26,7 @@ extension CommandDecoder {
         try checkProtection(fields.protection)
         try checkByteCheck(fields.byteCheck)
         return transfer(
-            MediumOperation(
-                kind: .write, sectors: fields.blocks.range, forceUnitAccess: true,
-                disablePageOut: fields.disablePageOut),
+            operation(.write, fields.blocks, forceUnitAccess: true, disablePageOut: fields.disablePageOut),
             countByte: fields.blocks.countByte)
     }
 
@@ -38,14 +34,13 @@ extension CommandDecoder {
     /// boundary, so none may be asked for.
     func beginWriteAtomic(_ fields: WriteAtomicCDB) throws(SCSIError) -> CommandDisposition {
         try checkProtection(fields.protection)
-        let operation = MediumOperation(
-            kind: .write, sectors: SectorRange(clamping: fields.address, count: fields.sectorCount),
-            forceUnitAccess: fields.forceUnitAccess, disablePageOut: fields.disablePageOut)
+        let operation = operation(
+            .write, fields.blocks, forceUnitAccess: fields.forceUnitAccess, disablePageOut: fields.disablePageOut)
         guard fields.boundary == 0 else {
             return .check(operation.sectors, invalidField(WriteAtomicCDB.boundaryByte))
         }
         return transfer(
-            operation, countByte: WriteAtomicCDB.countByte, limit: BlockLimits.maximumAtomicSectorCount)
+            operation, countByte: fields.blocks.countByte, limit: BlockLimits.maximumAtomicSectorCount)
     }
 
     /// Without data there is nothing to compare and nothing to read: checksums are compared with every read, and by
@@ -53,8 +48,7 @@ extension CommandDecoder {
     func beginVerify(_ fields: VerifyCDB, expectedDataOutByteCount: Int) throws(SCSIError) -> CommandDisposition {
         try checkProtection(fields.protection)
         try checkByteCheck(fields.byteCheck)
-        let operation = MediumOperation(
-            kind: .verify, sectors: fields.blocks.range, disablePageOut: fields.disablePageOut)
+        let operation = operation(.verify, fields.blocks, disablePageOut: fields.disablePageOut)
         guard fields.byteCheck != 0 else { return .check(operation.sectors, .good) }
         let disposition = transfer(operation, countByte: fields.blocks.countByte)
         guard case .medium = disposition, expectedDataOutByteCount < operation.dataOutByteCount else {
@@ -64,30 +58,39 @@ extension CommandDecoder {
     }
 
     func beginPrefetch(_ fields: PrefetchCDB) -> CommandDisposition {
-        .medium(MediumOperation(kind: .prefetch, sectors: fields.blocks.range))
+        .medium(operation(.prefetch, fields.blocks))
     }
 
     /// Everything acknowledged becomes durable, whatever part was asked for: the journal has only one end.
     func beginSynchronizeCache(_ fields: SynchronizeCacheCDB) -> CommandDisposition {
-        .medium(MediumOperation(kind: .flush, sectors: fields.blocks.range))
+        .medium(operation(.flush, fields.blocks))
     }
 
     /// The order of the checks is what initiators' tests expect: limit, range, then the data length. They encode 256
-    /// sectors as 0, and are to hear of the length.
+    /// blocks as 0, and are to hear of the length.
     func beginCompareAndWrite(
         _ fields: CompareAndWriteCDB, expectedDataOutByteCount: Int
     ) throws(SCSIError) -> CommandDisposition {
         try checkProtection(fields.protection)
-        guard fields.sectorCount <= BlockLimits.maximumCompareAndWriteSectorCount else {
-            throw .invalidFieldInCDB(byte: CompareAndWriteCDB.countByte, bit: nil)
+        let blocks = fields.blocks
+        guard blocks.blockCount <= BlockLimits.maximumCompareAndWriteBlockCount else {
+            throw .invalidFieldInCDB(byte: blocks.countByte, bit: nil)
         }
-        let operation = MediumOperation(
-            kind: .compareAndWrite, sectors: SectorRange(clamping: fields.address, count: fields.sectorCount),
-            forceUnitAccess: fields.forceUnitAccess, disablePageOut: fields.disablePageOut)
+        let operation = operation(
+            .compareAndWrite, blocks, forceUnitAccess: fields.forceUnitAccess, disablePageOut: fields.disablePageOut)
         guard expectedDataOutByteCount == operation.dataOutByteCount else {
-            return .check(operation.sectors, invalidField(CompareAndWriteCDB.countByte))
+            return .check(operation.sectors, invalidField(blocks.countByte))
         }
-        return fields.sectorCount == 0 ? .check(operation.sectors, .good) : .medium(operation)
+        return blocks.blockCount == 0 ? .check(operation.sectors, .good) : .medium(operation)
+    }
+
+    private func operation(
+        _ kind: MediumOperation.Kind, _ blocks: BlockFields, forceUnitAccess: Bool = false,
+        disablePageOut: Bool = false
+    ) -> MediumOperation {
+        MediumOperation(
+            kind: kind, sectors: blocks.sectors(unit.blockSize), blockSize: unit.blockSize,
+            forceUnitAccess: forceUnitAccess, disablePageOut: disablePageOut)
     }
 
     /// A command that moves nothing still has to start inside the medium; one that moves too much has to lie inside it
@@ -106,7 +109,7 @@ extension CommandDecoder {
         if protection != 0 { throw .invalidFieldInCDB(byte: 1, bit: 7) }
     }
 
-    /// BYTCHK: 2 is reserved, and 3, one sector to compare all with, is for those who write such patterns.
+    /// BYTCHK: 2 is reserved, and 3, one block to compare all with, is for those who write such patterns.
     private func checkByteCheck(_ byteCheck: UInt8) throws(SCSIError) {
         if byteCheck > 1 { throw .invalidFieldInCDB(byte: 1, bit: 2) }
     }

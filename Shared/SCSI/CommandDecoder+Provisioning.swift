@@ -15,8 +15,9 @@ extension CommandDecoder {
 
     func finishUnmap(_ command: ParameterDataCommand, _ dataOut: RawSpan) -> CommandDisposition {
         do throws(SCSIError) {
-            let ranges = try UnmapParameterList.ranges(in: dataOut)
-            let operation = UnmapOperation(ranges: ranges, dataOutByteCount: command.dataOutByteCount)
+            let ranges = try UnmapParameterList.ranges(in: dataOut, unit.blockSize)
+            let operation = UnmapOperation(
+                ranges: ranges, blockSize: unit.blockSize, dataOutByteCount: command.dataOutByteCount)
             return ranges.isEmpty ? .check(nil, operation.result(of: .good)) : .unmap(operation)
         } catch {
             return .check(nil, CommandResult(error, transferByteCount: command.dataOutByteCount))
@@ -28,7 +29,7 @@ extension CommandDecoder {
     func beginWriteSame(
         _ fields: WriteSameCDB, expectedDataOutByteCount: Int
     ) throws(SCSIError) -> CommandDisposition {
-        let sectors = fields.blocks.range
+        let sectors = fields.blocks.sectors(unit.blockSize)
         try checkProtection(fields.protection)
         if fields.anchor { throw .invalidFieldInCDB(byte: 1, bit: 4) }
         if fields.writesAddresses { throw .invalidFieldInCDB(byte: 1, bit: 2) }
@@ -37,13 +38,13 @@ extension CommandDecoder {
         }
         // Initiators unmap without sending a block, although SBC-3 wants one.
         if fields.noDataOut || (fields.unmap && expectedDataOutByteCount == 0) {
-            return .unmap(UnmapOperation(ranges: [sectors], dataOutByteCount: 0))
+            return .unmap(UnmapOperation(ranges: [sectors], blockSize: unit.blockSize, dataOutByteCount: 0))
         }
-        guard expectedDataOutByteCount == Geometry.sectorByteCount else {
+        guard expectedDataOutByteCount == unit.blockSize.byteCount else {
             return .check(sectors, CommandResult(.invalidFieldInCommandInformationUnit))
         }
         return .parameterData(
-            ParameterDataCommand(kind: .writeSame(sectors), dataOutByteCount: Geometry.sectorByteCount))
+            ParameterDataCommand(kind: .writeSame(sectors), dataOutByteCount: unit.blockSize.byteCount))
     }
 
     /// Unmapped sectors read as zeros, so zeros are unmapped whether or not the initiator said UNMAP; anything else is
@@ -51,15 +52,16 @@ extension CommandDecoder {
     func finishWriteSame(
         _ sectors: SectorRange, _ command: ParameterDataCommand, _ dataOut: RawSpan
     ) -> CommandDisposition {
-        guard dataOut.byteCount == Geometry.sectorByteCount else {
+        guard dataOut.byteCount == unit.blockSize.byteCount else {
             return .check(
                 sectors,
                 CommandResult(.invalidFieldInCommandInformationUnit, transferByteCount: command.dataOutByteCount))
         }
-        for offset in stride(from: 0, to: Geometry.sectorByteCount, by: 8)
+        for offset in stride(from: 0, to: dataOut.byteCount, by: 8)
         where dataOut.bigEndian(at: offset, as: UInt64.self) != 0 {
-            return .medium(MediumOperation(kind: .writeSame, sectors: sectors))
+            return .medium(MediumOperation(kind: .writeSame, sectors: sectors, blockSize: unit.blockSize))
         }
-        return .unmap(UnmapOperation(ranges: [sectors], dataOutByteCount: command.dataOutByteCount))
+        return .unmap(
+            UnmapOperation(ranges: [sectors], blockSize: unit.blockSize, dataOutByteCount: command.dataOutByteCount))
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Wire
 
 /// The end of a command: everything a SCSI Response needs but the residual, which the transport computes from
 /// `transferByteCount` and the initiator's expected data transfer length.
@@ -37,7 +38,10 @@ package struct CommandResult: Equatable, Sendable {
 
     /// A volume that another gateway owns is gone from here for good: not a data error, and not worth a retry, so that
     /// a multipath initiator turns to the other path.
-    package init(_ outcome: MediumOutcome, dataOutByteCount: Int, dataInByteCount: Int) {
+    /// - Parameter blockSize: what the initiator counts in.
+    package init(
+        _ outcome: MediumOutcome, _ blockSize: LogicalBlockSize, dataOutByteCount: Int, dataInByteCount: Int = 0
+    ) {
         let error: SCSIError
         switch outcome {
         case .good:
@@ -54,7 +58,7 @@ package struct CommandResult: Equatable, Sendable {
             return
         case .miscompare(let byteOffset): error = .miscompare(byteOffset: byteOffset)
         case .outOfRange: error = .logicalBlockAddressOutOfRange
-        case .mediumError(let sector): error = .unrecoveredReadError(sector: sector)
+        case .mediumError(let sector): error = .unrecoveredReadError(blockAddress: blockSize.address(ofSector: sector))
         case .writeError: error = .writeError
         case .fenced: error = .manualInterventionRequired
         case .unknownVolume: error = .logicalUnitNotSupported

@@ -32,36 +32,68 @@ package enum LBAStatus {
         return min(max(count, 1), maximumDescriptorCount)
     }
 
-    /// - Parameter extents: without gaps from the address that the initiator asked for, which the first descriptor
+    /// - Parameter extents: without gaps from the block that the initiator asked for, which the first descriptor
     ///   repeats exactly; not empty. Neighbours that are alike become one.
-    package static func result(of extents: [Extent], allocationLength: Int) -> CommandResult {
+    package static func result(
+        of extents: [Extent], _ blockSize: LogicalBlockSize, allocationLength: Int
+    ) -> CommandResult {
         precondition(!extents.isEmpty)
-        let descriptors = merged(extents, limit: descriptorLimit(allocationLength: allocationLength))
+        var descriptors = Descriptors(blockSize, limit: descriptorLimit(allocationLength: allocationLength))
+        for extent in extents {
+            guard descriptors.append(extent) else { break }
+        }
+        let list = descriptors.list
         var data: [UInt8] = []
-        data.appendBigEndian(UInt32(4 + descriptorByteCount * descriptors.count))
+        data.appendBigEndian(UInt32(4 + descriptorByteCount * list.count))
         data.appendZeros(4)
-        for descriptor in descriptors {
-            data.appendBigEndian(descriptor.sectors.start)
-            data.appendBigEndian(descriptor.sectors.count)
+        for descriptor in list {
+            data.appendBigEndian(descriptor.address)
+            data.appendBigEndian(descriptor.blockCount)
             data += [descriptor.isMapped ? mapped : deallocated, 0, 0, 0]
         }
         return CommandResult(dataIn: data, allocationLength: allocationLength)
     }
 
-    private static func merged(_ extents: [Extent], limit: Int) -> [Extent] {
-        var descriptors: [Extent] = []
-        for extent in extents {
-            if let last = descriptors.last {
-                precondition(extent.sectors.start == last.sectors.end, "the extents have a gap")
-                let (sum, overflows) = last.sectors.count.addingReportingOverflow(extent.sectors.count)
-                if last.isMapped == extent.isMapped, !overflows {
-                    descriptors[descriptors.count - 1].sectors.count = sum
-                    continue
+    /// Extents in logical blocks: one that is mapped in part is mapped.
+    private struct Descriptors {
+        struct Descriptor {
+            var address: UInt64
+            var blockCount: UInt32
+            var isMapped: Bool
+            var end: UInt64 { address + UInt64(blockCount) }
+        }
+
+        private let blockSize: LogicalBlockSize
+        private let limit: Int
+        private(set) var list: [Descriptor] = []
+        /// Where the last extent ended, in sectors.
+        private var end: UInt64?
+
+        init(_ blockSize: LogicalBlockSize, limit: Int) {
+            self.blockSize = blockSize
+            self.limit = limit
+        }
+
+        /// - Returns: false when there is no room for it.
+        mutating func append(_ extent: Extent) -> Bool {
+            precondition(end == nil || extent.sectors.start == end, "the extents have a gap")
+            end = extent.sectors.end
+            let start = list.last?.end ?? blockSize.address(ofSector: extent.sectors.start)
+            let partial = UInt64(blockSize.sectorCount - 1)
+            let next = blockSize.address(ofSector: extent.sectors.end + (extent.isMapped ? partial : 0))
+            // Nothing is left of it: it lies in a block that is mapped.
+            guard next > start else { return true }
+            let count = UInt32(clamping: next - start)
+            if let last = list.last, last.isMapped == extent.isMapped {
+                let (sum, overflows) = last.blockCount.addingReportingOverflow(count)
+                if !overflows {
+                    list[list.count - 1].blockCount = sum
+                    return true
                 }
             }
-            guard descriptors.count < limit else { break }
-            descriptors.append(extent)
+            guard list.count < limit else { return false }
+            list.append(Descriptor(address: start, blockCount: count, isMapped: extent.isMapped))
+            return true
         }
-        return descriptors
     }
 }

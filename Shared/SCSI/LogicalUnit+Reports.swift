@@ -28,18 +28,19 @@ extension LogicalUnit {
     /// Has no allocation length; an address that does not fit sends the initiator to READ CAPACITY(16).
     package func readCapacity10() -> CommandResult {
         var data: [UInt8] = []
-        data.appendBigEndian(UInt32(clamping: sectorCount - 1))
-        data.appendBigEndian(UInt32(Geometry.sectorByteCount))
+        data.appendBigEndian(UInt32(clamping: blockCount - 1))
+        data.appendBigEndian(blockSize.rawValue)
         return CommandResult(dataIn: data, allocationLength: data.count)
     }
 
-    /// LOGICAL BLOCKS PER PHYSICAL BLOCK EXPONENT stays 0 although the map's unit is 4 KiB. With 3, GET LBA STATUS
-    /// would have to round its first address up to satisfy conformance tests, and qemu takes any first address but its
-    /// own for an I/O error. The granularities in the block limits page tell initiators about the 4 KiB all the same.
+    /// LOGICAL BLOCKS PER PHYSICAL BLOCK EXPONENT stays 0 although the map's unit is 4 KiB. With 3 on sectors,
+    /// GET LBA STATUS would have to round its first address up to satisfy conformance tests, and qemu takes any first
+    /// address but its own for an I/O error. The granularities in the block limits page tell initiators about the 4 KiB
+    /// all the same.
     package func readCapacity16(_ cdb: CDB) -> CommandResult {
         var data: [UInt8] = []
-        data.appendBigEndian(sectorCount - 1)
-        data.appendBigEndian(UInt32(Geometry.sectorByteCount))
+        data.appendBigEndian(blockCount - 1)
+        data.appendBigEndian(blockSize.rawValue)
         data += [0, 0, 0xC0, 0]  // No protection; exponent 0; LBPME and LBPRZ, aligned at 0.
         data.appendZeros(16)
         return CommandResult(dataIn: data, allocationLength: ReadCapacity16CDB(cdb).allocationLength)

@@ -14,10 +14,14 @@ package struct LogicalUnit: Equatable, Sendable {
 
     /// Names the unit in INQUIRY data on every path alike; never derived from target or portal.
     package var volume: VolumeID
-    /// Sectors of 512 bytes; never 0.
+    /// Sectors of 512 bytes; at least one logical block.
     package var sectorCount: UInt64 {
-        didSet { precondition(sectorCount > 0) }
+        didSet { precondition(blockCount > 0) }
     }
+    /// What initiators count in; for ever the same.
+    package let blockSize: LogicalBlockSize
+    /// Whether initiators may eject the medium and load it again; for ever the same.
+    package let isRemovable: Bool
     /// False when writes are acknowledged only once durable.
     package var isWriteCacheEnabled: Bool
     package var isReadOnly: Bool
@@ -33,13 +37,17 @@ package struct LogicalUnit: Equatable, Sendable {
     package var revision: String
 
     package init(
-        volume: VolumeID, sectorCount: UInt64, targetName: String, isWriteCacheEnabled: Bool = true,
-        isReadOnly: Bool = false, readiness: Readiness = .ready, isSanitizeAllowed: Bool = false,
+        volume: VolumeID, sectorCount: UInt64, blockSize: LogicalBlockSize = .sector, targetName: String,
+        isRemovable: Bool = false, isWriteCacheEnabled: Bool = true, isReadOnly: Bool = false,
+        readiness: Readiness = .ready,
+        isSanitizeAllowed: Bool = false,
         vendor: String = "SLUICE", product: String = "VOLUME", revision: String = "1"
     ) {
-        precondition(sectorCount > 0)
+        precondition(sectorCount >= UInt64(blockSize.sectorCount))
         self.volume = volume
         self.sectorCount = sectorCount
+        self.blockSize = blockSize
+        self.isRemovable = isRemovable
         self.isWriteCacheEnabled = isWriteCacheEnabled
         self.isReadOnly = isReadOnly
         self.readiness = readiness
@@ -49,6 +57,9 @@ package struct LogicalUnit: Equatable, Sendable {
         self.product = product
         self.revision = revision
     }
+
+    /// Sectors behind the last whole block belong to nobody.
+    package var blockCount: UInt64 { sectorCount / UInt64(blockSize.sectorCount) }
 
     package var serialNumber: String { volume.description }
 

@@ -10,7 +10,7 @@ package struct MediumOperation: Equatable, Sendable {
         case read
         /// Payload: the data.
         case write
-        /// Payload: one sector, repeated over the range.
+        /// Payload: one logical block, repeated over the range.
         case writeSame
         /// Payload: what must be there, then what to write, each as long as the range.
         case compareAndWrite
@@ -25,14 +25,20 @@ package struct MediumOperation: Equatable, Sendable {
 
     package var kind: Kind
     package var sectors: SectorRange
+    /// What the initiator counts in; the range is made of such blocks.
+    package var blockSize: LogicalBlockSize
     /// Durable before it is answered.
     package var forceUnitAccess: Bool
     /// The data is not worth keeping in a cache (DPO).
     package var disablePageOut: Bool
 
-    package init(kind: Kind, sectors: SectorRange, forceUnitAccess: Bool = false, disablePageOut: Bool = false) {
+    package init(
+        kind: Kind, sectors: SectorRange, blockSize: LogicalBlockSize = .sector, forceUnitAccess: Bool = false,
+        disablePageOut: Bool = false
+    ) {
         self.kind = kind
         self.sectors = sectors
+        self.blockSize = blockSize
         self.forceUnitAccess = forceUnitAccess
         self.disablePageOut = disablePageOut
     }
@@ -42,7 +48,7 @@ package struct MediumOperation: Equatable, Sendable {
         switch kind {
         case .read, .flush, .prefetch: 0
         case .write, .verify, .orWrite: sectors.byteCount
-        case .writeSame: Geometry.sectorByteCount
+        case .writeSame: blockSize.byteCount
         case .compareAndWrite: 2 * sectors.byteCount
         }
     }
@@ -67,11 +73,12 @@ package struct MediumOperation: Equatable, Sendable {
 
     /// The answer once the volume has one. For a good read the data is in the transport's buffer, not in the result.
     package func result(of outcome: MediumOutcome) -> CommandResult {
-        CommandResult(outcome, dataOutByteCount: dataOutByteCount, dataInByteCount: dataInByteCount)
+        CommandResult(outcome, blockSize, dataOutByteCount: dataOutByteCount, dataInByteCount: dataInByteCount)
     }
 }
 
-/// The part of a read or write that the initiator's expected data transfer length leaves.
+/// The part of a read or write that the initiator's expected data transfer length leaves. Sectors also where logical
+/// blocks are larger: of a block that is written in part the rest stays as it is.
 package struct MediumTransfer: Equatable, Sendable {
     /// Every sector touched.
     package var sectors: SectorRange

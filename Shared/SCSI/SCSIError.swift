@@ -8,6 +8,8 @@ package enum SCSIError: Error, Equatable, Sendable {
     case unitAttention(UnitAttention)
     case becomingReady
     case manualInterventionRequired
+    /// Ejected.
+    case mediumNotPresent
     /// How much of the unit is done, in 65,536ths.
     case sanitizeInProgress(progress: UInt16)
     case sanitizeFailed
@@ -37,7 +39,7 @@ package enum SCSIError: Error, Equatable, Sendable {
     case copyTargetNotReachable
     /// Offset of the first different byte in the compare half.
     case miscompare(byteOffset: UInt64)
-    case unrecoveredReadError(sector: UInt64)
+    case unrecoveredReadError(blockAddress: UInt64)
     case writeError
     /// Not all write data arrived as promised; nothing was written. Raised by the transport.
     case protocolServiceCRCError
@@ -50,6 +52,7 @@ package enum SCSIError: Error, Equatable, Sendable {
         case .unitAttention(let attention): Sense(.unitAttention, attention.rawValue)
         case .becomingReady: Sense(.notReady, 0x0401)
         case .manualInterventionRequired: Sense(.notReady, 0x0403)
+        case .mediumNotPresent: Sense(.notReady, 0x3A00)
         case .sanitizeInProgress(let progress): Sense(.notReady, 0x041B, progressIndication: progress)
         case .sanitizeFailed: Sense(.mediumError, 0x3103)
         case .writeProtected: Sense(.dataProtect, 0x2700)
@@ -59,7 +62,7 @@ package enum SCSIError: Error, Equatable, Sendable {
         case .logicalBlockAddressOutOfRange: Sense(.illegalRequest, 0x2100)
         case .invalidFieldInCommandInformationUnit: Sense(.illegalRequest, 0x0E03)
         case .miscompare(let byteOffset): Sense(.miscompare, 0x1D00, information: byteOffset)
-        case .unrecoveredReadError(let sector): Sense(.mediumError, 0x1100, information: sector)
+        case .unrecoveredReadError(let blockAddress): Sense(.mediumError, 0x1100, information: blockAddress)
         case .writeError: Sense(.mediumError, 0x0C00)
         case .protocolServiceCRCError: Sense(.abortedCommand, 0x4705)
         case .aborted: Sense(.abortedCommand, 0x0000)

@@ -9,7 +9,7 @@ enum StandardInquiry {
     static func data(of unit: LogicalUnit) -> [UInt8] {
         var data: [UInt8] = [
             0x00,  // A direct-access device, connected.
-            0x00,  // Not removable.
+            unit.isRemovable ? 0x80 : 0x00,  // RMB.
             0x06,  // SPC-4.
             0x12,  // HISUP, response data format 2.
             UInt8(byteCount - 5),

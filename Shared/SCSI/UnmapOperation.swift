@@ -10,15 +10,18 @@ package import Wire
 /// command is out of range.
 package struct UnmapOperation: Equatable, Sendable {
     package var ranges: [SectorRange]
+    /// What the initiator counts in.
+    package var blockSize: LogicalBlockSize
     /// What the command took from the initiator.
     package var dataOutByteCount: Int
 
-    package init(ranges: [SectorRange], dataOutByteCount: Int) {
+    package init(ranges: [SectorRange], blockSize: LogicalBlockSize = .sector, dataOutByteCount: Int) {
         self.ranges = ranges
+        self.blockSize = blockSize
         self.dataOutByteCount = dataOutByteCount
     }
 
     package func result(of outcome: MediumOutcome) -> CommandResult {
-        CommandResult(outcome, dataOutByteCount: dataOutByteCount, dataInByteCount: 0)
+        CommandResult(outcome, blockSize, dataOutByteCount: dataOutByteCount)
     }
 }

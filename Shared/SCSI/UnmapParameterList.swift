@@ -14,7 +14,7 @@ enum UnmapParameterList {
     private static let descriptorByteCount = 16
 
     /// All of them, the empty ones too: whether they lie inside the medium is for its owner to say.
-    static func ranges(in list: RawSpan) throws(SCSIError) -> [SectorRange] {
+    static func ranges(in list: RawSpan, _ blockSize: LogicalBlockSize) throws(SCSIError) -> [SectorRange] {
         guard list.byteCount >= headerByteCount else { throw .parameterListLengthError }
         let descriptorsByteCount = Int(list.bigEndian(at: 2, as: UInt16.self))
         // An incomplete last descriptor is ignored (SBC-3), but what the length promises must be there.
@@ -28,12 +28,12 @@ enum UnmapParameterList {
         for index in 0..<count {
             let offset = headerByteCount + index * descriptorByteCount
             let start = list.bigEndian(at: offset, as: UInt64.self)
-            let sectorCount = list.bigEndian(at: offset + 8, as: UInt32.self)
-            sectorTotal += UInt64(sectorCount)  // At most 256 times 32 bits.
+            let blockCount = list.bigEndian(at: offset + 8, as: UInt32.self)
+            sectorTotal += UInt64(blockCount) * UInt64(blockSize.sectorCount)  // At most 256 times 35 bits.
             guard sectorTotal <= BlockLimits.maximumUnmapSectorCount else {
                 throw .invalidFieldInParameterList(byte: offset + 8)
             }
-            ranges.append(SectorRange(clamping: start, count: sectorCount))
+            ranges.append(blockSize.sectors(at: start, count: blockCount))
         }
         return ranges
     }

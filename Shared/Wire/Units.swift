@@ -2,7 +2,7 @@
 
 /// Sizes that hold everywhere (STORAGE §1).
 package enum Geometry {
-    /// The logical block of the SCSI device.
+    /// What a volume is addressed by inside; also the usual logical block of the SCSI device (`LogicalBlockSize`).
     package static let sectorByteCount = 512
     /// The unit of the map and of checksums.
     package static let blockByteCount = 4096
@@ -38,7 +38,7 @@ package struct BlockRange: Hashable, Codable, Sendable {
     @inlinable package func contains(_ block: BlockIndex) -> Bool { block >= start && block < end }
 }
 
-/// Sectors of 512 bytes, `start ..< start + count`: what a SCSI command addresses.
+/// Sectors of 512 bytes, `start ..< start + count`: what a SCSI command addresses, whatever its logical blocks.
 package struct SectorRange: Hashable, Codable, Sendable {
     package var start: UInt64
     package var count: UInt32
@@ -59,6 +59,10 @@ package struct SectorRange: Hashable, Codable, Sendable {
         guard count > 0 else { return BlockRange(start: BlockIndex(start / 8), count: 0) }
         let first = start / 8
         return BlockRange(start: BlockIndex(first), count: (end - 1) / 8 - first + 1)
+    }
+    /// Whether it is made of the map's blocks, and `byteCount` is that of one.
+    @inlinable package func isWholeBlocks(of byteCount: Int) -> Bool {
+        byteCount == Geometry.blockByteCount && start % 8 == 0 && count % 8 == 0
     }
     @inlinable package func overlaps(_ other: SectorRange) -> Bool { start < other.end && other.start < end }
 }

@@ -47,8 +47,10 @@ PROFILES = [
     Profile("small-bursts", "MaxBurstLength and FirstBurstLength 8192, MaxRecvDataSegmentLength 4096",
             settings={"iscsi.max_burst": "8KiB", "iscsi.first_burst": "8KiB", "iscsi.max_segment": "4KiB"}, volume=(),
             tgt=target_parameters(MaxBurstLength="8192", FirstBurstLength="8192", MaxRecvDataSegmentLength="4096")),
-    Profile("removable", "removable medium", tgt=(("logicalunit", ("--lun", "1", "--params", "removable=1")),),
-            oracle={"RMB": "1"}, must_pass=("PreventAllow.*", "NoMedia.NoMediaSBC", "StartStopUnit.Simple")),
-    Profile("4k-blocks", "4096-byte blocks", tgt=(), tgt_block_size=4096, oracle={"BS": "4096"}),
+    Profile("removable", "removable medium", settings={}, volume=("--removable",),
+            tgt=(("logicalunit", ("--lun", "1", "--params", "removable=1")),), oracle={"RMB": "1"},
+            must_pass=("PreventAllow.*", "NoMedia.NoMediaSBC", "StartStopUnit.Simple")),
+    Profile("4k-blocks", "4096-byte blocks", settings={}, volume=("--block-size", "4096"), tgt=(),
+            tgt_block_size=4096, oracle={"BS": "4096"}),
     Profile("no-write-same-limit", "MAXIMUM WRITE SAME LENGTH 0: no limit", oracle={"BIGWS": "1"}),
 ]

@@ -93,6 +93,20 @@ import Wire
         #expect(throws: EngineError.self) { try StandbyFormat.decode(exclusive) }
     }
 
+    @Test func goldenHeadOfTheSecondVersion() throws {
+        let head = FormatSamples.head(.fourKibibytes)
+        let bytes = try FormatSamples.record("head-4096", version: 2)
+        #expect(head.formatVersion == 2)
+        #expect(try HeadFormat.decode(bytes) == head)
+        #expect(try HeadFormat.encode(head) == bytes)
+        #expect(try HeadFormat.decode(FormatSamples.record("head")).blockSize == .sector)
+        // Only who knows version 2 would show the right blocks.
+        var old = head
+        old.formatVersion = 1
+        let oldBytes = try HeadFormat.encode(old)
+        #expect(throws: EngineError.self) { try HeadFormat.decode(oldBytes) }
+    }
+
     @Test func goldenHeadOfAProtectedVolume() throws {
         var head = FormatSamples.head
         head.byteCount = 3 << 30
@@ -182,15 +196,15 @@ import Wire
 
     @Test func aNewerRecordIsRefusedAsSuch() throws {
         var head = FormatSamples.head
-        head.formatVersion = 2
+        head.formatVersion = 3
         let bytes = try HeadFormat.encode(head)
-        #expect(throws: EngineError.newerFormat(.head, version: 2)) { try HeadFormat.decode(bytes) }
+        #expect(throws: EngineError.newerFormat(.head, version: 3)) { try HeadFormat.decode(bytes) }
         let marker = try FormatMarker(format: 2, createdMilliseconds: 1).encoded()
         #expect(throws: EngineError.newerFormat(.formatMarker, version: 2)) { try FormatMarker(decoding: marker) }
         var record = snapshot
-        record.head?.formatVersion = 2
+        record.head?.formatVersion = 3
         let snapshotBytes = try SnapshotFormat.encode(record)
-        #expect(throws: EngineError.newerFormat(.head, version: 2)) { try SnapshotFormat.decode(snapshotBytes) }
+        #expect(throws: EngineError.newerFormat(.head, version: 3)) { try SnapshotFormat.decode(snapshotBytes) }
     }
 
     @Test func aNameCannotPassForTheChecksum() throws {

@@ -50,10 +50,13 @@ enum FormatSamples {
         return bytes
     }
 
-    static var head: Head {
+    static var head: Head { head(.sector) }
+
+    static func head(_ blockSize: LogicalBlockSize) -> Head {
         Head(
-            formatVersion: 1, volume: volume, name: "data “one”/ü", targetName: "iqn.2026-01.org.example:data",
-            byteCount: 1 << 30, blockByteCount: 4096, mode: .cached, ownership: .exclusive, state: .live,
+            volume: volume, name: "data “one”/ü", targetName: "iqn.2026-01.org.example:data",
+            byteCount: 1 << 30, blockByteCount: 4096, blockSize: blockSize, mode: .cached, ownership: .exclusive,
+            state: .live,
             createdMilliseconds: 1_767_225_600_000, sourceSnapshot: SnapshotID(rawValue: 0xabc),
             durability: "onFlush", compressionLevel: 1, commitIntervalSeconds: 10, uploadBufferByteCount: 4 << 30,
             lineage: .max, generation: Generation(2), owner: GatewayID(rawValue: 1),

@@ -68,6 +68,29 @@ import Wire
         #expect(recovered.tornTail == nil)
     }
 
+    /// A WRITE SAME of a logical block as large as the map's is recovered as it was written.
+    @Test func aBlockThatFillsBlocksIsKeptWhole() throws {
+        let memory = JournalMemory(limits: Self.limits)
+        var journal = Self.journal()
+        var effects = EffectQueue()
+        _ = memory.settle(&journal, &effects)
+        let pattern = FormatSamples.noise(7)
+        _ = unsafe pattern.withUnsafeBytes { bytes in
+            unsafe journal.appendFill(
+                SectorRange(start: 16, count: 24), origin: Self.origin(1), forceUnitAccess: false, pattern: bytes)
+        }
+        let written = try #require(memory.settle(&journal, &effects).first { $0.record.kind == .data })
+        let data = written.byteOffset + written.record.headerByteCount
+        #expect(memory.segments[written.segment].map { Array($0[data..<data + 4096]) } == pattern)
+        var entries: [JournalEntry] = []
+        let recovered = try RecoveredJournal.recover(
+            volume: Self.volume, committed: .zero, segments: Array(memory.segments.keys), store: memory,
+            limits: Self.limits
+        ) { record in entries += record.entries }
+        #expect(recovered.dirty.blockCount == 3 && recovered.tornTail == nil)
+        #expect(entries.map(\.checksums) == [[CRC32C.checksum(pattern), CRC32C.checksum(Array(pattern[..<512]))]])
+    }
+
     @Test func theTailEndsBeforeARecordWithBrokenDataThatWasNeverSynced() throws {
         let (memory, written) = Self.filled(3)
         let last = written[2]

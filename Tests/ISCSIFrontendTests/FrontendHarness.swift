@@ -13,7 +13,7 @@ import Wire
 
 /// A whole frontend on a port of its own, with a cache manager in memory that may die.
 final class FrontendHarness: Sendable {
-    let volume = MemoryVolume()
+    let volume: MemoryVolume
     let port: UInt16
     let cacheEndpoint: Endpoint
     /// Known to the frontend as soon as somebody has listened there.
@@ -22,7 +22,8 @@ final class FrontendHarness: Sendable {
     private let directory: String
     private let service: FrontendService
 
-    private init(commandHold: Duration, adjust: (inout FrontendLimits) -> Void) throws {
+    private init(_ volume: MemoryVolume, commandHold: Duration, adjust: (inout FrontendLimits) -> Void) throws {
+        self.volume = volume
         directory = "/tmp/sluice-frontend-\(hexadecimal(Randomness.uint64(), digits: 16))"
         guard unsafe mkdir(directory, 0o700) == 0 else { throw SystemError.last("mkdir", path: directory) }
         cacheEndpoint = try Endpoint(path: directory + "/cache.sock")
@@ -54,10 +55,11 @@ final class FrontendHarness: Sendable {
 
     /// Runs `body` beside a running frontend, and ends the frontend behind it.
     static func run(
-        commandHold: Duration = .seconds(20), adjust: (inout FrontendLimits) -> Void = { $0.stopSeconds = 0 },
+        volume: MemoryVolume = MemoryVolume(), commandHold: Duration = .seconds(20),
+        adjust: (inout FrontendLimits) -> Void = { $0.stopSeconds = 0 },
         _ body: @escaping @Sendable (FrontendHarness) throws -> Void
     ) async throws {
-        let harness = try FrontendHarness(commandHold: commandHold, adjust: adjust)
+        let harness = try FrontendHarness(volume, commandHold: commandHold, adjust: adjust)
         defer { harness.removeFiles() }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await harness.service.run() }

@@ -34,12 +34,14 @@ final class MemoryVolume: @unchecked Sendable {
     private var server: DeviceServer
     private var coldResetCount: UInt64 = 0
 
-    init(byteCount: Int = 8 << 20) {
+    init(byteCount: Int = 8 << 20, blockSize: LogicalBlockSize = .sector, isRemovable: Bool = false) {
         bytes = IOBuffer(byteCount: byteCount)
         bytes.zero()
         server = DeviceServer(
-            unit: LogicalUnit(volume: id, sectorCount: UInt64(byteCount / 512), targetName: name), state: nil,
-            powerOn: "test")
+            unit: LogicalUnit(
+                volume: id, sectorCount: UInt64(byteCount / 512), blockSize: blockSize, targetName: name,
+                isRemovable: isRemovable),
+            state: nil, powerOn: "test")
     }
 
     var description: VolumeDescription {
@@ -48,7 +50,8 @@ final class MemoryVolume: @unchecked Sendable {
             statusReason: "", durability: .onFlush, compression: .none, commitIntervalSeconds: 10,
             sourceSnapshot: nil, createdMilliseconds: 0, generation: 1, commitNumber: 1, recoveryPointMilliseconds: 0,
             dirtyByteCount: 0, oldestDirtySeconds: 0, uploadBufferUsedByteCount: 0, uploadBufferByteCount: 0,
-            access: VolumeAccess(coldResetCount: coldResetCount))
+            access: VolumeAccess(coldResetCount: coldResetCount), blockSize: server.unit.blockSize,
+            isRemovable: server.unit.isRemovable)
     }
 
     fileprivate func execute(_ request: IORequest, payload: [UInt8]) -> (IOReply, [UInt8]?) {
@@ -123,20 +126,20 @@ final class MemoryVolume: @unchecked Sendable {
     }
 
     private func medium(_ request: IORequest, _ payload: [UInt8]) -> (IOReply, [UInt8]?) {
-        let start = Int(request.sectors.start) * 512
-        let range = start..<start + request.sectors.byteCount
         var reply = IOReply(frontend: request.frontend, number: request.number, status: .good)
-        guard range.upperBound <= bytes.byteCount else {
+        guard server.unit.contains(request.sectors) || request.operation == .unmap else {
             reply.status = .outOfRange
             return (reply, nil)
         }
+        let start = Int(request.sectors.start) * 512
+        let range = start..<start + request.sectors.byteCount
         var data: [UInt8]?
         switch request.operation {
         case .read: data = unsafe [UInt8](bytes.bytes(range))
         case .write: unsafe bytes.bytes(range).copyBytes(from: payload)
         case .writeSame:
-            for place in stride(from: range.lowerBound, to: range.upperBound, by: 512) {
-                unsafe bytes.bytes(place..<place + 512).copyBytes(from: payload)
+            for place in stride(from: range.lowerBound, to: range.upperBound, by: payload.count) {
+                unsafe bytes.bytes(place..<place + payload.count).copyBytes(from: payload)
             }
         case .unmap:
             for place in stride(from: 0, to: payload.count, by: 16) {

@@ -20,7 +20,8 @@ import Wire
         try expectGolden(
             "volume-create-request",
             VolumeCreateRequest(
-                name: "db", byteCount: 10 << 30, durability: .always, compression: CompressionLevel(rawValue: 3)))
+                name: "db", byteCount: 10 << 30, durability: .always, compression: CompressionLevel(rawValue: 3),
+                blockSize: .fourKibibytes, isRemovable: true))
         try expectGolden(
             "upload-job",
             UploadJob(
@@ -53,6 +54,13 @@ import Wire
             VolumeCreateRequest.self, from: try Golden.bytes("messages/v1/volume-create-request-1"))
         #expect(request.name == "db" && request.commitIntervalSeconds == 10)
         #expect(request.uploadBufferByteCount == nil && request.leaseMilliseconds == nil)
+    }
+
+    @Test func aRequestWithoutABlockSizeIsReadAsBefore() throws {
+        let request = try MessageCoder.decode(
+            VolumeCreateRequest.self, from: try Golden.bytes("messages/v1/volume-create-request-2"))
+        #expect(request.name == "db" && request.commitIntervalSeconds == 10)
+        #expect(request.blockSize == nil && request.isRemovable == nil)
     }
 
     @Test func everyMessageRoundTrips() throws {

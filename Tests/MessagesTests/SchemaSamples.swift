@@ -160,7 +160,8 @@ struct SchemaSamples {
                     owner: random.oneIn(2) ? GatewayID(rawValue: random.next()) : nil) : nil,
             access: random.oneIn(2)
                 ? VolumeAccess(
-                    isReadOnly: random.oneIn(2), allowsSanitize: random.oneIn(2), coldResetCount: random.next()) : nil)
+                    isReadOnly: random.oneIn(2), allowsSanitize: random.oneIn(2), coldResetCount: random.next()) : nil,
+            blockSize: random.oneIn(2) ? .fourKibibytes : nil, isRemovable: random.oneIn(2) ? true : nil)
     }
 
     private mutating func attach() -> VolumeAttachRequest {
@@ -225,7 +226,9 @@ struct SchemaSamples {
             snapshot: random.oneIn(2) ? SnapshotID(rawValue: random.next()) : nil, durability: .onFlush,
             compression: CompressionLevel(rawValue: number()), commitIntervalSeconds: number(),
             uploadBufferByteCount: random.oneIn(2) ? random.next() : nil,
-            leaseMilliseconds: random.oneIn(2) ? random.next() : nil)
+            leaseMilliseconds: random.oneIn(2) ? random.next() : nil,
+            blockSize: random.oneIn(2) ? (random.oneIn(2) ? .sector : .fourKibibytes) : nil,
+            isRemovable: random.oneIn(2) ? random.oneIn(2) : nil)
     }
 
     private mutating func discovered() -> VolumeDiscoverRequest.Reply {

@@ -42,6 +42,9 @@ import Wire
         if operation.kind != .flush, operation.kind != .prefetch, !(1...32768 ~= sectors.count) {
             faults.append("limit")
         }
+        if unit.blockSize == .fourKibibytes, sectors.start % 8 != 0 || sectors.count % 8 != 0 {
+            faults.append("blocks")
+        }
         if operation.dataOutByteCount > BlockLimits.maximumDataOutByteCount { faults.append("data-out") }
         return faults
     }
@@ -124,8 +127,8 @@ import Wire
         var tally = Tally()
         for opcode in UInt8.min...UInt8.max {
             for _ in 0..<250 {
-                let decoder = TestUnit.decoder {
-                    $0.sectorCount = [1, 8, TestUnit.sectorCount, TestUnit.largestSectorCount][random.below(4)]
+                let decoder = TestUnit.decoder(random.oneIn(4) ? .fourKibibytes : .sector) {
+                    $0.sectorCount = [8, 16, TestUnit.sectorCount, TestUnit.largestSectorCount][random.below(4)]
                     $0.isSanitizeAllowed = random.oneIn(2)
                 }
                 check(randomCDB(opcode, &random), decoder, &random, &tally, seed: seed)
@@ -141,7 +144,7 @@ import Wire
         _ cdb: CDB, _ decoder: CommandDecoder, _ random: inout SeededRandom, _ tally: inout Tally, seed: UInt64
     ) {
         let exact = exactDataOut(cdb)
-        let expectations = [0, 1, 24, 511, 512, 1024, 65535, Int(UInt32.max), exact, exact]
+        let expectations = [0, 1, 24, 511, 512, 1024, 4096, 65535, Int(UInt32.max), exact, exact]
         let expected = expectations[random.below(expectations.count)]
         let lun = random.oneIn(10) ? random.next() : 0
         let disposition = decoder.decode(cdb, lun: lun, expectedDataOut: expected)
@@ -169,8 +172,8 @@ import Wire
         for start in described {
             var good = 0
             for _ in 0..<500 {
-                let unit = TestUnit.make {
-                    $0.sectorCount = [1, TestUnit.sectorCount, TestUnit.largestSectorCount][random.below(3)]
+                let unit = TestUnit.make(random.oneIn(2) ? .fourKibibytes : .sector) {
+                    $0.sectorCount = [8, TestUnit.sectorCount, TestUnit.largestSectorCount][random.below(3)]
                     $0.isReadOnly = random.oneIn(2)
                     $0.isSanitizeAllowed = random.oneIn(2)
                 }

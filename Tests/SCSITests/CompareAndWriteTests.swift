@@ -4,8 +4,10 @@ import Testing
 import Wire
 
 @Suite struct CompareAndWriteTests {
-    private func begin(_ count: UInt32, at address: UInt64 = 0, expectedDataOut: Int) -> CommandDisposition {
-        TestUnit.decoder().begin(
+    private func begin(
+        _ count: UInt32, at address: UInt64 = 0, expectedDataOut: Int, _ blockSize: LogicalBlockSize = .sector
+    ) -> CommandDisposition {
+        TestUnit.decoder(blockSize).begin(
             CDB(block: 0x89, at: address, count: count), expectedDataOut: expectedDataOut)
     }
 
@@ -16,6 +18,18 @@ import Wire
         let transfer = try #require(operation.transfer(expectedByteCount: 1024))
         #expect(transfer.sectors == operation.sectors && transfer.byteCount == 1024 && transfer.tailSector == nil)
         #expect(operation.result(of: .good).transferByteCount == 1024)
+    }
+
+    @Test func aLargerBlockIsComparedAsAWhole() throws {
+        let operation = try #require(begin(1, at: 42, expectedDataOut: 8192, .fourKibibytes).operation)
+        #expect(operation.kind == .compareAndWrite && operation.sectors == SectorRange(start: 336, count: 8))
+        #expect(operation.dataOutByteCount == 8192)
+        let miscompare = operation.result(of: .miscompare(byteOffset: 4095))
+        #expect(miscompare.sense?.information == 4095)
+        for expected in [1024, 4096, 8191, 16384] {
+            #expect(begin(1, expectedDataOut: expected, .fourKibibytes).isInvalidField(byte: 13))
+        }
+        #expect(begin(8, expectedDataOut: 65536, .fourKibibytes).isInvalidField(byte: 13))
     }
 
     @Test func moreSectorsThanAnnouncedAreRefused() {

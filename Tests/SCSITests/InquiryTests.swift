@@ -23,6 +23,14 @@ import Wire
         }
     }
 
+    /// The same limits in bytes, but for COMPARE AND WRITE.
+    @Test func largerBlocksShowInTheirPages() throws {
+        let coarse = TestUnit.decoder(.fourKibibytes)
+        #expect(try page(0xB0, of: coarse) == Golden.bytes("scsi/v1/vpd-b0-4096"))
+        #expect(try page(0xB2, of: coarse) == Golden.bytes("scsi/v1/vpd-b2-4096"))
+        for code in [0x00, 0x80, 0x83, 0x86, 0x8F, 0xB1] as [UInt8] { #expect(page(code, of: coarse) == page(code)) }
+    }
+
     @Test func exactlyTheListedPagesExist() throws {
         let listed = try #require(page(0))[4...]
         for code in UInt8.min...UInt8.max {

@@ -13,8 +13,10 @@ import Wire
         start.bytes + count.bytes + [status, 0, 0, 0]
     }
 
-    private func data(_ extents: [LBAStatus.Extent], _ allocationLength: Int = 4096) -> [UInt8] {
-        let result = LBAStatus.result(of: extents, allocationLength: allocationLength)
+    private func data(
+        _ extents: [LBAStatus.Extent], _ allocationLength: Int = 4096, _ blockSize: LogicalBlockSize = .sector
+    ) -> [UInt8] {
+        let result = LBAStatus.result(of: extents, blockSize, allocationLength: allocationLength)
         #expect(result.status == .good && result.transferByteCount == result.dataIn.count)
         return result.dataIn
     }
@@ -31,6 +33,22 @@ import Wire
         ])
         let descriptors = descriptor(0, 16, 0) + descriptor(16, 12, 1) + descriptor(28, 4, 0)
         #expect(reply == UInt32(4 + 48).bytes + [0, 0, 0, 0] + descriptors)
+    }
+
+    @Test func largerBlocksAreCountedInBlocks() {
+        let reply = data([extent(56, 8, true), extent(64, 16, false), extent(80, 8, true)], 4096, .fourKibibytes)
+        let descriptors = descriptor(7, 1, 0) + descriptor(8, 2, 1) + descriptor(10, 1, 0)
+        #expect(reply == UInt32(4 + 48).bytes + [0, 0, 0, 0] + descriptors)
+    }
+
+    @Test func aLargerBlockIsMappedIfAnyOfItIs() {
+        func reply(_ extents: LBAStatus.Extent...) -> [UInt8] { Array(data(extents, 4096, .fourKibibytes)[8...]) }
+        #expect(reply(extent(0, 9, true), extent(9, 15, false)) == descriptor(0, 2, 0) + descriptor(2, 1, 1))
+        #expect(reply(extent(0, 15, false), extent(15, 1, true)) == descriptor(0, 1, 1) + descriptor(1, 1, 0))
+        #expect(
+            reply(extent(0, 3, false), extent(3, 1, true), extent(4, 12, false)) == descriptor(0, 1, 0)
+                + descriptor(1, 1, 1))
+        #expect(reply(extent(0, 12, true), extent(12, 2, false), extent(14, 2, true)) == descriptor(0, 2, 0))
     }
 
     @Test func aCountThatIsTooLargeIsSplit() {

@@ -6,29 +6,36 @@ import Wire
 
 /// READ, WRITE, ORWRITE, PRE-FETCH and SYNCHRONIZE CACHE: what they decode to, how much of them moves, how they end.
 @Suite struct MediumOperationTests {
-    @Test func everyLengthOfReadAndWriteDecodesAlike() throws {
-        let decoder = TestUnit.decoder()
-        let sectors = SectorRange(start: 0x1_2345, count: 0x67)
+    @Test(arguments: LogicalBlockSize.allCases)
+    func everyLengthOfReadAndWriteDecodesAlike(blockSize: LogicalBlockSize) throws {
+        let decoder = TestUnit.decoder(blockSize)
+        let address: UInt64 = 0x1_2345
+        let factor = UInt32(blockSize.byteCount / 512)
+        // No more than a WRITE ATOMIC may have.
+        let sectors = SectorRange(start: address * UInt64(factor), count: 0x67 * factor)
         for (opcode, kind) in [
             (0x08, MediumOperation.Kind.read), (0x28, .read), (0xA8, .read), (0x88, .read), (0x0A, .write),
             (0x2A, .write), (0xAA, .write), (0x8A, .write), (0x9C, .write), (0x8B, .orWrite),
         ] as [(UInt8, MediumOperation.Kind)] {
-            let cdb = CDB(block: opcode, at: sectors.start, count: sectors.count)
+            let cdb = CDB(block: opcode, at: address, count: 0x67)
             let operation = try #require(decoder.begin(cdb, expectedDataOut: sectors.byteCount).operation)
-            #expect(operation == MediumOperation(kind: kind, sectors: sectors))
+            #expect(operation == MediumOperation(kind: kind, sectors: sectors, blockSize: blockSize))
             #expect(operation.dataInByteCount == (kind == .read ? sectors.byteCount : 0))
             #expect(operation.dataOutByteCount == (kind == .read ? 0 : sectors.byteCount))
         }
     }
 
-    @Test func aShortCommandOfZeroSectorsMeans256() {
+    @Test(arguments: LogicalBlockSize.allCases)
+    func aShortCommandOfZeroBlocksMeans256(blockSize: LogicalBlockSize) {
+        let decoder = TestUnit.decoder(blockSize)
+        let end = decoder.unit.blockCount
         for opcode in [0x08, 0x0A] as [UInt8] {
-            let operation = TestUnit.decoder().begin([opcode, 0, 0, 0, 0, 0]).operation
-            #expect(operation?.sectors == SectorRange(start: 0, count: 256))
-            let last = CDB(block: opcode, at: TestUnit.sectorCount - 256, count: 0)
-            #expect(TestUnit.decoder().begin(last).operation?.sectors.end == TestUnit.sectorCount)
-            let past = CDB(block: opcode, at: TestUnit.sectorCount - 255, count: 0)
-            #expect(TestUnit.decoder().begin(past).isOutOfRange)
+            let operation = decoder.begin([opcode, 0, 0, 0, 0, 0]).operation
+            #expect(operation?.sectors == SectorRange(start: 0, count: 256 * blockSize.sectorCount))
+            let last = CDB(block: opcode, at: end - 256, count: 0)
+            #expect(decoder.begin(last).operation?.sectors.end == TestUnit.sectorCount)
+            let past = CDB(block: opcode, at: end - 255, count: 0)
+            #expect(decoder.begin(past).isOutOfRange)
         }
     }
 
@@ -64,18 +71,22 @@ import Wire
         #expect(decoder.begin([0x35, 0x02]).operation?.kind == .flush)
     }
 
-    @Test func transfersBeyondTheAnnouncedLimitAreRefused() {
-        let decoder = TestUnit.decoder()
+    @Test(arguments: LogicalBlockSize.allCases)
+    func transfersBeyondTheAnnouncedLimitAreRefused(blockSize: LogicalBlockSize) {
+        let decoder = TestUnit.decoder(blockSize)
+        let limit = 32768 / blockSize.sectorCount
+        let factor = UInt64(blockSize.sectorCount)
         for (opcode, byte) in [
             (0x28, 7), (0x2A, 7), (0x2E, 7), (0xA8, 6), (0xAA, 6), (0xAE, 6), (0x88, 10), (0x8A, 10), (0x8E, 10),
             (0x8B, 10),
         ] as [(UInt8, UInt16)] {
-            #expect(decoder.begin(CDB(block: opcode, at: 0, count: 32768)).operation?.sectors.count == 32768)
-            #expect(decoder.begin(CDB(block: opcode, at: 0, count: 32769)).isInvalidField(byte: byte))
+            #expect(decoder.begin(CDB(block: opcode, at: 0, count: limit)).operation?.sectors.count == 32768)
+            #expect(decoder.begin(CDB(block: opcode, at: 0, count: limit + 1)).isInvalidField(byte: byte))
             // The range wins: the owner is told of both.
             let disposition = decoder.decode(CDB(block: opcode, at: 5, count: 40000))
-            #expect(disposition.failsBehindRange(SectorRange(start: 5, count: 40000), 0x2400, byte: byte))
-            let late = CDB(block: opcode, at: TestUnit.sectorCount - 1, count: 32769)
+            let sectors = SectorRange(start: 5 * factor, count: 40000 * UInt32(factor))
+            #expect(disposition.failsBehindRange(sectors, 0x2400, byte: byte))
+            let late = CDB(block: opcode, at: decoder.unit.blockCount - 1, count: limit + 1)
             #expect(decoder.begin(late).isOutOfRange)
         }
     }
@@ -135,6 +146,32 @@ import Wire
                 let whole = try #require(operation.transfer(expectedByteCount: more))
                 #expect(whole.sectors == operation.sectors && whole.byteCount == 1024 && whole.tailSector == nil)
             }
+        }
+    }
+
+    /// Of a larger block only the sectors that come are written; the last of them is merged.
+    @Test func aShortWriteOfALargerBlockMergesASector() throws {
+        let decoder = TestUnit.decoder(.fourKibibytes)
+        for opcode in [0x0A, 0x2A, 0xAA, 0x8A] as [UInt8] {
+            let operation = try #require(decoder.begin(CDB(block: opcode, at: 3, count: 2)).operation)
+            #expect(operation.dataOutByteCount == 8192)
+            let part = try #require(operation.transfer(expectedByteCount: 4096 + 700))
+            #expect(part.sectors == SectorRange(start: 24, count: 10) && part.byteCount == 4796)
+            #expect(part.tailSector == SectorRange(start: 33, count: 1) && part.partialTailByteCount == 188)
+            let whole = try #require(operation.transfer(expectedByteCount: 4096))
+            #expect(whole.sectors == SectorRange(start: 24, count: 8) && whole.tailSector == nil)
+            #expect(operation.result(of: .good).transferByteCount == 8192)
+        }
+    }
+
+    @Test func damageIsToldByItsBlock() {
+        for (blockSize, address) in [(LogicalBlockSize.sector, 77), (.fourKibibytes, 9)] as [(LogicalBlockSize, UInt64)]
+        {
+            let sense = Sense(.mediumError, 0x1100, information: address)
+            let read = MediumOperation(kind: .read, sectors: SectorRange(start: 64, count: 64), blockSize: blockSize)
+            #expect(read.result(of: .mediumError(sector: 77)).sense == sense)
+            let unmap = UnmapOperation(ranges: [], blockSize: blockSize, dataOutByteCount: 0)
+            #expect(unmap.result(of: .mediumError(sector: 77)).sense == sense)
         }
     }
 

@@ -2,6 +2,7 @@
 import SCSI
 import TestSupport
 import Testing
+import Wire
 
 @Suite struct ModeSenseTests {
     private static let pages: [UInt8] = [0x02, 0x08, 0x0A, 0x1C]
@@ -9,6 +10,8 @@ import Testing
     @Test func repliesHaveTheirGoldenBytes() throws {
         let small = TestUnit.make()
         let large = TestUnit.make { $0.sectorCount = TestUnit.largestSectorCount }
+        let coarse = TestUnit.make(.fourKibibytes)
+        let largeAndCoarse = TestUnit.make(.fourKibibytes) { $0.sectorCount = TestUnit.largestSectorCount }
         let protected = TestUnit.make {
             $0.isReadOnly = true
             $0.isWriteCacheEnabled = false
@@ -22,6 +25,11 @@ import Testing
             ("mode-sense-6-control-large", large, [0x1A, 0, 0x0A, 0, 255, 0]),
             ("mode-sense-10-control", small, [0x5A, 0, 0x0A, 0, 0, 0, 0, 2, 0, 0]),
             ("mode-sense-10-control-long-addresses-large", large, [0x5A, 0x10, 0x0A, 0, 0, 0, 0, 2, 0, 0]),
+            ("mode-sense-6-control-4096", coarse, [0x1A, 0, 0x0A, 0, 255, 0]),
+            (
+                "mode-sense-10-control-long-addresses-4096", largeAndCoarse,
+                [0x5A, 0x10, 0x0A, 0, 0, 0, 0, 2, 0, 0]
+            ),
         ]
         for (name, unit, cdb) in replies {
             #expect(try unit.report(cdb).dataIn == Golden.bytes("scsi/v1/\(name)"), "\(name)")

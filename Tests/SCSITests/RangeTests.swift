@@ -20,11 +20,11 @@ import Wire
         }
     }
 
-    private func dataOut(_ opcode: UInt8, _ count: UInt32) -> Int {
+    private func dataOut(_ opcode: UInt8, _ count: UInt32, _ blockSize: LogicalBlockSize) -> Int {
         switch opcode {
-        case 0x41, 0x93: 512
-        case 0x89: Int(count) * 1024
-        default: Int(count) * 512
+        case 0x41, 0x93: blockSize.byteCount
+        case 0x89: Int(count) * 2 * blockSize.byteCount
+        default: Int(count) * blockSize.byteCount
         }
     }
 
@@ -32,19 +32,20 @@ import Wire
         _ decoder: CommandDecoder, _ opcode: UInt8, _ address: UInt64, _ count: UInt32, flags: UInt8 = 0
     ) -> CommandDisposition {
         let cdb = CDB(block: opcode, flags: flags, at: address, count: count)
-        let disposition = decoder.begin(cdb, expectedDataOut: dataOut(opcode, count))
+        let blockSize = decoder.unit.blockSize
+        let disposition = decoder.begin(cdb, expectedDataOut: dataOut(opcode, count, blockSize))
         // The range of a WRITE SAME is judged with its block.
         guard let command = disposition.parameterData else { return disposition }
-        return decoder.finish(command, [UInt8](repeating: 1, count: 512))
+        return decoder.finish(command, [UInt8](repeating: 1, count: blockSize.byteCount))
     }
 
-    @Test(arguments: [1, 8, 1000, 1 << 20] as [UInt64])
-    func rangesThatEndInsideAreServed(sectorCount: UInt64) {
-        let decoder = TestUnit.decoder { $0.sectorCount = sectorCount }
+    @Test(arguments: [1, 8, 1000, 1 << 20] as [UInt64], LogicalBlockSize.allCases)
+    func rangesThatEndInsideAreServed(blockCount: UInt64, blockSize: LogicalBlockSize) {
+        let decoder = TestUnit.decoder(blockSize) { $0.sectorCount = blockCount * UInt64(blockSize.sectorCount) }
         for opcode in Self.commands {
-            let limit = min(UInt64(addresses(opcode).largestCount), sectorCount)
+            let limit = min(UInt64(addresses(opcode).largestCount), blockCount)
             for count in [1, 2, 255, 256] as [UInt64] where count <= limit {
-                for start in [0, sectorCount - count] {
+                for start in [0, blockCount - count] {
                     let disposition = begin(decoder, opcode, start, UInt32(count))
                     #expect(disposition.operation != nil || disposition.isGood, "\(opcode) \(start)+\(count)")
                 }
@@ -52,29 +53,31 @@ import Wire
         }
     }
 
-    @Test(arguments: [1, 8, 1000, 1 << 20] as [UInt64])
-    func rangesThatLeaveTheMediumAreRefused(sectorCount: UInt64) {
-        let decoder = TestUnit.decoder { $0.sectorCount = sectorCount }
+    @Test(arguments: [1, 8, 1000, 1 << 20] as [UInt64], LogicalBlockSize.allCases)
+    func rangesThatLeaveTheMediumAreRefused(blockCount: UInt64, blockSize: LogicalBlockSize) {
+        let decoder = TestUnit.decoder(blockSize) { $0.sectorCount = blockCount * UInt64(blockSize.sectorCount) }
         for opcode in Self.commands {
             let (width, largestCount) = addresses(opcode)
             let all: UInt64 = width == 64 ? .max : 1 << UInt64(width) - 1
-            let starts = [sectorCount, sectorCount + 1, 1 << 31, 1 << 55, 1 << 63, all, all - 255]
-            for start in starts where start <= all && start >= sectorCount {
+            let starts = [blockCount, blockCount + 1, 1 << 31, 1 << 52, 1 << 55, 1 << 63, all, all - 255]
+            for start in starts where start <= all && start >= blockCount {
                 for count in [1, 2, 256] as [UInt32] where count <= largestCount {
                     #expect(begin(decoder, opcode, start, count).isOutOfRange, "\(opcode) \(start)+\(count)")
                 }
             }
             for count in 2...256 as ClosedRange<UInt32> where count <= largestCount {
-                #expect(begin(decoder, opcode, sectorCount - 1, count).isOutOfRange, "\(opcode) +\(count)")
+                #expect(begin(decoder, opcode, blockCount - 1, count).isOutOfRange, "\(opcode) +\(count)")
             }
         }
     }
 
-    @Test func nothingStillHasToStartInside() {
-        let decoder = TestUnit.decoder()
+    @Test(arguments: LogicalBlockSize.allCases)
+    func nothingStillHasToStartInside(blockSize: LogicalBlockSize) {
+        let decoder = TestUnit.decoder(blockSize)
+        let end = decoder.unit.blockCount
         let never: Set<UInt8> = [0x08, 0x0A, 0x41, 0x93]
         for opcode in Self.commands where !never.contains(opcode) {
-            for start in [0, 1, TestUnit.sectorCount - 1] {
+            for start in [0, 1, end - 1] {
                 let disposition = begin(decoder, opcode, start, 0)
                 switch opcode {
                 case 0x35, 0x91: #expect(disposition.operation?.kind == .flush)
@@ -83,17 +86,18 @@ import Wire
                 }
             }
             let all: UInt64 = addresses(opcode).width == 64 ? .max : UInt64(UInt32.max)
-            for start in [TestUnit.sectorCount, TestUnit.sectorCount + 1, all] {
+            for start in [end, end + 1, all] {
                 #expect(begin(decoder, opcode, start, 0).isOutOfRange)
             }
         }
     }
 
     /// VERIFY with data has one range rule more to follow than VERIFY without.
-    @Test func comparedRangesFollowTheSameRule() {
-        let decoder = TestUnit.decoder()
+    @Test(arguments: LogicalBlockSize.allCases)
+    func comparedRangesFollowTheSameRule(blockSize: LogicalBlockSize) {
+        let decoder = TestUnit.decoder(blockSize)
+        let end = decoder.unit.blockCount
         for opcode in [0x2F, 0xAF, 0x8F] as [UInt8] {
-            let end = TestUnit.sectorCount
             #expect(begin(decoder, opcode, end - 256, 256, flags: 0x02).operation?.kind == .verify)
             #expect(begin(decoder, opcode, end - 255, 256, flags: 0x02).isOutOfRange)
             #expect(begin(decoder, opcode, 0, 0, flags: 0x02).isGood)
@@ -125,5 +129,22 @@ import Wire
             #expect(begin(decoder, opcode, last, 2).isOutOfRange)
         }
         #expect(begin(decoder, 0x28, UInt64(UInt32.max), 256).operation?.sectors.end == 1 << 32 + 255)
+    }
+
+    /// An address whose sector has no number is outside, and so is a range that is longer than sectors can be counted.
+    @Test func largeBlocksDoNotWrapIntoTheMedium() {
+        let decoder = TestUnit.decoder(.fourKibibytes) { $0.sectorCount = TestUnit.largestSectorCount }
+        let end = decoder.unit.blockCount
+        for opcode in [0x88, 0x8A, 0x8F, 0x90, 0x91, 0x93] as [UInt8] {
+            for start in [1 << 61, 1 << 61 + 1, 1 << 61 - 1, 1 << 63, .max, .max - 7] as [UInt64] {
+                for count in [0, 1, 8, .max] as [UInt32] {
+                    #expect(begin(decoder, opcode, start, count).isOutOfRange, "\(opcode) \(start)+\(count)")
+                }
+            }
+            // 2^32 - 1 blocks are 2^35 - 8 sectors.
+            let past = begin(decoder, opcode, end - UInt64(UInt32.max) + 1, .max)
+            #expect(past.isOutOfRange)
+            #expect(!begin(decoder, opcode, end - UInt64(UInt32.max), .max).isOutOfRange)
+        }
     }
 }

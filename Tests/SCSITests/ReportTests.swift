@@ -2,6 +2,7 @@
 import SCSI
 import TestSupport
 import Testing
+import Wire
 
 /// The short replies that describe the unit.
 @Suite struct ReportTests {
@@ -14,6 +15,9 @@ import Testing
         #expect(try large.report([0x25]).dataIn == Golden.bytes("scsi/v1/read-capacity-10-large"))
         #expect(try small.report(Self.readCapacity16).dataIn == Golden.bytes("scsi/v1/read-capacity-16"))
         #expect(try large.report(Self.readCapacity16).dataIn == Golden.bytes("scsi/v1/read-capacity-16-large"))
+        let coarse = TestUnit.make(.fourKibibytes)
+        #expect(try coarse.report([0x25]).dataIn == Golden.bytes("scsi/v1/read-capacity-10-4096"))
+        #expect(try coarse.report(Self.readCapacity16).dataIn == Golden.bytes("scsi/v1/read-capacity-16-4096"))
     }
 
     /// FFFFFFFFh sends the initiator to the long command: also when it is the true last address.
@@ -23,6 +27,8 @@ import Testing
         ] as [(UInt64, UInt32)] {
             let data = TestUnit.make { $0.sectorCount = sectorCount }.report([0x25]).dataIn
             #expect(data == last.bytes + UInt32(512).bytes)
+            let coarse = TestUnit.make(.fourKibibytes) { $0.sectorCount = sectorCount * 8 }.report([0x25]).dataIn
+            #expect(coarse == last.bytes + UInt32(4096).bytes)
         }
     }
 

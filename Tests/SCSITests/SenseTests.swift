@@ -11,8 +11,8 @@ import Testing
         ("sense-invalid-field-in-parameter-list", .invalidFieldInParameterList(byte: 16)),
         ("sense-power-on", .unitAttention(.powerOnOccurred)),
         ("sense-miscompare", .miscompare(byteOffset: 511)),
-        ("sense-read-error", .unrecoveredReadError(sector: 0xFFFF_FFFF)),
-        ("sense-read-error-far", .unrecoveredReadError(sector: 0x1_0000_0000)),
+        ("sense-read-error", .unrecoveredReadError(blockAddress: 0xFFFF_FFFF)),
+        ("sense-read-error-far", .unrecoveredReadError(blockAddress: 0x1_0000_0000)),
         ("sense-not-ready-becoming", .becomingReady),
         ("sense-manual-intervention", .manualInterventionRequired),
         ("sense-write-protected", .writeProtected),
@@ -32,7 +32,7 @@ import Testing
         #expect(try invalid.encoded(.descriptor) == Golden.bytes("scsi/v1/sense-invalid-field-in-cdb-descriptor"))
         let sanitizing = SCSIError.sanitizeInProgress(progress: 0x4000).sense
         #expect(try sanitizing.encoded(.descriptor) == Golden.bytes("scsi/v1/sense-sanitize-in-progress-descriptor"))
-        let far = SCSIError.unrecoveredReadError(sector: 0x1_0000_0000).sense
+        let far = SCSIError.unrecoveredReadError(blockAddress: 0x1_0000_0000).sense
         #expect(try far.encoded(.descriptor) == Golden.bytes("scsi/v1/sense-read-error-far-descriptor"))
         #expect(try Sense.none.encoded(.descriptor) == Golden.bytes("scsi/v1/sense-none-descriptor"))
     }
@@ -89,7 +89,7 @@ import Testing
     }
 
     @Test func fixedSenseSurvivesTheWayToTheTransport() throws {
-        var errors = Self.golden.map(\.1).filter { $0 != .unrecoveredReadError(sector: 0x1_0000_0000) }
+        var errors = Self.golden.map(\.1).filter { $0 != .unrecoveredReadError(blockAddress: 0x1_0000_0000) }
         errors += [
             .invalidFieldInCDB(byte: 1, bit: 4), .invalidFieldInParameterList(byte: 20, bit: 3),
             .copyTargetNotReachable,
@@ -99,7 +99,8 @@ import Testing
         for error in errors { #expect(Sense(fixed: error.sense.encoded()) == error.sense, "\(error)") }
         #expect(Sense(fixed: Sense.none.encoded()) == Sense.none)
         // What does not fit the format is lost before.
-        let far = try #require(Sense(fixed: SCSIError.unrecoveredReadError(sector: 0x1_0000_0000).sense.encoded()))
+        let far = try #require(
+            Sense(fixed: SCSIError.unrecoveredReadError(blockAddress: 0x1_0000_0000).sense.encoded()))
         #expect(far == Sense(.mediumError, 0x1100))
     }
 

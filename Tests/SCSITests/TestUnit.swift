@@ -8,16 +8,21 @@ enum TestUnit {
     static let sectorCount: UInt64 = 2_097_152  // 1 GiB.
     static let largestSectorCount: UInt64 = 1 << 37  // 64 TiB.
 
-    static func make(_ change: (inout LogicalUnit) -> Void = { _ in }) -> LogicalUnit {
+    static func make(
+        _ blockSize: LogicalBlockSize = .sector, isRemovable: Bool = false,
+        _ change: (inout LogicalUnit) -> Void = { _ in }
+    ) -> LogicalUnit {
         var unit = LogicalUnit(
-            volume: VolumeID(rawValue: 0x0123_4567_89AB_CDEF), sectorCount: sectorCount,
-            targetName: "iqn.2026-11.org.example.sluice:disk")
+            volume: VolumeID(rawValue: 0x0123_4567_89AB_CDEF), sectorCount: sectorCount, blockSize: blockSize,
+            targetName: "iqn.2026-11.org.example.sluice:disk", isRemovable: isRemovable)
         change(&unit)
         return unit
     }
 
-    static func decoder(_ change: (inout LogicalUnit) -> Void = { _ in }) -> CommandDecoder {
-        CommandDecoder(unit: make(change))
+    static func decoder(
+        _ blockSize: LogicalBlockSize = .sector, _ change: (inout LogicalUnit) -> Void = { _ in }
+    ) -> CommandDecoder {
+        CommandDecoder(unit: make(blockSize, change))
     }
 }
 

@@ -18,8 +18,8 @@ import Wire
         CDB([0x42, flags, 0, 0, 0, 0, 0] + UInt16(length).bytes + [0])
     }
 
-    private func unmap(_ list: [UInt8]) throws -> CommandDisposition {
-        let decoder = TestUnit.decoder()
+    private func unmap(_ list: [UInt8], _ blockSize: LogicalBlockSize = .sector) throws -> CommandDisposition {
+        let decoder = TestUnit.decoder(blockSize)
         let command = try #require(decoder.begin(cdb(list.count), expectedDataOut: list.count).parameterData)
         #expect(command.dataOutByteCount == list.count)
         return decoder.finish(command, list)
@@ -31,6 +31,29 @@ import Wire
         // Overlap is legal.
         let twice = [SectorRange(start: 5, count: 10), SectorRange(start: 5, count: 10)]
         #expect(try unmap(list(twice)).unmapRanges == twice)
+    }
+
+    @Test func largerBlocksAreUnmappedWhole() throws {
+        let size = LogicalBlockSize.fourKibibytes
+        let end = TestUnit.sectorCount / 8
+        let blocks = [SectorRange(start: 5, count: 3), SectorRange(start: end, count: 0)]
+        #expect(
+            try unmap(list(blocks), size).unmapRanges
+                == [SectorRange(start: 40, count: 24), SectorRange(start: end * 8, count: 0)])
+        for outside in [
+            SectorRange(start: end, count: 1), SectorRange(start: end + 1, count: 0),
+            SectorRange(start: 1 << 61, count: 0),
+            SectorRange(start: 1 << 61, count: 1), SectorRange(start: 1 << 61 - 1, count: 1),
+            SectorRange(start: .max, count: 1),
+        ] {
+            #expect(try unmap(list([outside]), size).isOutOfRange)
+        }
+        let most = SectorRange(start: 0, count: 131_072)
+        #expect(try unmap(list([most]), size).unmapRanges == [SectorRange(start: 0, count: 1_048_576)])
+        let one = SectorRange(start: 0, count: 1)
+        #expect(try unmap(list([most, one]), size).fails(.illegalRequest, 0x2600, byte: 32))
+        let huge = [SectorRange](repeating: SectorRange(start: 0, count: .max), count: 256)
+        #expect(try unmap(list(huge), size).fails(.illegalRequest, 0x2600, byte: 16))
     }
 
     @Test func emptyListsAreGood() throws {

@@ -9,14 +9,14 @@ import Wire
     }
 
     @Test func everyLengthUpToTheAnnouncedOneIsWrittenAtOnce() {
-        for count in 1...1024 as ClosedRange<UInt16> {
+        for count in 1...2048 as ClosedRange<UInt16> {
             let operation = TestUnit.decoder().begin(cdb(count: count), expectedDataOut: Int(count) * 512).operation
             #expect(operation == MediumOperation(kind: .write, sectors: SectorRange(start: 5, count: UInt32(count))))
         }
     }
 
     @Test func theRangeIsJudgedBeforeTheLimits() {
-        for count in [1025, 32768, 65535] as [UInt16] {
+        for count in [2049, 32768, 65535] as [UInt16] {
             let disposition = TestUnit.decoder().decode(cdb(count: count), expectedDataOut: Int(count) * 512)
             let sectors = SectorRange(start: 5, count: UInt32(count))
             #expect(disposition.failsBehindRange(sectors, 0x2400, byte: 12))

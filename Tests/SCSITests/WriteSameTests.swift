@@ -9,9 +9,10 @@ import Wire
     private static let zeros = [UInt8](repeating: 0, count: 512)
 
     private func begin(
-        _ opcode: UInt8, flags: UInt8 = 0, at address: UInt64 = 0, count: UInt32 = 8, expectedDataOut: Int = 512
+        _ opcode: UInt8, flags: UInt8 = 0, at address: UInt64 = 0, count: UInt32 = 8, expectedDataOut: Int = 512,
+        _ blockSize: LogicalBlockSize = .sector
     ) -> CommandDisposition {
-        TestUnit.decoder().begin(
+        TestUnit.decoder(blockSize).begin(
             CDB(block: opcode, flags: flags, at: address, count: count), expectedDataOut: expectedDataOut)
     }
 
@@ -31,6 +32,32 @@ import Wire
                 }
             }
         }
+    }
+
+    @Test func aLargerBlockIsWrittenOrUnmapped() throws {
+        let size = LogicalBlockSize.fourKibibytes
+        let decoder = TestUnit.decoder(size)
+        let sectors = SectorRange(start: 320, count: 64)
+        for opcode in Self.opcodes {
+            for expected in [0, 512, 4095, 4097, 8192] {
+                #expect(begin(opcode, expectedDataOut: expected, size).fails(.illegalRequest, 0x0E03))
+            }
+            let command = try #require(begin(opcode, at: 40, expectedDataOut: 4096, size).parameterData)
+            #expect(command.dataOutByteCount == 4096)
+            var block = [UInt8](repeating: 0, count: 4096)
+            guard case .unmap(let unmap) = decoder.finish(command, block) else {
+                Issue.record("not unmapped")
+                return
+            }
+            #expect(unmap.ranges == [sectors] && unmap.result(of: .good).transferByteCount == 4096)
+            block[4095] = 1
+            let operation = try #require(decoder.finish(command, block).operation)
+            #expect(operation == MediumOperation(kind: .writeSame, sectors: sectors, blockSize: size))
+            #expect(operation.dataOutByteCount == 4096)
+            #expect(operation.transfer(expectedByteCount: 4096)?.sectors == sectors)
+            #expect(decoder.finish(command, Array(block[..<512])).fails(.illegalRequest, 0x0E03))
+        }
+        #expect(begin(0x93, flags: Self.unmap, at: 40, expectedDataOut: 0, size).unmapRanges == [sectors])
     }
 
     @Test func zerosAreUnmapped() throws {

@@ -16,6 +16,7 @@ struct VolumeCreate: AsyncParsableCommand {
               sluice volume create db-copy --clone-of db --from-recovery-point
               sluice volume create ledger --size 1TiB --durability always --compression 3
               sluice volume create shared --size 10GiB --ownership lease --lease 20s
+              sluice volume create archive --size 10TiB --block-size 4096
             """)
 
     @Argument(help: "1 to 63 characters of a-z 0-9 . -, unique in this gateway.") var name: String
@@ -35,6 +36,17 @@ struct VolumeCreate: AsyncParsableCommand {
     @Option(name: .long, help: "none, or zstd's level, 1 to 9.") var compression = CompressionLevel.standard
     @Option(name: .long, help: "How often dirty data is committed, 2s to 5m (default: commit.interval).")
     var commitInterval: DurationArgument?
+    @Option(
+        name: .long,
+        help: """
+            Logical blocks of the disk: 512 or 4096 bytes (default: 512; of a clone its source's). Never changes; what \
+            was partitioned with one size does not read with another.
+            """)
+    var blockSize: BlockSizeArgument?
+    @Flag(
+        name: .long,
+        help: "A disk whose medium initiators may eject and load again, for tests and special uses. Never changes.")
+    var removable = false
     @Option(name: .long, help: "Journal space of this volume (default: journal.volume_buffer).")
     var uploadBuffer: ByteSize?
     @Option(
@@ -75,7 +87,8 @@ struct VolumeCreate: AsyncParsableCommand {
         var request = VolumeCreateRequest(
             name: name, byteCount: size?.byteCount, snapshot: snapshot, durability: durability.durability,
             compression: compression, commitIntervalSeconds: UInt32(interval.components.seconds),
-            uploadBufferByteCount: uploadBuffer?.byteCount, leaseMilliseconds: leaseMilliseconds)
+            uploadBufferByteCount: uploadBuffer?.byteCount, leaseMilliseconds: leaseMilliseconds,
+            blockSize: blockSize?.size, isRemovable: removable ? true : nil)
         if let cloneOf { request.snapshot = try await source(client, VolumeReference(cloneOf), for: request) }
         let volume = try await client.askForPlace(request, timeout: patience.timeout.duration)
         let record = client.record(volume)
@@ -120,6 +133,16 @@ struct DurabilityArgument: ExpressibleByArgument {
     }
     var defaultValueDescription: String { durability.word }
     static var allValueStrings: [String] { Durability.allCases.map(\.word) }
+}
+
+/// A type of its own: ArgumentParser reads an enum with raw values by these alone.
+struct BlockSizeArgument: ExpressibleByArgument {
+    let size: LogicalBlockSize
+    init?(argument: String) {
+        guard let size = UInt32(argument).flatMap(LogicalBlockSize.init(rawValue:)) else { return nil }
+        self.size = size
+    }
+    static var allValueStrings: [String] { LogicalBlockSize.allCases.map { String($0.byteCount) } }
 }
 
 enum OwnershipArgument: String, ExpressibleByArgument, CaseIterable { case exclusive, lease }

@@ -10,6 +10,8 @@ package struct VolumeOutput: Encodable, Equatable, Sendable {
     package var status: String
     package var statusReason: String
     package var sizeBytes: UInt64
+    /// Logical blocks: 512 or 4096.
+    package var blockSizeBytes: Int
     package var target: String
     package var urls: [String]
     package var durability: String
@@ -36,6 +38,8 @@ package struct VolumeOutput: Encodable, Equatable, Sendable {
     package var owner: String?
     package var readOnly: Bool
     package var sanitizeAllowed: Bool
+    /// Initiators may eject the medium.
+    package var removable: Bool
 
     /// Where reads found their bytes since the volume was opened.
     package struct Reads: Encodable, Equatable, Sendable {
@@ -66,6 +70,7 @@ package struct VolumeOutput: Encodable, Equatable, Sendable {
         status = volume.status.word
         statusReason = volume.statusReason
         sizeBytes = volume.byteCount
+        blockSizeBytes = (volume.blockSize ?? .sector).byteCount
         target = volume.targetName
         urls = volume.status == .standby ? [] : portals.map { "iscsi://\($0.reachable)/\(volume.targetName)/0" }
         durability = volume.durability.word
@@ -90,6 +95,7 @@ package struct VolumeOutput: Encodable, Equatable, Sendable {
         owner = volume.lease?.owner?.description
         readOnly = volume.access?.isReadOnly ?? false
         sanitizeAllowed = volume.access?.allowsSanitize ?? false
+        removable = volume.isRemovable ?? false
     }
 }
 

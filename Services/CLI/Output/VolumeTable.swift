@@ -24,7 +24,8 @@ package enum VolumeTable {
     package static func details(_ volume: VolumeOutput) -> String {
         let rows: [(String, String)] = [
             ("name", volume.name), ("id", volume.id), ("status", volume.status), ("reason", volume.statusReason),
-            ("size", ByteSize(byteCount: volume.sizeBytes).description), ("target", volume.target),
+            ("size", ByteSize(byteCount: volume.sizeBytes).description),
+            ("block size", "\(volume.blockSizeBytes) B"), ("target", volume.target),
             ("connect to", volume.urls.joined(separator: " ")), ("durability", volume.durability),
             ("access", Self.access(volume)),
             ("compression", volume.compressionLevel == 0 ? "none" : "zstd level \(volume.compressionLevel)"),
@@ -49,8 +50,11 @@ package enum VolumeTable {
     }
 
     private static func access(_ volume: VolumeOutput) -> String {
-        [volume.readOnly ? "read-only" : nil, volume.sanitizeAllowed ? "may be sanitized" : nil]
-            .compactMap(\.self).joined(separator: ", ")
+        [
+            volume.readOnly ? "read-only" : nil, volume.sanitizeAllowed ? "may be sanitized" : nil,
+            volume.removable ? "removable" : nil,
+        ]
+        .compactMap(\.self).joined(separator: ", ")
     }
 
     private static func ownership(_ volume: VolumeOutput) -> String {

@@ -63,6 +63,10 @@ package struct Head: Hashable, Codable, Sendable {
     package var targetName: String
     package var byteCount: UInt64
     package var blockByteCount: Int
+    /// What initiators count in. Absent: 512 bytes.
+    package private(set) var logicalBlockByteCount: LogicalBlockSize?
+    /// Initiators may eject the medium. Absent: no.
+    package private(set) var removable: Bool?
     package var mode: Mode
     package var ownership: Ownership
     /// Of a lease: how long whoever wrote HEAD owns the volume, and which writing this is.
@@ -97,8 +101,10 @@ package struct Head: Hashable, Codable, Sendable {
 
     /// What is not given is what a volume begins with.
     package init(
-        formatVersion: Int = 1, volume: VolumeID, name: String, targetName: String, byteCount: UInt64,
-        blockByteCount: Int = Geometry.blockByteCount, mode: Mode = .cached, ownership: Ownership = .exclusive,
+        formatVersion: Int? = nil, volume: VolumeID, name: String, targetName: String, byteCount: UInt64,
+        blockByteCount: Int = Geometry.blockByteCount, blockSize: LogicalBlockSize = .sector,
+        isRemovable: Bool = false, mode: Mode = .cached,
+        ownership: Ownership = .exclusive,
         leaseMilliseconds: UInt64? = nil, state: State = .live, createdMilliseconds: UInt64,
         sourceSnapshot: SnapshotID? = nil, durability: String,
         compressionLevel: Int, commitIntervalSeconds: Int, uploadBufferByteCount: UInt64, lineage: UInt64,
@@ -107,12 +113,14 @@ package struct Head: Hashable, Codable, Sendable {
         root: ImageRoot = ImageRoot(), cleanShutdown: Bool = false, readOnly: Bool? = nil,
         sanitizeAllowed: Bool? = nil
     ) {
-        self.formatVersion = formatVersion
+        self.formatVersion = formatVersion ?? HeadFormat.version(of: blockSize)
         self.volume = volume
         self.name = name
         self.targetName = targetName
         self.byteCount = byteCount
         self.blockByteCount = blockByteCount
+        removable = isRemovable ? true : nil
+        logicalBlockByteCount = blockSize == .sector ? nil : blockSize
         self.mode = mode
         self.ownership = ownership
         self.leaseMilliseconds = leaseMilliseconds
@@ -136,4 +144,7 @@ package struct Head: Hashable, Codable, Sendable {
         self.root = root
         self.cleanShutdown = cleanShutdown
     }
+
+    package var isRemovable: Bool { removable ?? false }
+    package var blockSize: LogicalBlockSize { logicalBlockByteCount ?? .sector }
 }

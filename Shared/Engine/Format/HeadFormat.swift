@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import Wire
 
-/// HEAD as stored: `RecordFormat` of a `Head` (docs/formats/head.md). Version history: 1, first.
+/// HEAD as stored: `RecordFormat` of a `Head` (docs/formats/head.md).
+/// Version history: 1, first; 2, logical blocks of another size than 512 bytes.
 package enum HeadFormat {
-    package static let version = 1
+    package static let version = 2
     /// About 20,000 packs: one commit's, of the largest upload buffer and the four times `foldPackCount` that may wait
     /// for a fold (docs/adr/0003-size-of-head.md).
     package static let byteLimit = 4 << 20
     private static let format = RecordFormat(name: .head, newestVersion: version, byteLimit: byteLimit)
+
+    /// The oldest that says all there is: who does not know the larger blocks must not show a volume with smaller ones.
+    static func version(of blockSize: LogicalBlockSize) -> Int { blockSize == .sector ? 1 : 2 }
 
     package static func encode(_ head: Head) throws(EngineError) -> [UInt8] { try format.encode(head) }
 
@@ -27,6 +31,9 @@ package enum HeadFormat {
     private static func check(_ head: Head, format: EngineError.FormatName) throws(EngineError) {
         guard head.blockByteCount == Geometry.blockByteCount else {
             throw .malformed(format, reason: "block size \(head.blockByteCount)")
+        }
+        guard head.formatVersion >= version(of: head.blockSize) else {
+            throw .malformed(format, reason: "logical blocks of \(head.blockSize.byteCount) bytes in version 1")
         }
         guard head.byteCount > 0, head.byteCount <= Geometry.largestVolumeByteCount,
             head.byteCount % UInt64(Geometry.blockByteCount) == 0

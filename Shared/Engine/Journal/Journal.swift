@@ -79,13 +79,14 @@ struct Journal {
         return lastOrdinal
     }
 
+    /// - Parameter pattern: one sector; or one block, for whole blocks only.
     mutating func appendFill(
-        _ sectors: SectorRange, origin: RequestOrigin, forceUnitAccess: Bool, sector: UnsafeRawBufferPointer
+        _ sectors: SectorRange, origin: RequestOrigin, forceUnitAccess: Bool, pattern: UnsafeRawBufferPointer
     ) -> UInt64 {
         makeRoom(
             entryByteCount: JournalEntry.byteCount(rangeCount: 1, checksumCount: 2),
             dataByteCount: Geometry.blockByteCount)
-        unsafe open?.appendFill(sectors, origin: origin, forceUnitAccess: forceUnitAccess, sector: sector)
+        unsafe open?.appendFill(sectors, origin: origin, forceUnitAccess: forceUnitAccess, pattern: pattern)
         return lastOrdinal
     }
 

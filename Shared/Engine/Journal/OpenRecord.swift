@@ -70,14 +70,14 @@ struct OpenRecord {
         entriesEnd = checksumOffset
     }
 
-    /// A fill: one sector, repeated to a block.
+    /// A fill: one sector, repeated to a block; or a block, which only whole blocks can be filled with.
     mutating func appendFill(
-        _ sectors: SectorRange, origin: RequestOrigin, forceUnitAccess: Bool, sector: UnsafeRawBufferPointer
+        _ sectors: SectorRange, origin: RequestOrigin, forceUnitAccess: Bool, pattern: UnsafeRawBufferPointer
     ) {
-        precondition(sector.count == Geometry.sectorByteCount)
+        precondition(pattern.count == Geometry.sectorByteCount || sectors.isWholeBlocks(of: pattern.count))
         let dataOffset = dataEnd
-        for index in 0..<Geometry.sectorsPerBlock {
-            unsafe buffer.copy(sector, to: dataOffset + index * Geometry.sectorByteCount)
+        for offset in stride(from: 0, to: Geometry.blockByteCount, by: pattern.count) {
+            unsafe buffer.copy(pattern, to: dataOffset + offset)
         }
         dataEnd += Geometry.blockByteCount
         let checksums = beginEntry(.fill, origin, [sectors], dataOffset: dataOffset, forceUnitAccess)

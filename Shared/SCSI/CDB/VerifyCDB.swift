@@ -6,7 +6,7 @@ struct VerifyCDB {
     /// VRPROTECT or WRPROTECT.
     let protection: UInt8
     let disablePageOut: Bool
-    /// BYTCHK: 0 not, 1 with as many sectors of data-out, 3 with one of them, 2 reserved.
+    /// BYTCHK: 0 not, 1 with as many blocks of data-out, 3 with one of them, 2 reserved.
     let byteCheck: UInt8
 
     init(_ cdb: CDB) {

@@ -29,12 +29,12 @@ struct ModeParameterHeader {
         guard hasBlockDescriptor else { return [] }
         var descriptor: [UInt8] = []
         if usesLongAddresses {
-            descriptor.appendBigEndian(unit.sectorCount)
+            descriptor.appendBigEndian(unit.blockCount)
             descriptor.appendZeros(4)
         } else {
-            descriptor.appendBigEndian(UInt32(clamping: unit.sectorCount))
+            descriptor.appendBigEndian(UInt32(clamping: unit.blockCount))
         }
-        descriptor.appendBigEndian(UInt32(Geometry.sectorByteCount))
+        descriptor.appendBigEndian(unit.blockSize.rawValue)
         return descriptor
     }
 }

@@ -48,7 +48,7 @@ extension KeyedDecodingContainer {
 
 extension CommandMemory.Entry: Codable {
     private enum CodingKeys: String, CodingKey { case number, kind, status, sense, data, aborted }
-    private enum Kind: String, Codable { case refused, completed, aborts, sanitizes }
+    private enum Kind: String, Codable { case refused, completed, flushes, aborts, sanitizes }
 
     init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -58,6 +58,7 @@ extension CommandMemory.Entry: Codable {
             switch try container.decode(Kind.self, forKey: .kind) {
             case .refused: .refused(result)
             case .completed: .completed(result)
+            case .flushes: .flushes(result)
             case .aborts: .abortsTasks(of: try container.decode([NexusID].self, forKey: .aborted), result)
             case .sanitizes: .sanitizes
             }
@@ -81,6 +82,7 @@ extension CommandMemory.Entry: Codable {
         switch answer {
         case .refused(let result): try encode(.refused, result, in: &container)
         case .completed(let result): try encode(.completed, result, in: &container)
+        case .flushes(let result): try encode(.flushes, result, in: &container)
         case .abortsTasks(let nexuses, let result):
             try encode(.aborts, result, in: &container)
             try container.encode(nexuses, forKey: .aborted)

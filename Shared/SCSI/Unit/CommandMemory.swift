@@ -10,6 +10,8 @@ package struct CommandMemory: Equatable, Sendable {
         /// Given before the command began.
         case refused(CommandResult)
         case completed(CommandResult)
+        /// To be given once everything acknowledged is durable.
+        case flushes(CommandResult)
         /// To be given once nothing of these nexuses can be applied any more.
         case abortsTasks(of: [NexusID], CommandResult)
         /// To be given once the unit is sanitized.

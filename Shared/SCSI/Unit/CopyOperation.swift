@@ -5,9 +5,12 @@ package import Wire
 package struct CopyTarget: Equatable, Sendable {
     package var volume: VolumeID
     package var sectorCount: UInt64
-    package init(volume: VolumeID, sectorCount: UInt64) {
+    /// In whose count the segments say where they begin.
+    package var blockSize: LogicalBlockSize
+    package init(volume: VolumeID, sectorCount: UInt64, blockSize: LogicalBlockSize = .sector) {
         self.volume = volume
         self.sectorCount = sectorCount
+        self.blockSize = blockSize
     }
 }
 

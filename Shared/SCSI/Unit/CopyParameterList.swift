@@ -23,12 +23,31 @@ struct CopyParameterList {
         var byteCount: Int { self == .blocks ? 28 : 32 }
     }
 
+    struct Target: Equatable {
+        /// NAA; nil for a unit that is named in another way.
+        var designator: [UInt8]?
+        /// Nil when the initiator did not say.
+        var blockSize: LogicalBlockSize?
+        /// Where it says so, for field pointers.
+        var blockSizeByte: Int
+    }
+
     struct Segment: Equatable {
+        enum Length: Equatable {
+            /// Of the source, or of the destination (DC).
+            case blocks(UInt32, ofDestination: Bool)
+            case sectors(UInt32)
+        }
+
         var sourceIndex: Int
         var destinationIndex: Int
+        /// In blocks of the source.
         var sourceStart: UInt64
+        /// In blocks of the destination.
         var destinationStart: UInt64
-        var sectorCount: UInt32
+        var length: Length
+        /// Of the length, for field pointers.
+        var lengthByte: Int
     }
 
     static let headerByteCount = 16
@@ -39,8 +58,7 @@ struct CopyParameterList {
     let listID: UInt8
     /// LIST ID USAGE is not 11b: the initiator may ask for the status.
     let keepsStatus: Bool
-    /// The NAA designator of each target; nil for one that is named in another way.
-    let targets: [[UInt8]?]
+    let targets: [Target]
     let segments: [Segment]
 
     /// - Parameter length: PARAMETER LIST LENGTH, not 0.
@@ -66,9 +84,9 @@ struct CopyParameterList {
         segments = try Self.segments(in: list, segmentsStart..<(segmentsStart + segmentsByteCount))
     }
 
-    private static func targets(in list: RawSpan, count: Int) throws(SCSIError) -> [[UInt8]?] {
+    private static func targets(in list: RawSpan, count: Int) throws(SCSIError) -> [Target] {
         guard count <= CopyLimits.maximumTargetCount else { throw .tooManyTargetDescriptors }
-        var targets: [[UInt8]?] = []
+        var targets: [Target] = []
         for index in 0..<count {
             targets.append(try target(in: list, at: headerByteCount + index * targetByteCount))
         }
@@ -77,7 +95,7 @@ struct CopyParameterList {
 
     /// Identification descriptor target descriptor, SPC-4 §6.4.5.3. Peripheral device type and LU ID TYPE are ignored:
     /// the designator says it all.
-    private static func target(in list: RawSpan, at offset: Int) throws(SCSIError) -> [UInt8]? {
+    private static func target(in list: RawSpan, at offset: Int) throws(SCSIError) -> Target {
         guard list.bigEndian(at: offset, as: UInt8.self) == identificationTargetType else {
             throw .unsupportedTargetDescriptorType(byte: offset)
         }
@@ -86,14 +104,16 @@ struct CopyParameterList {
             throw .invalidFieldInParameterList(byte: offset + 7)
         }
         let blockByteCount = list.bigEndian(at: offset + 28, as: UInt32.self) & 0xFF_FFFF
-        guard blockByteCount == 0 || blockByteCount == Geometry.sectorByteCount else {
+        let blockSize = LogicalBlockSize(rawValue: blockByteCount)
+        guard blockByteCount == 0 || blockSize != nil else {
             throw .invalidFieldInParameterList(byte: offset + 29)
         }
         // Binary, and the NAA name of a logical unit.
         let isBinary = list.bigEndian(at: offset + 4, as: UInt8.self) & 0x0F == 1
         let isUnitNAA = list.bigEndian(at: offset + 5, as: UInt8.self) & 0x3F == 3
-        guard isBinary, isUnitNAA else { return nil }
-        return (0..<designatorByteCount).map { list.bigEndian(at: offset + 8 + $0, as: UInt8.self) }
+        let designator = (0..<designatorByteCount).map { list.bigEndian(at: offset + 8 + $0, as: UInt8.self) }
+        return Target(
+            designator: isBinary && isUnitNAA ? designator : nil, blockSize: blockSize, blockSizeByte: offset + 29)
     }
 
     private static func segments(in list: RawSpan, _ bytes: Range<Int>) throws(SCSIError) -> [Segment] {
@@ -114,32 +134,31 @@ struct CopyParameterList {
         return segments
     }
 
-    /// SPC-4 §6.4.6.3 and §6.4.6.11. DC says whose block size counts, and all have the same.
+    /// SPC-4 §6.4.6.3 and §6.4.6.11.
     private static func segment(
         _ type: SegmentType, in list: RawSpan, at offset: Int
     ) throws(SCSIError) -> Segment {
         let countByte = offset + (type == .blocks ? 10 : 8)
-        let sectorCount: UInt32
+        let length: Segment.Length
         switch type {
         case .blocks:
-            sectorCount = UInt32(list.bigEndian(at: countByte, as: UInt16.self))
+            let isOfDestination = list.bigEndian(at: offset + 1, as: UInt8.self) & 0x02 != 0
+            length = .blocks(
+                UInt32(list.bigEndian(at: countByte, as: UInt16.self)), ofDestination: isOfDestination)
         case .bytes:
             let byteCount = list.bigEndian(at: countByte, as: UInt32.self)
             guard byteCount.isMultiple(of: UInt32(Geometry.sectorByteCount)) else {
                 throw .invalidFieldInParameterList(byte: countByte)
             }
-            sectorCount = byteCount / UInt32(Geometry.sectorByteCount)
+            length = .sectors(byteCount / UInt32(Geometry.sectorByteCount))
             for offsetByte in [offset + 28, offset + 30] where list.bigEndian(at: offsetByte, as: UInt16.self) != 0 {
                 throw .invalidFieldInParameterList(byte: offsetByte)
             }
-        }
-        guard sectorCount <= CopyLimits.maximumSegmentSectorCount else {
-            throw .invalidFieldInParameterList(byte: countByte)
         }
         return Segment(
             sourceIndex: Int(list.bigEndian(at: offset + 4, as: UInt16.self)),
             destinationIndex: Int(list.bigEndian(at: offset + 6, as: UInt16.self)),
             sourceStart: list.bigEndian(at: offset + 12, as: UInt64.self),
-            destinationStart: list.bigEndian(at: offset + 20, as: UInt64.self), sectorCount: sectorCount)
+            destinationStart: list.bigEndian(at: offset + 20, as: UInt64.self), length: length, lengthByte: countByte)
     }
 }

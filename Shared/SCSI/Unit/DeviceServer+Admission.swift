@@ -7,7 +7,7 @@ extension DeviceServer {
         defer { updateEventful() }
         switch state.answered.verdict(on: origin) {
         case .answered(.refused(let result)), .answered(.completed(let result)): return result
-        case .answered(.abortsTasks), .answered(.sanitizes), .stale: return .busy
+        case .answered(.flushes), .answered(.abortsTasks), .answered(.sanitizes), .stale: return .busy
         case .new: break
         }
         guard state.nexuses.takeIn(origin.nexus, through: origin.frontend) else { return .busy }
@@ -30,7 +30,7 @@ extension DeviceServer {
             return .error(.sanitizeInProgress(progress: sanitizeProgress))
         }
         if traits.contains(.needsReadyUnit) {
-            do throws(SCSIError) { try unit.checkReady() } catch { return .error(error) }
+            do throws(SCSIError) { try checkMedium() } catch { return .error(error) }
         }
         if traits.contains(.writes), let error = writeProtection { return .error(error) }
         return nil
@@ -53,7 +53,9 @@ extension DeviceServer {
     /// Whether a copy that another unit was asked for may read or write here. The nexus it came through is none of this
     /// unit's, so that it is nobody's reservation.
     package func permitsCopy(writing: Bool) -> Bool {
-        guard state.reservingNexus == nil, !state.isSanitizing, unit.readiness == .ready else { return false }
+        guard state.reservingNexus == nil, !state.isSanitizing, unit.readiness == .ready, !isMediumEjected else {
+            return false
+        }
         if writing, writeProtection != nil { return false }
         guard let reservation = state.persistentReservations.reservation else { return true }
         return !writing && reservation.kind.admitsReads

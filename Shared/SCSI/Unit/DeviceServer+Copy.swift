@@ -19,7 +19,8 @@ extension DeviceServer {
         if let listID, isRunning(listID, of: origin.nexus) { throw .error(.operationInProgress) }
         guard runningCopies.count < CopyLimits.maximumConcurrentCopyCount else { return .complete(.busy) }
 
-        let segments = resolved(list, resolve)
+        let segments: [CopyOperation.Segment]
+        do throws(SCSIError) { segments = try resolved(list, resolve) } catch { throw .error(error) }
         if segments.contains(where: { $0.destination == unit.volume }), let error = writeProtection {
             throw .error(error)
         }
@@ -34,23 +35,40 @@ extension DeviceServer {
         return .copy(operation)
     }
 
-    /// The segments up to the first that names no unit or goes beyond one.
+    /// The segments up to the first that names no unit or goes beyond one. What contradicts the limits or the units is
+    /// told before anything is copied.
     private func resolved(
         _ list: CopyParameterList, _ resolve: (VolumeID) -> CopyTarget?
-    ) -> [CopyOperation.Segment] {
-        let targets = list.targets.map { $0.flatMap(volume(named:)).flatMap(resolve) }
+    ) throws(SCSIError) -> [CopyOperation.Segment] {
+        var targets: [CopyTarget?] = []
+        for target in list.targets {
+            let unit = target.designator.flatMap(volume(named:)).flatMap(resolve)
+            if let unit, let blockSize = target.blockSize, blockSize != unit.blockSize {
+                throw .invalidFieldInParameterList(byte: target.blockSizeByte)
+            }
+            targets.append(unit)
+        }
+        func target(_ index: Int) -> CopyTarget? { targets.indices.contains(index) ? targets[index] : nil }
+        for segment in list.segments {
+            let length = segment.sectorCount(from: target(segment.sourceIndex), to: target(segment.destinationIndex))
+            guard length <= CopyLimits.maximumSegmentSectorCount else {
+                throw .invalidFieldInParameterList(byte: segment.lengthByte)
+            }
+        }
         var segments: [CopyOperation.Segment] = []
         for segment in list.segments {
-            guard targets.indices.contains(segment.sourceIndex), let source = targets[segment.sourceIndex],
-                targets.indices.contains(segment.destinationIndex),
-                let destination = targets[segment.destinationIndex],
-                source.contains(segment.sourceStart, count: segment.sectorCount),
-                destination.contains(segment.destinationStart, count: segment.sectorCount)
+            guard let source = target(segment.sourceIndex), let destination = target(segment.destinationIndex) else {
+                break
+            }
+            let count = segment.sectorCount(from: source, to: destination)
+            let sourceStart = source.blockSize.sectors(at: segment.sourceStart, count: 0).start
+            let destinationStart = destination.blockSize.sectors(at: segment.destinationStart, count: 0).start
+            guard source.contains(sourceStart, count: count), destination.contains(destinationStart, count: count)
             else { break }
             segments.append(
                 CopyOperation.Segment(
-                    source: source.volume, sectors: SectorRange(start: segment.sourceStart, count: segment.sectorCount),
-                    destination: destination.volume, destinationStart: segment.destinationStart))
+                    source: source.volume, sectors: SectorRange(start: sourceStart, count: count),
+                    destination: destination.volume, destinationStart: destinationStart))
         }
         return segments
     }
@@ -115,6 +133,18 @@ extension CopyOperation {
             return CommandResult(.copyTargetNotReachable, transferByteCount: dataOutByteCount)
         }
         return CommandResult(status: .good, transferByteCount: dataOutByteCount)
+    }
+}
+
+extension CopyParameterList.Segment {
+    /// Of a unit that there is not, nothing will be copied, whatever its blocks are.
+    fileprivate func sectorCount(from source: CopyTarget?, to destination: CopyTarget?) -> UInt32 {
+        switch length {
+        case .sectors(let count): return count
+        case .blocks(let count, let isOfDestination):
+            let counting = isOfDestination ? destination : source
+            return count * (counting?.blockSize.sectorCount ?? 1)  // 16 bits and 3.
+        }
     }
 }
 

@@ -73,7 +73,7 @@ extension DeviceServer {
             return try persistentReserveIn(cdb)
         case .modeSelect6, .modeSelect10: return try modeSelect(ModeSelectCDB(cdb), dataOut, by: origin.nexus)
         case .preventAllowMediumRemoval: return preventAllow(PreventAllowMediumRemovalCDB(cdb), by: origin.nexus)
-        case .startStopUnit: return try startStop(StartStopUnitCDB(cdb))
+        case .startStopUnit: return try startStop(StartStopUnitCDB(cdb), by: origin.nexus)
         case .sanitizeBlockErase, .sanitizeCryptographicErase: return try sanitize(SanitizeCDB(cdb), isErase: true)
         case .sanitizeExitFailureMode: return try sanitize(SanitizeCDB(cdb), isErase: false)
         case .extendedCopy: return try extendedCopy(ExtendedCopyCDB(cdb), dataOut, from: origin, resolve: resolve)
@@ -112,7 +112,8 @@ extension OperationCode {
         switch self {
         case .reserve6, .reserve10, .release6, .release10, .persistentRegister, .persistentReserve, .persistentRelease,
             .persistentClear, .persistentPreempt, .persistentPreemptAndAbort, .persistentRegisterAndIgnoreExistingKey,
-            .modeSelect6, .modeSelect10, .preventAllowMediumRemoval, .sanitizeBlockErase, .sanitizeCryptographicErase,
+            .modeSelect6, .modeSelect10, .preventAllowMediumRemoval, .startStopUnit, .sanitizeBlockErase,
+            .sanitizeCryptographicErase,
             .extendedCopy:
             true
         default: false
@@ -125,6 +126,7 @@ extension DeviceServerAction {
         self =
             switch answer {
             case .refused(let result), .completed(let result): .complete(result)
+            case .flushes(let result): .flush(result)
             case .abortsTasks(let nexuses, let result): .abortTasks(of: nexuses, result)
             case .sanitizes: .sanitize(immediate: false)
             }
@@ -133,7 +135,8 @@ extension DeviceServerAction {
     /// Nil for a copy: it is remembered once it is done.
     fileprivate var answerToRemember: CommandMemory.Answer? {
         switch self {
-        case .complete(let result), .flush(let result): .completed(result)
+        case .complete(let result): .completed(result)
+        case .flush(let result): .flushes(result)
         case .abortTasks(let nexuses, let result): .abortsTasks(of: nexuses, result)
         case .sanitize(let immediate): immediate ? .completed(.good) : .sanitizes
         case .copy, .lbaStatus, .inProgress: nil

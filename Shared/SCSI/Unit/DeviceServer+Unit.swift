@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Wire
 
 /// The commands that change how the unit works, and what it says of that: mode parameters, start and stop, sanitize.
 extension DeviceServer {
@@ -11,7 +12,7 @@ extension DeviceServer {
         } else if state.isSanitizing {
             sense = SCSIError.sanitizeInProgress(progress: sanitizeProgress).sense
         } else {
-            do throws(SCSIError) { try unit.checkReady() } catch { sense = error.sense }
+            do throws(SCSIError) { try checkMedium() } catch { sense = error.sense }
         }
         let result = LogicalUnit.requestSense(cdb, sense)
         if attention != nil { state.answered.remember(.completed(result), of: origin) }
@@ -46,11 +47,28 @@ extension DeviceServer {
     }
 
     /// The unit works on whatever it is told, since initiators stop it when they shut down; but then everything that it
-    /// acknowledged is to be safe.
-    func startStop(_ fields: StartStopUnitCDB) throws(CommandRefusal) -> DeviceServerAction {
+    /// acknowledged is to be safe. Only its medium can be away.
+    mutating func startStop(
+        _ fields: StartStopUnitCDB, by nexus: NexusID
+    ) throws(CommandRefusal) -> DeviceServerAction {
         if fields.powerCondition != 0 { return .complete(.good) }
-        if fields.loadEject { throw .invalidFieldInCDB(byte: 4, bit: 1) }
+        if fields.loadEject { return try loadEject(fields, by: nexus) }
         return fields.start || fields.noFlush ? .complete(.good) : .flush(.good)
+    }
+
+    /// Nothing gets to an ejected medium any more, so that the flush is of all there will be. It is ejected also if the
+    /// flush fails, of which the initiator is told; nothing acknowledged is lost by it.
+    private mutating func loadEject(
+        _ fields: StartStopUnitCDB, by nexus: NexusID
+    ) throws(CommandRefusal) -> DeviceServerAction {
+        guard unit.isRemovable else { throw .invalidFieldInCDB(byte: 4, bit: 1) }
+        // A load, too: the one who locked the medium relies on nobody changing it.
+        if state.nexuses.preventsRemoval { throw .error(.mediumRemovalPrevented) }
+        let wasEjected = state.isEjected
+        state.isEjected = !fields.start
+        guard fields.start else { return .flush(.good) }
+        if wasEjected { state.nexuses.post(.notReadyToReadyChange, except: nexus) }
+        return .complete(.good)
     }
 
     /// Block erase and cryptographic erase are the same here: what is unmapped reads as zeros. What cannot be unmapped
@@ -66,10 +84,11 @@ extension DeviceServer {
     }
 
     func lbaStatus(_ fields: GetLBAStatusCDB) throws(CommandRefusal) -> DeviceServerAction {
-        guard fields.address < unit.sectorCount else { throw .error(.logicalBlockAddressOutOfRange) }
+        guard fields.address < unit.blockCount else { throw .error(.logicalBlockAddressOutOfRange) }
         let allocationLength = fields.allocationLength
         return .lbaStatus(
-            from: fields.address, descriptorLimit: LBAStatus.descriptorLimit(allocationLength: allocationLength),
+            from: unit.blockSize.sectors(at: fields.address, count: 1).start,
+            descriptorLimit: LBAStatus.descriptorLimit(allocationLength: allocationLength),
             allocationLength: allocationLength)
     }
 }

@@ -74,6 +74,14 @@ package struct DeviceServer: Sendable {
         return state.isSoftwareWriteProtected ? .softwareWriteProtected : nil
     }
 
+    /// What keeps commands from the medium.
+    func checkMedium() throws(SCSIError) {
+        try unit.checkReady()
+        if isMediumEjected { throw .mediumNotPresent }
+    }
+
+    var isMediumEjected: Bool { unit.isRemovable && state.isEjected }
+
     var modeParameters: ModeParameters {
         ModeParameters(
             isSoftwareWriteProtected: state.isSoftwareWriteProtected,
@@ -85,7 +93,8 @@ package struct DeviceServer: Sendable {
         isEventful =
             state.reservingNexus != nil || state.persistentReservations.reservation != nil
             || state.isSoftwareWriteProtected || state.isSanitizing || state.answered.refusalCount > 0
-            || unit.isReadOnly || unit.readiness != .ready || state.nexuses.isFull || state.nexuses.hasAttentions
+            || unit.isReadOnly || unit.readiness != .ready || isMediumEjected || state.nexuses.isFull
+            || state.nexuses.hasAttentions
     }
 
     /// A change that must outlive a restart; whatever else changed since is saved with it.

@@ -36,7 +36,7 @@ struct ModeSelectParameterList {
             }
             guard descriptorByteCount <= length - headerByteCount else { throw .parameterListLengthError }
             try Self.checkDescriptor(
-                in: list, at: headerByteCount, isLong: hasLongDescriptor, sectorCount: unit.sectorCount)
+                in: list, at: headerByteCount, isLong: hasLongDescriptor, of: unit)
         }
         var offset = headerByteCount + descriptorByteCount
         while offset < length {
@@ -46,22 +46,22 @@ struct ModeSelectParameterList {
 
     /// The number of blocks may be left as it is, also by saying 0 or, where it does not fit, all ones.
     private static func checkDescriptor(
-        in list: RawSpan, at offset: Int, isLong: Bool, sectorCount: UInt64
+        in list: RawSpan, at offset: Int, isLong: Bool, of unit: LogicalUnit
     ) throws(SCSIError) {
         let count: UInt64
         let expected: UInt64
         if isLong {
             count = list.bigEndian(at: offset, as: UInt64.self)
-            expected = sectorCount
+            expected = unit.blockCount
         } else {
             count = UInt64(list.bigEndian(at: offset, as: UInt32.self))
-            expected = UInt64(UInt32(clamping: sectorCount))
+            expected = UInt64(UInt32(clamping: unit.blockCount))
         }
         guard count == 0 || count == expected else { throw .invalidFieldInParameterList(byte: offset) }
         let sizeByte = offset + (isLong ? 12 : 4)
         // In the short one the byte before the three of the size is a density code or reserved.
         let mask: UInt32 = isLong ? .max : 0xFF_FFFF
-        guard list.bigEndian(at: sizeByte, as: UInt32.self) & mask == Geometry.sectorByteCount else {
+        guard list.bigEndian(at: sizeByte, as: UInt32.self) & mask == unit.blockSize.rawValue else {
             throw .invalidFieldInParameterList(byte: sizeByte)
         }
     }

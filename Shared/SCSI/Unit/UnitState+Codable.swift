@@ -12,11 +12,11 @@ import Wire
 /// | lost | ids, oldest first |
 /// | reservedBy | nexus of RESERVE |
 /// | persistent | `generation`, `registrants` of `nexus`, `key`, `port`; `type`, `holder`, `aptpl` |
-/// | writeProtected, sanitizing | |
+/// | writeProtected, sanitizing, ejected | |
 /// | answered | `frontend`, `lowestOpen`, `answers` of `number`, `kind`, `status`, `sense`, `data`, `aborted` |
 extension UnitState: Codable {
     private enum CodingKeys: String, CodingKey {
-        case version, nexuses, lost, answered, sanitizing
+        case version, nexuses, lost, answered, sanitizing, ejected
         case powerOnID = "powerOn"
         case reservingNexus = "reservedBy"
         case persistentReservations = "persistent"
@@ -59,6 +59,7 @@ extension UnitState: Codable {
             ?? PersistentReservations()
         isSoftwareWriteProtected = try container.decodeIfPresent(Bool.self, forKey: .isSoftwareWriteProtected) ?? false
         isSanitizing = try container.decodeIfPresent(Bool.self, forKey: .sanitizing) ?? false
+        isEjected = try container.decodeIfPresent(Bool.self, forKey: .ejected) ?? false
         answered = try container.decodeIfPresent(CommandMemory.self, forKey: .answered) ?? CommandMemory()
     }
 
@@ -81,6 +82,7 @@ extension UnitState: Codable {
         }
         if isSoftwareWriteProtected { try container.encode(true, forKey: .isSoftwareWriteProtected) }
         if isSanitizing { try container.encode(true, forKey: .sanitizing) }
+        if isEjected { try container.encode(true, forKey: .ejected) }
         if !answered.frontends.isEmpty { try container.encode(answered, forKey: .answered) }
     }
 }

@@ -13,6 +13,8 @@ package struct UnitState: Equatable, Sendable {
     /// SWP of the control mode page.
     package internal(set) var isSoftwareWriteProtected = false
     package internal(set) var isSanitizing = false
+    /// Only of a removable medium; neither resets nor a power-on load it again.
+    package internal(set) var isEjected = false
     package internal(set) var answered = CommandMemory()
 
     init(powerOnID: String) { self.powerOnID = powerOnID }

@@ -26,9 +26,9 @@ enum VitalProductDataPage: UInt8, CaseIterable {
         case .deviceIdentification: DeviceIdentificationPage.body(of: unit)
         case .extendedInquiry: ExtendedInquiryPage.body(of: unit)
         case .thirdPartyCopy: ThirdPartyCopyPage.body
-        case .blockLimits: BlockLimitsPage.body
+        case .blockLimits: BlockLimitsPage.body(of: unit)
         case .blockDeviceCharacteristics: BlockDeviceCharacteristicsPage.body(of: unit)
-        case .logicalBlockProvisioning: LogicalBlockProvisioningPage.body
+        case .logicalBlockProvisioning: LogicalBlockProvisioningPage.body(of: unit)
         }
     }
 }

@@ -71,6 +71,50 @@ import Wire
         #expect(operation.segments[2].sectors.count == 0)
     }
 
+    /// Addresses count in the blocks of the unit that they are of, lengths in those of the one that DC names.
+    @Test func unitsMayHaveBlocksOfDifferentSizes() throws {
+        func segments(_ list: [UInt8]) throws -> [CopyOperation.Segment] {
+            var owner = UnitOwner(.fourKibibytes)
+            let origin = owner.origin(1)
+            let action = owner.server.perform(CDB(Self.cdb(list.count)), dataOut: list, from: origin) {
+                CopyTarget(
+                    volume: $0, sectorCount: TestUnit.sectorCount,
+                    blockSize: $0 == Self.unitVolume ? .fourKibibytes : .sector)
+            }
+            return try #require(action.copyOperation).segments
+        }
+        var coarse = Self.target()
+        coarse[30] = 0x10
+        let targets = [coarse, Self.target(Self.otherVolume)]
+        var ofDestination = Self.blocks(from: 10, to: 20, count: 3, sourceIndex: 0, index: 1)
+        ofDestination[1] = 0x02
+        let list = Self.list(
+            targets: targets,
+            segments: [
+                Self.blocks(from: 10, to: 20, count: 3, sourceIndex: 0, index: 1), ofDestination,
+                Self.blocks(from: 16, to: 5, count: 8, sourceIndex: 1, index: 0),
+                Self.bytes(from: 1, to: 2, byteCount: 8192),
+            ])
+        let copied = try segments(list)
+        #expect(copied.map(\.sectors.start) == [80, 80, 16, 8] && copied.map(\.sectors.count) == [24, 3, 8, 16])
+        #expect(copied.map(\.destinationStart) == [20, 20, 40, 16])
+    }
+
+    @Test func aBlockLengthThatIsNotTheUnitsIsRefused() {
+        var coarse = Self.target()
+        coarse[30] = 0x10
+        let segment = Self.blocks(from: 0, to: 8, count: 1)
+        #expect(refuses(Self.list(targets: [coarse], segments: [segment]), 0x2600, byte: 16 + 29))
+        var owner = UnitOwner(.fourKibibytes)
+        let fine = Self.list(segments: [segment])
+        #expect(owner.send(Self.cdb(fine.count), fine) == .illegal(0x2600))
+        // 4,097 blocks are more than 16 MiB, and 2^61 have no bytes.
+        let long = Self.list(targets: [coarse], segments: [Self.blocks(from: 0, to: 8, count: 4097)])
+        #expect(owner.send(Self.cdb(long.count), long) == .illegal(0x2600))
+        let far = Self.list(targets: [coarse], segments: [Self.blocks(from: 1 << 61, to: 8, count: 1)])
+        #expect(owner.send(Self.cdb(far.count), far) == Self.copyAborted)
+    }
+
     @Test func nothingToCopyIsGood() {
         var owner = UnitOwner()
         for list in [
@@ -180,7 +224,7 @@ import Wire
         target[7] = 21
         #expect(refuses(Self.list(targets: [target], segments: []), 0x2600, byte: 16 + 7))
         target = Self.target()
-        target[30] = 0x10
+        target[30] = 0x04
         #expect(refuses(Self.list(targets: [target], segments: []), 0x2600, byte: 16 + 29))
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import SCSI
 import Testing
+import Wire
 
 @Suite struct ModeSelectTests {
     private static let header6: [UInt8] = [0, 0, 0, 0]
@@ -107,17 +108,18 @@ import Testing
         #expect(!owner.server.state.isSoftwareWriteProtected)
     }
 
-    @Test func blockDescriptorsMustDescribeTheUnit() {
-        var owner = UnitOwner()
-        let size: [UInt8] = [0, 0, 2, 0]
-        let count = UInt32(TestUnit.sectorCount).bytes
+    @Test(arguments: LogicalBlockSize.allCases)
+    func blockDescriptorsMustDescribeTheUnit(blockSize: LogicalBlockSize) {
+        var owner = UnitOwner(blockSize)
+        let size = blockSize.rawValue.bytes
+        let count = UInt32(owner.server.unit.blockCount).bytes
         for descriptor in [count + size, [0, 0, 0, 0] + size] {
             #expect(select6([0, 0, 0, 8] + descriptor + Self.control(0), &owner)?.status == .good)
         }
         #expect(isInvalid(select6([0, 0, 0, 8, 0, 0, 0, 1] + size, &owner), byte: 4))
-        #expect(isInvalid(select6([0, 0, 0, 8] + count + [0, 0, 0x10, 0], &owner), byte: 8))
+        #expect(isInvalid(select6([0, 0, 0, 8] + count + [0, 0, 0x04, 0], &owner), byte: 8))
         #expect(isInvalid(select6([0, 0, 0, 16] + count + size + count + size, &owner), byte: 3))
-        let long = TestUnit.sectorCount.bytes + [0, 0, 0, 0] + size
+        let long = owner.server.unit.blockCount.bytes + [0, 0, 0, 0] + size
         #expect(select10([0, 0, 0, 0, 1, 0, 0, 16] + long, &owner)?.status == .good)
         #expect(isInvalid(select10([0, 0, 0, 0, 0, 0, 0, 16] + long, &owner), byte: 6))
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import SCSI
 import Testing
+import Wire
 
 /// SANITIZE, and the other commands about how the unit works.
 @Suite struct SanitizeTests {
@@ -140,6 +141,13 @@ import Testing
         }
         for address in [TestUnit.sectorCount, TestUnit.sectorCount + 1, 1 << 63, .max] {
             #expect(owner.send(cdb(address, 24)) == .illegal(0x2100))
+        }
+        var coarse = UnitOwner(.fourKibibytes)
+        let last = coarse.server.unit.blockCount - 1
+        #expect(
+            coarse.perform(cdb(last, 24)) == .lbaStatus(from: 8 * last, descriptorLimit: 1, allocationLength: 24))
+        for address in [last + 1, TestUnit.sectorCount, 1 << 61, 1 << 63, .max] {
+            #expect(coarse.send(cdb(address, 24)) == .illegal(0x2100))
         }
     }
 

@@ -12,8 +12,11 @@ struct UnitOwner {
     private(set) var lastNumber: UInt64 = 0
 
     /// - Parameter nexuses: have sessions, and no unit attention pending.
-    init(nexuses: [UInt64] = [1, 2, 3], _ change: (inout LogicalUnit) -> Void = { _ in }) {
-        var unit = TestUnit.make()
+    init(
+        nexuses: [UInt64] = [1, 2, 3], _ blockSize: LogicalBlockSize = .sector, isRemovable: Bool = false,
+        _ change: (inout LogicalUnit) -> Void = { _ in }
+    ) {
+        var unit = TestUnit.make(blockSize, isRemovable: isRemovable)
         change(&unit)
         server = DeviceServer(unit: unit, state: nil, powerOn: Self.powerOn)
         for nexus in nexuses {
@@ -41,11 +44,18 @@ struct UnitOwner {
             lowestOpenNumber: lastNumber)
     }
 
+    /// A new request while that of `open` is not answered.
+    mutating func openOrigin(_ nexus: UInt64, since open: CommandOrigin) -> CommandOrigin {
+        var origin = origin(nexus)
+        origin.lowestOpenNumber = open.number
+        return origin
+    }
+
     mutating func perform(_ cdb: [UInt8], _ dataOut: [UInt8] = [], from nexus: UInt64 = 1) -> DeviceServerAction {
         let origin = origin(nexus)
-        let capacity = server.unit.sectorCount
+        let unit = server.unit
         return server.perform(CDB(cdb), dataOut: dataOut, from: origin) {
-            CopyTarget(volume: $0, sectorCount: capacity)
+            CopyTarget(volume: $0, sectorCount: unit.sectorCount, blockSize: unit.blockSize)
         }
     }
 

@@ -68,7 +68,7 @@ import Wire
         let answers: [CommandMemory.Answer] = [
             .refused(.reservationConflict), .refused(CommandResult(.unitAttention(.modeParametersChanged))),
             .refused(.busy), .completed(CommandResult(.invalidFieldInParameterList(byte: 20))),
-            .completed(CommandResult(dataIn: [0x70, 0, 6], allocationLength: 3)), .sanitizes,
+            .completed(CommandResult(dataIn: [0x70, 0, 6], allocationLength: 3)), .sanitizes, .flushes(.good),
             .abortsTasks(of: [NexusID(rawValue: 7), NexusID(rawValue: .max)], .good),
         ]
         for answer in answers { memory.remember(answer, of: origin()) }
