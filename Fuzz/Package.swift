@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
 import PackageDescription
 
 /// Fuzz targets for everything that reads bytes of a peer or of a disk; `make fuzz` builds and runs them. A package of

@@ -15,7 +15,7 @@ package struct StandInDigest: Sendable {
 
     package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         // FNV-1a.
-        for unsafe byte in unsafe bytes { state = (state ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+        for unsafebyte in unsafe bytes { state = (state ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
     }
 
     package func bytes(_ count: Int) -> [UInt8] {

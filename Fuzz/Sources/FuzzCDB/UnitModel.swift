@@ -112,7 +112,9 @@ struct UnitModel {
             }
         }
         admit(cdb, origin)
-        let outcomes = [MediumOutcome.good, .miscompare(byteOffset: 512), .mediumError(sector: operation.sectors.start)]
+        let outcomes = [
+            MediumOutcome.good, .miscompare(byteOffset: 512), .mediumError(sector: operation.sectors.start),
+        ]
         for outcome in outcomes {
             check(operation.result(of: outcome), of: cdb)
         }
@@ -244,7 +246,8 @@ struct UnitModel {
         if !reservations.mayRead(nexus.rawValue) {
             var server = server
             precondition(
-                server.admit([.needsReadyUnit, .passesWriteExclusive], from: origin) != nil, "an unregistered nexus reads")
+                server.admit([.needsReadyUnit, .passesWriteExclusive], from: origin) != nil,
+                "an unregistered nexus reads")
         }
         precondition(
             reservations.type == nil || !server.permitsCopy(writing: true), "a copy writes past a reservation")

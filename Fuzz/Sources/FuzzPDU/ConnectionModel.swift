@@ -185,7 +185,8 @@ final class ConnectionModel {
 
     /// As `Connection.abandonAborted`: nothing of a volume is on its way here.
     private func finishAborted() {
-        for task in work.indices where machine?.isAborted(task) == true && !sending.contains(where: { $0.task == task }) {
+        for task in work.indices where machine?.isAborted(task) == true && !sending.contains(where: { $0.task == task })
+        {
             machine?.finish(task, TaskOutcome(status: 0, commandByteCount: 0), &writer, &actions)
         }
     }

@@ -20,11 +20,10 @@ enum ObjectFormats {
             var encoded: [UInt8] = []
             let frame = PackPlan.Frame(blocks: contents.blocks, checksums: contents.checksums)
             let plain = Array(contents.bytes)
-            do throws(EngineError) {
-                let source = unsafe plain.span.bytes
-                try unsafe source.withUnsafeBytes { (plain) throws(EngineError) in
+            do {
+                try unsafe plain.withUnsafeBytes {
                     try unsafe FrameFormat.encode(
-                        frame, of: identity, plaintext: plain, level: level, codec: codec, into: &encoded)
+                        frame, of: identity, plaintext: $0, level: level, codec: codec, into: &encoded)
                 }
                 let again = try FrameFormat.decode(encoded, expecting: identity, codec: codec)
                 precondition(again.blocks == contents.blocks && again.bytes.elementsEqual(contents.bytes), "unstable")
@@ -81,7 +80,8 @@ enum ObjectFormats {
             let entries = (0..<node.count).map(leaf.entry)
             precondition(LeafNode.words(entries) == node.words, "a leaf is not stable")
             for block in [0, 1, Geometry.blocksPerLeaf - 1] {
-                precondition((0...node.count).contains(leaf.firstEntry(endingAfter: block)), "an entry that is not there")
+                precondition(
+                    (0...node.count).contains(leaf.firstEntry(endingAfter: block)), "no such entry")
             }
         case .inner:
             let inner = InnerNode(node)

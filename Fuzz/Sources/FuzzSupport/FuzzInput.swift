@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Takes an input apart from its front. At its end everything is 0, so that each input means something and a shorter one
-/// means nearly the same.
+/// Takes an input apart from its front. At its end everything is 0, so that each input means something and a shorter
+/// one means nearly the same.
 package struct FuzzInput {
     private let bytes: [UInt8]
     private var position = 0
