@@ -15,7 +15,7 @@ package struct StandInDigest: Sendable {
 
     package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         // FNV-1a.
-        for unsafebyte in unsafe bytes { state = (state ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+        unsafe state = bytes.reduce(state) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
     }
 
     package func bytes(_ count: Int) -> [UInt8] {

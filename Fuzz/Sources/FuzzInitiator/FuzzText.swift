@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import FuzzSupport
-package import ISCSI
+import ISCSI
 
 /// Texts of logins and negotiations as an input wants them: mostly of keys that there are, so that something comes of
 /// them.
