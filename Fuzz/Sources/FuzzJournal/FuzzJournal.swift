@@ -72,8 +72,11 @@ enum FuzzJournal: FuzzTarget {
         }
         precondition(second.journal.tornTail == nil, "a torn tail came back")
         precondition(second.journal.lastSequence == first.journal.lastSequence, "another end")
-        precondition(second.journal.recordCount == first.journal.recordCount, "other records")
         precondition(second.journal.dirtyByteCount == first.journal.dirtyByteCount, "other data")
+        // Segments that the first found unsealed and committed may be passed over by the second; their requests are in
+        // the checkpoint with which every real segment begins, and these do not.
+        guard committed == 0 else { return }
+        precondition(second.journal.recordCount == first.journal.recordCount, "other records")
         precondition(second.journal.table.frontends == first.journal.table.frontends, "other requests")
     }
 
