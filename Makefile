@@ -39,7 +39,7 @@ SEEDS ?= 0..<10000
 KILLS ?= 200
 
 .PHONY: test
-test: setup-test tidy lint metrics-test test-build unit integration crash-short sim-short ## Everything that CI runs
+test: setup-test tidy lint metrics-test test-build unit integration crash-short sim-short fuzz-short ## Everything that CI runs
 
 .PHONY: test-build
 test-build: setup-test
@@ -195,13 +195,23 @@ install-files:
 metrics-document: build ## Write docs/METRICS.md from the table of metrics
 	"$(BINARIES)/sluice" config metrics --markdown >docs/METRICS.md
 
+# A package of its own, compiled for libFuzzer; nothing of it is in the other builds.
+TIME ?= 60
+.PHONY: fuzz
+fuzz: setup ## Fuzz all decoders and state machines (TIME= seconds for each target, TARGET=FuzzPDU)
+	scripts/fuzz.sh $(TIME) $(TARGET)
+
+.PHONY: fuzz-short
+fuzz-short: setup ## Every kept input once, then 10 seconds for each target
+	scripts/fuzz.sh 10
+
 .PHONY: lint
 lint: ## Check the formatting
-	swift format lint --strict --parallel --recursive Package.swift Services Shared Tests
+	swift format lint --strict --parallel --recursive Package.swift Services Shared Tests Fuzz/Package.swift Fuzz/Sources
 
 .PHONY: format
 format: ## Format the sources in place
-	swift format --in-place --parallel --recursive Package.swift Services Shared Tests
+	swift format --in-place --parallel --recursive Package.swift Services Shared Tests Fuzz/Package.swift Fuzz/Sources
 
 .PHONY: tidy
 tidy: ## Check imports, sizes and banned spellings
@@ -209,4 +219,4 @@ tidy: ## Check imports, sizes and banned spellings
 
 .PHONY: clean
 clean: ## Remove what was built and the S3 servers of the tests; ./run-data stays
-	rm -rf .build .build-test .build-static .tools
+	rm -rf .build .build-test .build-static Fuzz/.build .tools

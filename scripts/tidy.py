@@ -36,6 +36,18 @@ IMPORTS = {
     "CLI": "Wire Platform Messages Bus Engine ObjectStorage S3 ServiceKit CShims Logging ServiceLifecycle "
     "ArgumentParser FoundationEssentials",
 }
+# Fuzz/ is a package of its own; its targets may see what they fuzz.
+FUZZ_IMPORTS = {
+    "Crypto": "",
+    "FuzzSupport": "CLibFuzzer Wire",
+    "FuzzInitiator": "FuzzSupport ISCSI",
+    "FuzzPDU": "FuzzInitiator FuzzSupport ISCSI SCSI Wire",
+    "FuzzTextKeys": "FuzzInitiator FuzzSupport ISCSI Wire",
+    "FuzzCDB": "FuzzSupport SCSI Wire FoundationEssentials",
+    "FuzzEnvelope": "FuzzSupport Messages Wire",
+    "FuzzJournal": "FuzzSupport Engine Platform Wire",
+    "FuzzPack": "FuzzSupport Engine Wire",
+}
 SYSTEM = {"Glibc", "Synchronization", "_StringProcessing"}
 # No socket, file, clock, randomness, lock or async.
 SANS_IO = {"Wire", "SCSI", "ISCSI", "Messages"}
@@ -139,8 +151,13 @@ def module_of(name):
     return parts[1] if len(parts) > 2 and parts[0] in ("Services", "Shared") else None
 
 
+def fuzz_module_of(name):
+    parts = name.split("/")
+    return parts[2] if len(parts) > 3 and parts[:2] == ["Fuzz", "Sources"] else None
+
+
 def check_imports(name, code, module):
-    allowed = set(IMPORTS.get(module, "").split())
+    allowed = set((IMPORTS | FUZZ_IMPORTS).get(module, "").split())
     if module not in SANS_IO:
         allowed |= SYSTEM
     if module == "Engine" and not name.startswith(ENGINE_FOUNDATION):
@@ -181,6 +198,10 @@ def check_swift(name, text):
             for pattern, reason in banned:
                 if pattern.search(line):
                     yield number, reason
+    if fuzz_module := fuzz_module_of(name):
+        if fuzz_module not in FUZZ_IMPORTS:
+            yield 1, f"module {fuzz_module} is missing in the table of fuzz targets of scripts/tidy.py"
+        yield from check_imports(name, code, fuzz_module)
     if len(text.splitlines()) > FILE_LINES:
         yield FILE_LINES + 1, f"the file has more than {FILE_LINES} lines; split it by type"
     yield from check_functions(code)

@@ -20,6 +20,8 @@ package struct JournalEntry: Equatable, Sendable {
 
     static let fixedByteCount = 24
     static let rangeByteCount = 16
+    /// Of the largest volume.
+    private static let sectorLimit = Geometry.largestVolumeByteCount / UInt64(Geometry.sectorByteCount)
     /// Both marks: the command begins and ends in this record. Version 1 knows no other value.
     static let wholeCommand: UInt8 = 3
 
@@ -49,6 +51,11 @@ package struct JournalEntry: Equatable, Sendable {
         }
     }
 
+    /// Whether all of its data is in a record with so much.
+    func liesWithin(dataByteCount count: Int) -> Bool {
+        dataByteCount == 0 || ranges[0].dataOffset <= count - dataByteCount
+    }
+
     /// Decodes the entry at `byteOffset`, moving it past. The whole header's checksum was checked before.
     package static func decode(_ buffer: IOBuffer, at byteOffset: inout Int, end: Int) throws(EngineError)
         -> JournalEntry
@@ -68,7 +75,11 @@ package struct JournalEntry: Equatable, Sendable {
         ranges.reserveCapacity(rangeCount)
         for _ in 0..<rangeCount {
             let sectors = SectorRange(start: buffer.load(at: position), count: buffer.load(at: position + 8))
-            ranges.append(Range(sectors: sectors, dataOffset: Int(buffer.load(UInt32.self, at: position + 12))))
+            let dataOffset = Int(buffer.load(UInt32.self, at: position + 12))
+            // Beyond the largest volume, sums of sectors could wrap; data is placed in whole sectors.
+            guard sectors.start <= sectorLimit - UInt64(sectors.count) else { throw fail("sectors beyond any volume") }
+            guard dataOffset % Geometry.sectorByteCount == 0 else { throw fail("data that is not aligned") }
+            ranges.append(Range(sectors: sectors, dataOffset: dataOffset))
             position += rangeByteCount
         }
         let checksumCount =

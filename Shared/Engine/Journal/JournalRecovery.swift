@@ -152,6 +152,9 @@ private struct JournalRecovery<Store: SegmentStore> {
 
     private mutating func adopt(_ footer: SegmentFooter) throws(RecoveryError) {
         let id = footer.segment
+        guard footer.hasIndexInside(segmentByteCount: limits.segmentByteCount) else {
+            return try adoptByWalking(footer)
+        }
         let index = try read(id, at: footer.indexOffset, RecordHeader.aligned(footer.indexByteCount))
         let checksum = unsafe CRC32C.checksum(UnsafeRawBufferPointer(index.bytes(0..<footer.indexByteCount)))
         guard checksum == footer.indexChecksum else { return try adoptByWalking(footer) }
@@ -335,7 +338,11 @@ private struct JournalRecovery<Store: SegmentStore> {
         var entries: [JournalEntry] = []
         do {
             for _ in 0..<candidate.header.entryCount {
-                entries.append(try JournalEntry.decode(candidate.bytes, at: &position, end: end))
+                let entry = try JournalEntry.decode(candidate.bytes, at: &position, end: end)
+                guard entry.liesWithin(dataByteCount: candidate.header.dataByteCount) else {
+                    throw EngineError.malformed(.journal, reason: "data outside of its record")
+                }
+                entries.append(entry)
             }
         } catch { throw .damaged(candidate.segment, "\(error)") }
         return entries

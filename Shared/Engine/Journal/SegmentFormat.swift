@@ -63,6 +63,12 @@ struct SegmentFooter: Equatable {
             lastHeaderChecksum: buffer.load(at: 52), generation: Generation(buffer.load(at: 56)))
     }
 
+    /// Whether the index lies where one can be: no more is read, or room made for it, because a footer says so.
+    func hasIndexInside(segmentByteCount: Int) -> Bool {
+        indexOffset % RecordHeader.alignment == 0
+            && indexOffset + RecordHeader.aligned(indexByteCount) <= segmentByteCount - Self.byteCount
+    }
+
     private static func checksum(_ buffer: IOBuffer, _ start: Int) -> UInt32 {
         unsafe CRC32C.checksum(UnsafeRawBufferPointer(buffer.bytes(start..<start + 60)))
     }
