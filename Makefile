@@ -39,7 +39,8 @@ SEEDS ?= 0..<10000
 KILLS ?= 200
 
 .PHONY: test
-test: setup-test tidy lint metrics-test test-build unit integration crash-short sim-short fuzz-short ## Everything that CI runs
+test: setup-test tidy lint metrics-test test-build unit integration
+test: crash-short sim-short fuzz-short ## Everything that CI runs
 
 .PHONY: test-build
 test-build: setup-test

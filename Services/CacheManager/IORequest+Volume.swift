@@ -98,7 +98,8 @@ extension IORequest {
     /// What is written has to fit the journal; what is read, a message.
     private func byteCountLimit(_ commandByteCount: Int) -> Int {
         switch operation {
-        case .writeSame: .max
+        // Block by block in the dirty map, however short the record is.
+        case .writeSame: Int(BlockLimits.maximumWriteSameSectorCount) * Geometry.sectorByteCount
         case .read: MessageLimits.frameByteCount
         case .prefetch, .check: .max
         case .write, .unmap, .compareAndWrite, .compare, .orWrite, .flush: commandByteCount

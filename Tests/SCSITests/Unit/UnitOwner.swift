@@ -35,7 +35,6 @@ struct UnitOwner {
 
     mutating func reset(_ kind: DeviceServer.ResetKind) { server.reset(kind, from: origin(1)) }
 
-
     /// A new request; all earlier ones are answered.
     mutating func origin(_ nexus: UInt64) -> CommandOrigin {
         lastNumber += 1
