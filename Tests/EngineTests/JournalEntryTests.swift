@@ -22,7 +22,7 @@ import Wire
         let sector = [UInt8](repeating: 7, count: Geometry.sectorByteCount)
         unsafe sector.withUnsafeBytes {
             unsafe record.appendFill(
-                SectorRange(start: 8, count: 8), origin: origin, forceUnitAccess: false, sector: $0)
+                SectorRange(start: 8, count: 8), origin: origin, forceUnitAccess: false, pattern: $0)
         }
         return (record.buffer, RecordHeader.byteCount + record.entriesByteCount)
     }
