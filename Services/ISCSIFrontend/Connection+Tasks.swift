@@ -47,7 +47,7 @@ extension Connection {
         let expected = Int(command.expectedDataTransferLength)
         let disposition = target.decoder.begin(
             command.cdb, lun: command.logicalUnit, expectedDataOutByteCount: command.isWrite ? expected : 0)
-        let dataOutByteCount: Int
+        var dataOutByteCount: Int
         switch disposition {
         case .complete(let result):
             slots[task].work = .result(result)
@@ -70,6 +70,10 @@ extension Connection {
         case .deviceServer(let byteCount):
             slots[task].work = .deviceServer(dataOutByteCount: byteCount)
             dataOutByteCount = byteCount
+        }
+        if command.isWrite, !owner.writeBudget.canHold(min(dataOutByteCount, expected)) {
+            slots[task].work = .check(nil, CommandResult(.insufficientResources))
+            dataOutByteCount = 0
         }
         let wanted = command.isWrite ? min(dataOutByteCount, expected) : 0
         guard wanted == 0 || takeBuffer(task, wanted, hasDataComing: !immediate.isEmpty || !command.isFinal) else {
@@ -145,7 +149,7 @@ extension Connection {
         case .check(let sectors, _): ask(task, .check, sectors ?? SectorRange(start: 0, count: 0), dataOut: nil)
         case .deviceServer:
             ask(task, .deviceServerCommand, SectorRange(start: 0, count: 0), dataOut: slots[task].buffer)
-        case .idle, .mergeTail: close(.protocolError)
+        case .idle, .mergeTail, .large: close(.protocolError)
         }
     }
 
@@ -170,7 +174,7 @@ extension Connection {
     }
 
     /// The volume's owner gets the CDB and what the initiator has sent with it.
-    private func ask(_ task: Int, _ operation: IORequest.Operation, _ sectors: SectorRange, dataOut: IOBuffer?) {
+    func ask(_ task: Int, _ operation: IORequest.Operation, _ sectors: SectorRange, dataOut: IOBuffer?) {
         guard let router, let command = machine?.command(of: task) else { return close(.protocolError) }
         let byteCount = dataOut == nil ? 0 : machine?.wantedByteCount(of: task) ?? 0
         let payload = IOBuffer(byteCount: CDB.byteCount + byteCount)
@@ -179,12 +183,13 @@ extension Connection {
         router.submit(operation, sectors, payload: payload, owner: .task(id, slot: task))
     }
 
-    private var router: TaskRouter? {
+    var router: TaskRouter? {
         guard let session, let target = session.target, let link = owner.links[target.manager.id] else { return nil }
         return TaskRouter(link: link, volume: target.volume, nexus: session.nexus)
     }
 
     private func start(_ task: Int, _ operation: MediumOperation, _ transfer: MediumTransfer) {
+        if LargeTransfer.isNeeded(for: operation, transfer) { return startLarge(task, operation, transfer) }
         guard let router else { return close(.protocolError) }
         let caller = RequestOwner.task(id, slot: task)
         if operation.kind == .write, let tail = transfer.tailSector {
@@ -199,7 +204,7 @@ extension Connection {
     }
 
     /// - Returns: false when the read has to wait for others; `readGranted` follows.
-    private func takeReadBudget(_ task: Int, _ byteCount: Int) -> Bool {
+    func takeReadBudget(_ task: Int, _ byteCount: Int) -> Bool {
         if reads.waitingCount == 0, owner.readBudget.reserve(byteCount, beside: reads.reservedByteCount) {
             reads.reserve(byteCount)
             slots[task].readByteCount = byteCount
@@ -217,6 +222,7 @@ extension Connection {
         slots[waiter.slot].readByteCount = waiter.byteCount
         reads.waitingCount -= 1
         reads.reserve(waiter.byteCount)
+        if case .large(let large) = slots[waiter.slot].work { return movePiece(waiter.slot, large) }
         guard case .medium(let operation, let transfer) = slots[waiter.slot].work, let router else {
             return close(.protocolError)
         }
@@ -240,6 +246,11 @@ extension Connection {
         case .reservationConflict: status = .reservationConflict
         case .aborted: status = .taskAborted
         default: return
+        }
+        if case .large(let large) = slots[task].work, status == .reservationConflict, large.step == .moving {
+            // Not untouched, as that status would say.
+            answer(task, large.result(of: .refused))
+            return carryOutActions()
         }
         let sense = payload.map { unsafe [UInt8]($0.bytes(0..<$0.byteCount)) } ?? []
         let outcome = TaskOutcome(
@@ -277,13 +288,13 @@ extension Connection {
     private func complete(_ task: Int, _ outcome: MediumOutcome, _ payload: FrameSlice?) {
         switch slots[task].work {
         case .unmap(let operation): answer(task, operation.result(of: outcome))
+        case .large(let large): complete(task, large, outcome, payload)
         case .mergeTail(let operation, let transfer):
             guard outcome == .good else { return answer(task, operation.result(of: outcome)) }
             guard let payload, payload.byteCount == Geometry.sectorByteCount, let router,
                 let buffer = slots[task].buffer
             else { return answer(task, operation.result(of: .refused)) }
-            let kept = transfer.partialTailByteCount..<Geometry.sectorByteCount
-            unsafe buffer.copy(payload.bytes(kept), to: transfer.byteCount)
+            keepTail(of: payload, transfer, in: buffer)
             slots[task].work = .medium(operation, transfer)
             router.submit(
                 .write, transfer.sectors, of: operation, payload: buffer, owner: .task(id, slot: task))
@@ -309,13 +320,19 @@ extension Connection {
         }
     }
 
+    /// What a short write leaves of its last sector.
+    func keepTail(of sector: FrameSlice, _ transfer: MediumTransfer, in buffer: IOBuffer) {
+        let kept = transfer.partialTailByteCount..<Geometry.sectorByteCount
+        unsafe buffer.copy(sector.bytes(kept), to: transfer.byteCount)
+    }
+
     private func refusal(_ outcome: MediumOutcome, of task: Int) -> CommandResult {
         CommandResult(
             outcome, session?.target?.decoder.unit.blockSize ?? .sector,
             dataOutByteCount: slots[task].dataOutByteCount)
     }
 
-    private func answer(_ task: Int, _ result: CommandResult) {
+    func answer(_ task: Int, _ result: CommandResult) {
         guard result.dataIn.isEmpty else {
             return send(task, .bytes(result.dataIn), commandByteCount: result.transferByteCount)
         }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import SCSI
+import Wire
 
 /// The memory that data of reads, or of writes, may take in all connections together. Whoever does not get it now
 /// waits in line. No peer can keep others from working: a connection has at most its share, and one that has nothing
@@ -35,7 +37,12 @@ struct MemoryBudget {
         return true
     }
 
-    /// One command alone is always let through: it is no larger than the largest transfer.
+    /// Whether there can ever be room for a command; always for one that is a single request to a volume.
+    func canHold(_ byteCount: Int) -> Bool {
+        byteCount <= max(limits.byteCount, Int(BlockLimits.requestSectorCount) * Geometry.sectorByteCount)
+    }
+
+    /// One command alone is always let through.
     private func hasRoom(_ byteCount: Int, beside used: Int) -> Bool {
         usedByteCount == 0 || usedByteCount + byteCount <= limits.byteCount
             || used == 0 && byteCount <= limits.guaranteedByteCount

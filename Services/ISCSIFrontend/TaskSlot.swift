@@ -13,6 +13,8 @@ struct TaskSlot {
         case medium(MediumOperation, MediumTransfer)
         /// Reads the sector whose tail a short write keeps.
         case mergeTail(MediumOperation, MediumTransfer)
+        /// More than one request may move.
+        case large(LargeTransfer)
         case unmap(UnmapOperation)
         /// Asks the volume's owner first whether the command may run, and whether these sectors exist.
         case check(SectorRange?, CommandResult)
@@ -44,6 +46,7 @@ struct TaskSlot {
         case .result(let result), .check(_, let result): result.transferByteCount
         case .parameterData(let command): command.dataOutByteCount
         case .medium(let operation, _), .mergeTail(let operation, _): operation.dataOutByteCount
+        case .large(let large): large.operation.dataOutByteCount
         case .unmap(let operation): operation.dataOutByteCount
         case .deviceServer(let dataOutByteCount): dataOutByteCount
         }
@@ -53,15 +56,21 @@ struct TaskSlot {
     /// nil: the volume has nothing to do with it.
     var measured: (operation: VolumeOperation, readByteCount: Int, writtenByteCount: Int)? {
         switch work {
-        case .medium(let operation, let transfer):
-            switch operation.kind {
-            case .read: (.read, transfer.byteCount, 0)
-            case .write: (.write, 0, transfer.byteCount)
-            case .flush: (.flush, 0, 0)
-            case .writeSame, .compareAndWrite, .verify, .orWrite, .prefetch: (.other, 0, 0)
-            }
+        case .medium(let operation, let transfer): Self.measured(operation, transfer)
+        case .large(let large): large.isAtLastPiece ? Self.measured(large.operation, large.transfer) : nil
         case .unmap: (.other, 0, 0)
         case .idle, .result, .parameterData, .mergeTail, .check, .deviceServer: nil
+        }
+    }
+
+    private static func measured(
+        _ operation: MediumOperation, _ transfer: MediumTransfer
+    ) -> (operation: VolumeOperation, readByteCount: Int, writtenByteCount: Int) {
+        switch operation.kind {
+        case .read: (.read, transfer.byteCount, 0)
+        case .write: (.write, 0, transfer.byteCount)
+        case .flush: (.flush, 0, 0)
+        case .writeSame, .compareAndWrite, .verify, .orWrite, .prefetch: (.other, 0, 0)
         }
     }
 }

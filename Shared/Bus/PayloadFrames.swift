@@ -47,6 +47,11 @@ package struct FrameSlice {
     package let frame: Frame
     package let range: Range<Int>
 
+    package init(frame: Frame, range: Range<Int>) {
+        self.frame = frame
+        self.range = range
+    }
+
     package var byteCount: Int { range.count }
     /// Valid as long as the frame is.
     package var bytes: UnsafeRawBufferPointer { unsafe UnsafeRawBufferPointer(rebasing: frame.bytes[range]) }

@@ -4,7 +4,7 @@
 package struct EngineLimits: Sendable, Equatable {
     /// A segment file, footer included. Must hold the largest record.
     package var segmentByteCount = 64 << 20
-    /// Largest data of one command; SCSI's MAXIMUM TRANSFER LENGTH promises it.
+    /// Largest data of one command; frontends make several of what SCSI lets be larger (`BlockLimits`).
     package var commandByteCount = 16 << 20
     /// A record is closed when its data reaches this, whatever still waits.
     package var recordByteCount = 256 << 10

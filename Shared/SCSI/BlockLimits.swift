@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import Wire
+package import Wire
 
 /// The limits that the block limits page announces and the commands enforce, in sectors of 512 bytes. Counted in larger
 /// logical blocks they are as many bytes.
 package enum BlockLimits {
-    /// 16 MiB: what one command may move.
-    package static let maximumTransferSectorCount: UInt32 = 32768
+    /// In logical blocks: conformance tests want to write and read as many where WRITE SAME has no limit.
+    package static let maximumTransferBlockCount: UInt32 = 65536
+    /// 16 MiB: what one request to a volume may move. Larger commands are carried out in pieces.
+    package static let requestSectorCount: UInt32 = 32768
     /// 1 MiB.
     static let optimalTransferSectorCount: UInt32 = 2048
     /// One 4 KiB block: smaller or unaligned writes cost a merge.
@@ -17,7 +19,8 @@ package enum BlockLimits {
     package static let maximumUnmapDescriptorCount = 256
     /// The map's unit is a block of 4 KiB.
     static let optimalUnmapGranularity: UInt32 = 8
-    package static let maximumWriteSameSectorCount: UInt32 = 32768
+    /// In logical blocks: as many as a range can count, which of sectors is as many as a CDB can say.
+    static func maximumWriteSameBlockCount(_ blockSize: LogicalBlockSize) -> UInt32 { .max / blockSize.sectorCount }
     /// 1 MiB: what WRITE ATOMIC writes wholly or not at all. Conformance tests write 256 blocks, also of 4 KiB.
     package static let maximumAtomicSectorCount: UInt32 = 2048
     /// More than any parameter list has that the device server takes. Of a longer one this much is collected, and it is
@@ -27,5 +30,7 @@ package enum BlockLimits {
     /// that the largest volume has less than 2^32 of them. Initiators are told the exponent of as many blocks.
     package static let thresholdExponent: UInt8 = 11
     /// The most data-out that any command asks for: a write of the maximum length.
-    package static let maximumDataOutByteCount = Int(maximumTransferSectorCount) * Geometry.sectorByteCount
+    package static func maximumDataOutByteCount(_ blockSize: LogicalBlockSize) -> Int {
+        Int(maximumTransferBlockCount) * blockSize.byteCount
+    }
 }

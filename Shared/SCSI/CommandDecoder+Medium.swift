@@ -96,8 +96,9 @@ extension CommandDecoder {
     /// A command that moves nothing still has to start inside the medium; one that moves too much has to lie inside it
     /// before that is told.
     private func transfer(
-        _ operation: MediumOperation, countByte: Int, limit: UInt32 = BlockLimits.maximumTransferSectorCount
+        _ operation: MediumOperation, countByte: Int, limit: UInt32? = nil
     ) -> CommandDisposition {
+        let limit = limit ?? BlockLimits.maximumTransferBlockCount * unit.blockSize.sectorCount
         guard operation.sectors.count <= limit else { return .check(operation.sectors, invalidField(countByte)) }
         return operation.sectors.count == 0 ? .check(operation.sectors, .good) : .medium(operation)
     }

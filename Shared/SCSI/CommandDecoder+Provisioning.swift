@@ -33,7 +33,7 @@ extension CommandDecoder {
         try checkProtection(fields.protection)
         if fields.anchor { throw .invalidFieldInCDB(byte: 1, bit: 4) }
         if fields.writesAddresses { throw .invalidFieldInCDB(byte: 1, bit: 2) }
-        guard 1...BlockLimits.maximumWriteSameSectorCount ~= sectors.count else {
+        guard 1...BlockLimits.maximumWriteSameBlockCount(unit.blockSize) ~= fields.blocks.blockCount else {
             return .check(sectors, invalidField(fields.blocks.countByte))
         }
         // Initiators unmap without sending a block, although SBC-3 wants one.

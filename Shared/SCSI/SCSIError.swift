@@ -27,6 +27,8 @@ package enum SCSIError: Error, Equatable, Sendable {
     case invalidFieldInParameterList(byte: Int, bit: UInt8? = nil)
     case invalidReleaseOfPersistentReservation
     case insufficientRegistrationResources
+    /// The command's data is more than there is memory for, ever.
+    case insufficientResources
     case savingParametersNotSupported
     case mediumRemovalPrevented
     case tooManyTargetDescriptors
@@ -71,6 +73,7 @@ package enum SCSIError: Error, Equatable, Sendable {
             .illegalField(0x2600, isInCDB: false, byte: byte, bit: bit)
         case .invalidReleaseOfPersistentReservation: Sense(.illegalRequest, 0x2604)
         case .insufficientRegistrationResources: Sense(.illegalRequest, 0x5504)
+        case .insufficientResources: Sense(.illegalRequest, 0x5503)
         case .savingParametersNotSupported: Sense(.illegalRequest, 0x3900)
         case .mediumRemovalPrevented: Sense(.illegalRequest, 0x5302)
         case .tooManyTargetDescriptors: Sense(.illegalRequest, 0x2606)

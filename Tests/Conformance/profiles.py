@@ -52,5 +52,6 @@ PROFILES = [
             must_pass=("PreventAllow.*", "NoMedia.NoMediaSBC", "StartStopUnit.Simple")),
     Profile("4k-blocks", "4096-byte blocks", settings={}, volume=("--block-size", "4096"), tgt=(),
             tgt_block_size=4096, oracle={"BS": "4096"}),
-    Profile("no-write-same-limit", "MAXIMUM WRITE SAME LENGTH 0: no limit", oracle={"BIGWS": "1"}),
+    Profile("no-write-same-limit", "MAXIMUM WRITE SAME LENGTH 0: no limit", settings={}, volume=(),
+            oracle={"BIGWS": "1"}),
 ]

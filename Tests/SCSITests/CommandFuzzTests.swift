@@ -39,13 +39,17 @@ import Wire
         if sectors.start >= unit.sectorCount || UInt64(sectors.count) > unit.sectorCount - sectors.start {
             faults.append("range")
         }
-        if operation.kind != .flush, operation.kind != .prefetch, !(1...32768 ~= sectors.count) {
+        if operation.kind != .flush, operation.kind != .prefetch,
+            !(1...(operation.kind == .writeSame ? .max : 65536 * unit.blockSize.sectorCount) ~= sectors.count)
+        {
             faults.append("limit")
         }
         if unit.blockSize == .fourKibibytes, sectors.start % 8 != 0 || sectors.count % 8 != 0 {
             faults.append("blocks")
         }
-        if operation.dataOutByteCount > BlockLimits.maximumDataOutByteCount { faults.append("data-out") }
+        if operation.dataOutByteCount > BlockLimits.maximumDataOutByteCount(unit.blockSize) {
+            faults.append("data-out")
+        }
         return faults
     }
 

@@ -74,17 +74,21 @@ import Wire
     @Test(arguments: LogicalBlockSize.allCases)
     func transfersBeyondTheAnnouncedLimitAreRefused(blockSize: LogicalBlockSize) {
         let decoder = TestUnit.decoder(blockSize)
-        let limit = 32768 / blockSize.sectorCount
-        let factor = UInt64(blockSize.sectorCount)
+        let limit: UInt32 = 65536
+        let factor = blockSize.sectorCount
+        for opcode in [0x28, 0x2A, 0x2E] as [UInt8] {
+            // As long as they can be.
+            let longest = decoder.begin(CDB(block: opcode, at: 0, count: 65535))
+            #expect(longest.operation?.sectors.count == 65535 * factor)
+        }
         for (opcode, byte) in [
-            (0x28, 7), (0x2A, 7), (0x2E, 7), (0xA8, 6), (0xAA, 6), (0xAE, 6), (0x88, 10), (0x8A, 10), (0x8E, 10),
-            (0x8B, 10),
+            (0xA8, 6), (0xAA, 6), (0xAE, 6), (0x88, 10), (0x8A, 10), (0x8E, 10), (0x8B, 10),
         ] as [(UInt8, UInt16)] {
-            #expect(decoder.begin(CDB(block: opcode, at: 0, count: limit)).operation?.sectors.count == 32768)
+            #expect(decoder.begin(CDB(block: opcode, at: 0, count: limit)).operation?.sectors.count == limit * factor)
             #expect(decoder.begin(CDB(block: opcode, at: 0, count: limit + 1)).isInvalidField(byte: byte))
             // The range wins: the owner is told of both.
-            let disposition = decoder.decode(CDB(block: opcode, at: 5, count: 40000))
-            let sectors = SectorRange(start: 5 * factor, count: 40000 * UInt32(factor))
+            let disposition = decoder.decode(CDB(block: opcode, at: 5, count: 80000))
+            let sectors = SectorRange(start: 5 * UInt64(factor), count: 80000 * factor)
             #expect(disposition.failsBehindRange(sectors, 0x2400, byte: byte))
             let late = CDB(block: opcode, at: decoder.unit.blockCount - 1, count: limit + 1)
             #expect(decoder.begin(late).isOutOfRange)

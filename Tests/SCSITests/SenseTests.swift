@@ -60,6 +60,7 @@ import Testing
             (.unitAttention(.notReadyToReadyChange), .unitAttention, 0x2800),
             (.savingParametersNotSupported, .illegalRequest, 0x3900),
             (.writeError, .mediumError, 0x0C00),
+            (.insufficientResources, .illegalRequest, 0x5503), (.mediumNotPresent, .notReady, 0x3A00),
             (.protocolServiceCRCError, .abortedCommand, 0x4705),
             (.aborted, .abortedCommand, 0x0000),
             (.unitAttention(.nexusLossOccurred), .unitAttention, 0x2907),

@@ -67,12 +67,12 @@ import Wire
     }
 
     @Test func comparingHasTheLimitOfTransfers() {
-        for (opcode, byte) in Self.verify {
-            let whole = decode(opcode, Self.compare, count: 32768, expectedDataOut: 32768 * 512)
-            #expect(whole.operation?.sectors.count == 32768)
-            let sectors = SectorRange(start: Self.sectors.start, count: 32769)
+        for (opcode, byte) in Self.verify where opcode != 0x2F {
+            let whole = decode(opcode, Self.compare, count: 65536, expectedDataOut: 65536 * 512)
+            #expect(whole.operation?.sectors.count == 65536)
+            let sectors = SectorRange(start: Self.sectors.start, count: 65537)
             // The limit ranks before the data's length.
-            let long = decode(opcode, Self.compare, count: 32769, expectedDataOut: 0)
+            let long = decode(opcode, Self.compare, count: 65537, expectedDataOut: 0)
             #expect(long.failsBehindRange(sectors, 0x2400, byte: byte))
         }
     }

@@ -134,7 +134,6 @@ import Wire
             }
             #expect(decode(8, 1024).failsBehindRange(sectors, 0x0E03))
             #expect(decode(0, 512).failsBehindRange(SectorRange(start: 9, count: 0), 0x2400, byte: byte))
-            #expect(decode(40000, 512).failsBehindRange(SectorRange(start: 9, count: 40000), 0x2400, byte: byte))
             let command = try #require(decode(8, 512).parameterData)
             let short = [UInt8](repeating: 1, count: 511)
             let finished = unsafe TestUnit.decoder().finish(command, dataOut: short.span.bytes)
@@ -142,12 +141,30 @@ import Wire
         }
     }
 
-    @Test func theRangeWinsOverTheLimitAndTheLimitOverTheData() {
-        for (opcode, byte) in [(0x41, 7), (0x93, 10)] as [(UInt8, UInt16)] {
-            #expect(begin(opcode, count: 32768).parameterData != nil)
-            #expect(begin(opcode, flags: Self.unmap, count: 32769, expectedDataOut: 7).isInvalidField(byte: byte))
-            #expect(begin(opcode, at: TestUnit.sectorCount - 32768, count: 32769).isOutOfRange)
+    /// Zeros are unmapped at once and anything else is written in pieces, so that there is nothing to limit.
+    @Test func anyLengthIsWritten() throws {
+        let decoder = TestUnit.decoder { $0.sectorCount = TestUnit.largestSectorCount }
+        let sectors = SectorRange(start: 5, count: .max)
+        let cdb = CDB(block: 0x93, at: 5, count: .max)
+        let command = try #require(decoder.begin(cdb, expectedDataOut: 512).parameterData)
+        #expect(decoder.finish(command, Self.zeros).unmapRanges == [sectors])
+        let pattern = [UInt8](repeating: 7, count: 512)
+        #expect(decoder.finish(command, pattern).operation == MediumOperation(kind: .writeSame, sectors: sectors))
+        #expect(begin(0x41, count: 65535).parameterData != nil && begin(0x93, count: 65536).parameterData != nil)
+        for opcode in Self.opcodes {
+            #expect(begin(opcode, at: TestUnit.sectorCount - 32768, count: 32769, expectedDataOut: 7).isOutOfRange)
         }
-        #expect(begin(0x93, flags: Self.unmap, count: 65536).isInvalidField(byte: 10))
+    }
+
+    /// Of larger blocks as many as sectors can be counted, and not fewer at the start of the range.
+    @Test func aRangeThatCannotBeCountedIsRefused() {
+        let decoder = TestUnit.decoder(.fourKibibytes) { $0.sectorCount = TestUnit.largestSectorCount }
+        let most = decoder.begin(CDB(block: 0x93, flags: Self.unmap, at: 3, count: 0x1FFF_FFFF))
+        #expect(most.unmapRanges == [SectorRange(start: 24, count: 0xFFFF_FFF8)])
+        for count in [0x2000_0000, .max] as [UInt32] {
+            #expect(decoder.begin(CDB(block: 0x93, flags: Self.unmap, at: 3, count: count)).isInvalidField(byte: 10))
+        }
+        let late = CDB(block: 0x93, flags: Self.unmap, at: decoder.unit.blockCount - 1, count: .max)
+        #expect(decoder.begin(late).isOutOfRange)
     }
 }

@@ -8,8 +8,8 @@ enum CopyLimits {
     static let maximumSegmentCount = 64
     /// Of target and segment descriptors together.
     static let maximumDescriptorListByteCount = 4096
-    /// 16 MiB, as for every other command.
-    static let maximumSegmentSectorCount = BlockLimits.maximumTransferSectorCount
+    /// 16 MiB: each is one request to its volumes.
+    static let maximumSegmentSectorCount = BlockLimits.requestSectorCount
     static let maximumConcurrentCopyCount = 8
 
     /// RECEIVE COPY OPERATING PARAMETERS, SPC-4 §6.18.4.

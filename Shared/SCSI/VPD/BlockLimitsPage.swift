@@ -14,14 +14,16 @@ enum BlockLimitsPage {
             BlockLimits.maximumCompareAndWriteBlockCount,
         ]
         body.appendBigEndian(UInt16(clamping: blocks(BlockLimits.optimalTransferGranularity)))
-        body.appendBigEndian(blocks(BlockLimits.maximumTransferSectorCount))
+        body.appendBigEndian(BlockLimits.maximumTransferBlockCount)
         body.appendBigEndian(blocks(BlockLimits.optimalTransferSectorCount))
         body.appendBigEndian(UInt32(0))  // Maximum prefetch.
         body.appendBigEndian(blocks(BlockLimits.maximumUnmapSectorCount))
         body.appendBigEndian(UInt32(BlockLimits.maximumUnmapDescriptorCount))
         body.appendBigEndian(blocks(BlockLimits.optimalUnmapGranularity))
         body.appendBigEndian(unmapGranularityAlignment)
-        body.appendBigEndian(UInt64(blocks(BlockLimits.maximumWriteSameSectorCount)))
+        // 0: no limit.
+        let writeSame = unit.blockSize == .sector ? 0 : BlockLimits.maximumWriteSameBlockCount(unit.blockSize)
+        body.appendBigEndian(UInt64(writeSame))
         body.appendBigEndian(blocks(BlockLimits.maximumAtomicSectorCount))
         body.appendZeros(16)  // Atomic writes need no alignment or granularity, and know no boundary.
         return body

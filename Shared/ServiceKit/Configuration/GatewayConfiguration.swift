@@ -131,10 +131,12 @@ package struct GatewayConfiguration: Equatable, Sendable {
             "How long commands wait for a cache manager that is away. Keep it below the initiators' timeout."),
         .value(
             "iscsi.write_memory", \.iscsiWriteMemory, in: .mebibytes(16)...(.gibibytes(64)),
-            "Memory for data of writes on their way from initiators; what does not fit waits."),
+            "Memory for data of writes on their way from initiators; what does not fit waits, a single command that "
+                + "never fits is refused."),
         .value(
             "iscsi.read_memory", \.iscsiReadMemory, in: .mebibytes(16)...(.gibibytes(64)),
-            "Memory for data of reads on their way to initiators; what does not fit waits."),
+            "Memory for data of reads on their way to initiators; what does not fit waits, a single command that "
+                + "never fits is refused."),
         .value(
             "iscsi.access_file", \.iscsiAccessFile,
             "Who may log in to which volume, from where, with which CHAP secret; read again when it changes. "
