@@ -98,11 +98,9 @@ extension IORequest {
     /// What is written has to fit the journal; what is read, a message.
     private func byteCountLimit(_ commandByteCount: Int) -> Int {
         switch operation {
-        // Block by block in the dirty map, however short the record is.
-        case .writeSame: Int(BlockLimits.maximumWriteSameSectorCount) * Geometry.sectorByteCount
         case .read: MessageLimits.frameByteCount
         case .prefetch, .check: .max
-        case .write, .unmap, .compareAndWrite, .compare, .orWrite, .flush: commandByteCount
+        case .write, .writeSame, .unmap, .compareAndWrite, .compare, .orWrite, .flush: commandByteCount
         case .nexusBarrier, .nexusLoss, .deviceServerCommand, .taskManagement: 0
         }
     }
