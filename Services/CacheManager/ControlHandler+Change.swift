@@ -40,6 +40,13 @@ extension ControlHandler {
         }
         if let name = request.name, name != hosted.name {
             try checkName(name)
+            // Registrations are of nexuses, and a nexus is named after its target.
+            guard hosted.unit.server.state.persistentReservations.registrants.isEmpty else {
+                throw BusFault(
+                    .inUse,
+                    "volume \(hosted.name) has persistent reservations, which would be lost with its target name; let "
+                        + "the hosts unregister, or `sluice volume reservations \(hosted.name) --clear`")
+            }
             change.name = name
             change.targetName = admission.targetName(name)
         }
@@ -64,6 +71,10 @@ extension ControlHandler {
     ) {
         attempt(answer) { () throws(BusFault) in
             let hosted = try volume(request.volume)
+            guard hosted.unit.isLoaded else {
+                let reason = hosted.problem ?? "its journal is still being recovered"
+                throw BusFault(.notReady, "the reservations of volume \(hosted.name) are not known: \(reason)")
+            }
             if request.clears { hosted.unit.server.clearReservations() }
             let state = hosted.unit.server.state
             shard.whenSaved(hosted) { answer(.success(VolumeReservationsRequest.Reply(state))) }

@@ -7,6 +7,9 @@ import Wire
 /// the shard, on its thread.
 package final class HostedUnit {
     package internal(set) var server: DeviceServer
+    /// What an earlier run has saved was read, or there is none. Before that, and of a volume whose files cannot be
+    /// read ever, nothing is known of the unit: commands do not get past it and nothing is saved.
+    package internal(set) var isLoaded = false
     /// Grows with each TARGET COLD RESET: sessions that began when it was lower are over.
     package internal(set) var coldResetCount: UInt64 = 0
     /// A state is being written; `isStale`: it has changed since.
@@ -26,13 +29,14 @@ package final class HostedUnit {
     /// Who waits for the end of the sanitize.
     var sanitizers: [RequestOrigin] = []
 
-    init(_ unit: LogicalUnit, state: UnitState?, powerOn: String) {
-        server = DeviceServer(unit: unit, state: state, powerOn: powerOn)
+    init(_ unit: LogicalUnit, powerOn: String) {
+        server = DeviceServer(unit: unit, state: nil, powerOn: powerOn)
     }
 
     /// What an earlier run has saved.
     func take(_ state: UnitState?, powerOn: String) {
         server = DeviceServer(unit: server.unit, state: state, powerOn: powerOn)
+        isLoaded = true
     }
 
     /// When `advanceUnit` is due.

@@ -25,6 +25,7 @@ extension Shard {
 
     /// A command that moves nothing, or fails, if the unit has nothing against it.
     func check(_ cdb: CDB, _ sectors: SectorRange, _ origin: CommandOrigin, on hosted: HostedVolume) -> CommandResult {
+        guard hosted.unit.isLoaded else { return CommandResult(.manualInterventionRequired) }
         refresh(hosted)
         let unit = hosted.unit.server.unit
         do throws(SCSIError) {
@@ -41,14 +42,14 @@ extension Shard {
         hosted.unit.server.provisioningUse = hosted.provisioningUse
         hosted.unit.server.softThresholdSectorCount = hosted.provisioningThreshold
         let unit = LogicalUnit(hosted)
-        guard unit != hosted.unit.server.unit else { return }
+        guard hosted.unit.isLoaded, unit != hosted.unit.server.unit else { return }
         hosted.unit.server.update(unit)
         whenSaved(hosted) {}
     }
 
     /// Warns initiators of a volume whose upload buffer runs full, once each time; called about once a second.
     package func watchThresholds() {
-        for hosted in volumes.values {
+        for hosted in volumes.values where hosted.unit.isLoaded {
             let available = hosted.provisioningUse.availableSectorCount ?? .max
             guard available < hosted.provisioningThreshold else {
                 // Not before there is clearly more: at the threshold itself it would be told again and again.
@@ -65,10 +66,16 @@ extension Shard {
     // MARK: The device server's commands
 
     func perform(_ cdb: CDB, _ dataOut: [UInt8], _ origin: CommandOrigin, on hosted: HostedVolume) {
-        refresh(hosted)
-        let targets = CopyTargets(of: origin.nexus, on: hosted, among: volumes.values)
-        let action = hosted.unit.server.perform(cdb, dataOut: dataOut, from: origin) { targets[$0] }
         let request = RequestOrigin(frontend: origin.frontend, number: origin.number)
+        guard hosted.unit.isLoaded else {
+            return answer(request, CommandResult(.manualInterventionRequired), on: hosted)
+        }
+        refresh(hosted)
+        for copy in hosted.unit.copies where copy.isObsolete(to: origin) { copy.stop(.drop) {} }
+        let (unit, initiator) = (hosted.unit.server.unit, hosted.unit.server.initiatorName(of: origin.nexus))
+        let action = hosted.unit.server.perform(cdb, dataOut: dataOut, from: origin) { volume in
+            volume == unit.volume ? CopyTarget(unit) : copyTarget(volume, for: initiator)
+        }
         switch action {
         case .complete(let result): answer(request, result, on: hosted)
         case .flush(let result):
@@ -77,11 +84,14 @@ extension Shard {
             }
         case .abortTasks(let nexuses, let result):
             let aborted = Set(nexuses.map { $0.rawValue })
-            for copy in hosted.unit.copies where nexuses.contains(where: copy.isOf) { copy.cancel() }
-            abort(on: hosted) {
-                aborted.contains($0.nexus)
+            stopCopies(.abort, on: hosted) { copy in
+                nexuses.contains { copy.isOf($0) }
             } then: { [unowned self] in
-                answer(request, result, on: hosted)
+                abort(on: hosted) {
+                    aborted.contains($0.nexus)
+                } then: { [unowned self] in
+                    answer(request, result, on: hosted)
+                }
             }
         case .lbaStatus(let sector, let limit, let allocationLength):
             lbaStatus(from: sector, limit, allocationLength, request, on: hosted)
@@ -89,7 +99,7 @@ extension Shard {
         case .sanitize(let isImmediate):
             if isImmediate { answer(request, .good, on: hosted) } else { hosted.unit.sanitizers.append(request) }
             sanitize(hosted)
-        case .inProgress: break
+        case .inProgress: for copy in hosted.unit.copies where copy.isOf(origin) { copy.resume() }
         }
     }
 
@@ -146,17 +156,38 @@ extension Shard {
 
     /// - Returns: false when the unit has as many nexuses as it takes.
     func sessionBegins(_ initiatorPort: String, _ origin: CommandOrigin, on hosted: HostedVolume) -> Bool {
+        guard hosted.unit.isLoaded else { return true }
+        stopCopies(.drop, on: hosted) {
+            $0.isOf(origin.nexus)
+        } then: {
+        }
         defer { whenSaved(hosted) {} }
         return hosted.unit.server.attach(initiatorPort: initiatorPort, from: origin)
     }
 
     func nexusLost(_ origin: CommandOrigin, on hosted: HostedVolume) {
+        guard hosted.unit.isLoaded else { return }
         hosted.unit.server.lose(from: origin)
-        for copy in hosted.unit.copies where copy.isOf(origin.nexus) { copy.cancel() }
+        stopCopies(.drop, on: hosted) {
+            $0.isOf(origin.nexus)
+        } then: {
+        }
+        whenSaved(hosted) {}
+    }
+
+    func frontendLost(_ frontend: ServiceInstance, on hosted: HostedVolume) {
+        guard hosted.unit.isLoaded else { return }
+        stopCopies(.drop, on: hosted) {
+            $0.isOf(frontend)
+        } then: {
+        }
+        hosted.unit.server.lose(allThrough: frontend)
         whenSaved(hosted) {}
     }
 
     func manage(_ function: UnitManagement, _ origin: CommandOrigin, on hosted: HostedVolume) {
+        let request = RequestOrigin(frontend: origin.frontend, number: origin.number)
+        guard hosted.unit.isLoaded else { return answer(request, .good, on: hosted) }
         switch function {
         // Whose tasks are ended is told by their status (TAS), not by a unit attention.
         case .clearTaskSet: break
@@ -165,12 +196,14 @@ extension Shard {
         case .targetColdReset:
             if hosted.unit.server.reset(.targetCold, from: origin) { hosted.unit.coldResetCount += 1 }
         }
-        for copy in hosted.unit.copies { copy.cancel() }
-        let request = RequestOrigin(frontend: origin.frontend, number: origin.number)
-        abort(on: hosted) { _ in
+        stopCopies(.abort, on: hosted) { _ in
             true
         } then: { [unowned self] in
-            answer(request, .good, on: hosted)
+            abort(on: hosted) { _ in
+                true
+            } then: { [unowned self] in
+                answer(request, .good, on: hosted)
+            }
         }
     }
 
@@ -186,17 +219,54 @@ extension Shard {
         touch(hosted)
     }
 
+    // MARK: Copies
+
+    /// What a copy from here may name beside the unit that it was sent to: units that the initiator is logged in to.
+    private func copyTarget(_ volume: VolumeID, for initiator: String?) -> CopyTarget? {
+        guard let server = volumes[volume]?.unit.server, let initiator, server.isLoggedIn(initiator) else { return nil }
+        return CopyTarget(server.unit)
+    }
+
+    /// Calls when nothing of these copies can be applied any more.
+    func stopCopies(
+        _ stop: CopyRun.Stop, on hosted: HostedVolume, where isAffected: (CopyRun) -> Bool,
+        then call: @escaping () -> Void
+    ) {
+        let affected = hosted.unit.copies.filter(isAffected)
+        guard !affected.isEmpty else { return call() }
+        var openCount = affected.count
+        for copy in affected {
+            copy.stop(stop) {
+                openCount -= 1
+                if openCount == 0 { call() }
+            }
+        }
+    }
+
     // MARK: Commands of our own
 
     /// - Parameter payload: of the command's length.
     func submitOwn(
-        _ command: VolumeCommand, payload: IOBuffer? = nil, to hosted: HostedVolume,
+        _ command: VolumeCommand, payload: IOBuffer? = nil, lane: UInt64 = 0, to hosted: HostedVolume,
         then finish: @escaping (VolumeReply) -> Void
     ) {
         guard volumes[hosted.id] === hosted, hosted.engine != nil else { return finish(.writeError) }
-        let request = ownRequests.request(command, then: finish)
+        let request = ownRequests.request(command, lane: lane, to: hosted.id, then: finish)
         let bytes = unsafe UnsafeRawBufferPointer(payload?.bytes ?? UnsafeMutableRawBufferPointer(start: nil, count: 0))
         unsafe submit(request, payload: bytes, to: hosted, at: now)
+    }
+
+    /// What waits of this lane ends as aborted; what is in the journal is answered as ever.
+    func takeBack(_ lane: UInt64, from hosted: HostedVolume) {
+        guard let engine = hosted.engine else { return }
+        let caller = CallerToken(rawValue: drawNumber())
+        barriers[caller] = { [unowned self] in
+            let lost = ownRequests.take(of: hosted.id, lane: lane) { hosted.engine?.knows($0) != true }
+            for finish in lost { finish(.aborted) }
+        }
+        endBatch(hosted)
+        engine.barrier(frontend: ownRequests.instance, nexus: lane, caller: caller, at: now)
+        touch(hosted)
     }
 
     // MARK: The state on the disk
@@ -204,6 +274,8 @@ extension Shard {
     /// Calls once every change of the unit's state so far is on the disk; at once if it is.
     func whenSaved(_ hosted: HostedVolume, _ call: @escaping () -> Void) {
         let unit = hosted.unit
+        // What is not known yet, or never will be, must not take the place of what was saved.
+        guard unit.isLoaded else { return call() }
         if unit.server.takeNeedsSaving() { unit.isStale = true }
         guard unit.isSaving || unit.isStale else { return call() }
         unit.waiting.append(call)

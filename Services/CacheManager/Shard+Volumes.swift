@@ -57,6 +57,7 @@ extension Shard {
     ) {
         precondition(volumes[head.volume] == nil, "the volume is here already")
         let hosted = host(head)
+        hosted.unit.take(nil, powerOn: settings.powerOn)
         hosted.errand = errand
         hosted.whenOpen.append { outcome in
             hosted.errand = .none
@@ -68,8 +69,7 @@ extension Shard {
     private func host(_ head: Head) -> HostedVolume {
         var limits = settings.limits
         limits.bufferByteCount = head.uploadBufferByteCount
-        let unit = HostedUnit(
-            LogicalUnit(head), state: nil, powerOn: settings.powerOn)
+        let unit = HostedUnit(LogicalUnit(head), powerOn: settings.powerOn)
         let hosted = HostedVolume(
             id: head.volume, head: head, limits: limits, journal: SegmentFiles(volume: head.volume), unit: unit)
         volumes[head.volume] = hosted
@@ -129,6 +129,7 @@ extension Shard {
     private func takeOut(_ hosted: HostedVolume, then finish: @escaping () -> Void) {
         volumes[hosted.id] = nil
         hosted.engine = nil
+        for finish in ownRequests.take(of: hosted.id, lane: nil, where: { _ in true }) { finish(.writeError) }
         shareMemory()
         snapshots.volumeLeft(hosted)
         // Tokens begin again with the next engine of this volume: no result of this one may reach it.

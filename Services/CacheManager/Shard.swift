@@ -119,12 +119,21 @@ package final class Shard {
     /// Answered with `.good` once no older command of the nexus can be applied.
     /// - Parameter former: the frontend that spoke for the nexus before, whose waiting commands go too.
     package func barrier(_ origin: RequestOrigin, nexus: UInt64, former: ServiceInstance?, on hosted: HostedVolume) {
-        guard let engine = hosted.engine else {
-            outlet?.reply(to: origin, with: VolumeReply.good)
-            return
+        // A copy of a task that was not aborted goes on when its command comes again.
+        stopCopies(.hold, on: hosted) {
+            $0.isOf(NexusID(rawValue: nexus))
+        } then: { [unowned self] in
+            pass(origin, nexus: nexus, former: former, on: hosted)
         }
+    }
+
+    private func pass(_ origin: RequestOrigin, nexus: UInt64, former: ServiceInstance?, on hosted: HostedVolume) {
+        let answer = { [unowned self] in
+            whenSaved(hosted) { [unowned self] in outlet?.reply(to: origin, with: VolumeReply.good) }
+        }
+        guard let engine = hosted.engine else { return answer() }
         let caller = CallerToken(rawValue: drawNumber())
-        barriers[caller] = { [unowned self] in outlet?.reply(to: origin, with: VolumeReply.good) }
+        barriers[caller] = answer
         endBatch(hosted)
         if let former, former != origin.frontend {
             engine.barrier(frontend: former, nexus: nexus, caller: CallerToken(rawValue: drawNumber()), at: now)
@@ -137,8 +146,7 @@ package final class Shard {
         for hosted in volumes.values {
             endBatch(hosted)
             hosted.engine?.revoke(frontend, at: now)
-            hosted.unit.server.lose(allThrough: frontend)
-            whenSaved(hosted) {}
+            frontendLost(frontend, on: hosted)
             touch(hosted)
         }
     }

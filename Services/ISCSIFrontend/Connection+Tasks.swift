@@ -384,8 +384,8 @@ extension Connection {
         if byteCount > 0 { owner.readBudget.release(byteCount) }
     }
 
-    func answer(_ management: TaskManagement) {
-        machine?.answer(management, .complete, &output.writer)
+    func answer(_ management: TaskManagement, _ response: TaskManagementAnswer) {
+        machine?.answer(management, response, &output.writer)
         owner.hasOutput(self)
     }
 

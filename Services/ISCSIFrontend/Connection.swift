@@ -74,7 +74,7 @@ final class Connection {
     let descriptor: Int32
     let peer: SocketAddress
     let local: SocketAddress
-    private let localAddress: String
+    let localAddress: String
     let openedAt: UInt64
     unowned let owner: any ConnectionOwner
     var registration: EventLoop.Registration?
@@ -214,14 +214,9 @@ final class Connection {
         // A discovery session is measured from its last request.
         if session?.identity.isDiscovery == true { phaseStartedAt = owner.now }
         let before = machine?.rejectedCount ?? 0
-        let advertised = owner.configuration.advertise
-        let directory = ConnectionDirectory(
-            table: owner.targets, addresses: advertised.isEmpty ? [localAddress] : advertised.map(\.configurationText),
-            isVisible: { [unowned self] in
-                access(to: $0.name, initiator: session?.identity.initiatorName ?? "") != .refused
-            })
         unsafe machine?.receive(
-            pdu, storage: framer.storage.span.bytes, directory: directory, output: &output.writer, actions: &actions)
+            pdu, storage: framer.storage.span.bytes, directory: ConnectionDirectory(connection: self),
+            output: &output.writer, actions: &actions)
         owner.counters.rejectedPDUs += (machine?.rejectedCount ?? 0) - before
         carryOutActions()
     }

@@ -14,7 +14,9 @@ extension FrontendLoop {
         var volume: VolumeID
         /// Without this connection nobody waits for it; nil: it is always waited for.
         var connection: ConnectionID?
-        var done: () -> Void
+        /// Hears whether the owner has carried it out. If not, it did not take it: it has no room, or knows no such
+        /// volume any more.
+        var done: (Bool) -> Void
     }
 
     // MARK: Beginning
@@ -38,8 +40,10 @@ extension FrontendLoop {
         // commands of this nexus that are not applied yet.
         barrier(
             .sessionBegins(initiatorPort: identity.initiatorPort), target, nexus: session.nexus, for: connection.id
-        ) { [weak self, weak connection] in
-            if let connection { self?.admit(connection) }
+        ) { [weak self, weak connection] isDone in
+            guard let connection else { return }
+            guard isDone else { return connection.refuse(.outOfResources) }
+            self?.admit(connection)
         }
     }
 
@@ -64,10 +68,11 @@ extension FrontendLoop {
     /// Its connection is closed.
     func end(_ session: Session, of connection: Connection, _ reason: CloseReason) {
         registry.remove(session)
-        // An instance that was revoked is not listened to; what its nexuses had is gone with it.
-        if let target = session.target, !session.isLost, reason != .revoked, reason != .targetRemoved {
+        // An instance that was revoked is not listened to; what its nexuses had is gone with it. A target that is gone
+        // may have got another name: its volume still knows the nexus.
+        if let target = session.target, !session.isLost, reason != .revoked {
             session.isLost = true
-            barrier(.nexusLoss, target, nexus: session.nexus, for: nil) {}
+            barrier(.nexusLoss, target, nexus: session.nexus, for: nil) { _ in }
         }
         guard connection.session === session else { return }
         if let figures = session.figures { initiators.end(figures) }
@@ -82,13 +87,13 @@ extension FrontendLoop {
 
     func logOut(_ request: LogoutRequest, for connection: Connection) {
         guard let session = connection.session else { return }
-        let answer = { [weak self, weak connection] in
+        let answer = { [weak self, weak connection] (_: Bool) in
             guard let connection, !connection.isClosed else { return }
             self?.registry.remove(session)
             connection.machine?.answerLogout(request, response: 0, &connection.output.writer)
             connection.closeAfterOutput(.loggedOut)
         }
-        guard let target = session.target else { return answer() }
+        guard let target = session.target else { return answer(true) }
         session.isLost = true
         barrier(.nexusLoss, target, nexus: session.nexus, for: nil, then: answer)
     }
@@ -98,9 +103,10 @@ extension FrontendLoop {
     func carryOut(_ management: TaskManagement, for connection: Connection) {
         guard let session = connection.session, let target = session.target else { return }
         counters.taskManagement += 1
-        let answer = { [weak self, weak connection] in
+        let answer = { [weak self, weak connection] (isDone: Bool) in
             guard let connection, !connection.isClosed else { return }
-            connection.answer(management)
+            connection.answer(management, isDone ? .complete : .rejected)
+            guard isDone else { return }
             guard management.function == .targetColdReset else { return }
             // The other sessions end with the next list.
             connection.closeAfterOutput(.targetReset)
@@ -110,30 +116,34 @@ extension FrontendLoop {
         // The tasks of the other nexuses are the owner's to end: it alone knows those of other frontends.
         let abortCount = session.pendingAborts.count
         barrier(.taskManagement(management.function), target, nexus: session.nexus, for: connection.id) {
-            [weak connection] in
-            session.pendingAborts.settle(through: abortCount)
-            connection?.releaseAborted()
-            answer()
+            [weak connection] isDone in
+            if isDone {
+                session.pendingAborts.settle(through: abortCount)
+                connection?.releaseAborted()
+            }
+            answer(isDone)
         }
     }
 
     /// Calls when no request of an aborted task of this session can be applied any more, unless its connection is gone
     /// by then.
-    private func settle(_ session: Session, _ connection: Connection, then done: @escaping () -> Void) {
-        guard session.pendingAborts.needsBarrier, let target = session.target else { return done() }
+    private func settle(_ session: Session, _ connection: Connection, then done: @escaping (Bool) -> Void) {
+        guard session.pendingAborts.needsBarrier, let target = session.target else { return done(true) }
         let abortCount = session.pendingAborts.count
-        barrier(.tasksAborted, target, nexus: session.nexus, for: connection.id) { [weak self, weak connection] in
+        barrier(.tasksAborted, target, nexus: session.nexus, for: connection.id) {
+            [weak self, weak connection] isDone in
+            guard isDone else { return done(false) }
             session.pendingAborts.settle(through: abortCount)
             connection?.releaseAborted()
             // The barrier took everything of the nexus with it that waited; what was not aborted is sent again.
             self?.links[target.manager.id]?.repeatNow(nexus: session.nexus)
-            done()
+            done(true)
         }
     }
 
     private func barrier(
         _ request: BarrierRequest, _ target: Target, nexus: UInt64, for connection: ConnectionID?,
-        then done: @escaping () -> Void
+        then done: @escaping (Bool) -> Void
     ) {
         lastBarrier += 1
         let id = lastBarrier

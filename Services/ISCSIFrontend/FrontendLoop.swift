@@ -291,8 +291,7 @@ extension FrontendLoop: CacheLinkOwner {
         switch owner {
         case .task(let id, let slot): connections[id]?.ownerAnswered(slot, reply, payload: payload)
         case .barrier(let id):
-            // Whatever the answer is, the request itself has passed everything older of its nexus.
-            barriers.removeValue(forKey: id)?.done()
+            barriers.removeValue(forKey: id)?.done(reply.status == .good)
         }
     }
 
@@ -301,8 +300,7 @@ extension FrontendLoop: CacheLinkOwner {
         case .task(let id, let slot):
             let outcome = MediumOutcome(expired: operation, wasSent: wasSent)
             connections[id]?.volumeAnswered(slot, outcome, payload: nil)
-        case .barrier(let id):
-            barriers.removeValue(forKey: id)?.done()
+        case .barrier(let id): barriers.removeValue(forKey: id)?.done(false)
         }
     }
 
@@ -320,12 +318,12 @@ extension FrontendLoop: CacheLinkOwner {
         }
         for target in change.removed {
             parts.logger.info("Target removed", metadata: ["target": "\(target.name)"])
-            for session in registry.sessions(of: target) { connections[session.connection]?.close(.targetRemoved) }
             initiators.forget(target.volume)
             for id in barriers.filter({ $0.value.volume == target.volume }).keys {
                 barriers[id] = nil
                 links.drop { $0 == .barrier(id) }
             }
+            for session in registry.sessions(of: target) { connections[session.connection]?.close(.targetRemoved) }
         }
         if let listedAt = links.listedAt { continueLogins { $0 <= listedAt } }
         reportHealth()

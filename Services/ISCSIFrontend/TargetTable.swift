@@ -3,6 +3,7 @@ import ISCSI
 import Messages
 import Platform
 import SCSI
+import ServiceKit
 
 /// The targets, as the cache managers listed them last. They stay while those are away.
 final class TargetTable {
@@ -82,14 +83,18 @@ final class TargetTable {
 /// What SendTargets tells over one connection: the portals that are configured, or the address that the initiator
 /// itself has reached, so that it also works behind a wildcard listener.
 struct ConnectionDirectory: TargetDirectory {
-    let table: TargetTable
-    let addresses: [String]
-    /// Targets that the initiator may not use are not told.
-    let isVisible: (Target) -> Bool
+    let connection: Connection
 
     func targets(named name: String?) -> [TargetRecord] {
-        let addresses = addresses.map { "\($0),\(Target.portalGroupTag)" }
-        let asked = name.map { name in [table[name]].compactMap(\.self) } ?? table.all
-        return asked.filter(isVisible).map { TargetRecord(name: $0.name, addresses: addresses) }
+        let owner = connection.owner
+        let advertised = owner.configuration.advertise.map(\.configurationText)
+        let addresses = (advertised.isEmpty ? [connection.localAddress] : advertised).map {
+            "\($0),\(Target.portalGroupTag)"
+        }
+        let asked = name.map { name in [owner.targets[name]].compactMap(\.self) } ?? owner.targets.all
+        let initiator = connection.session?.identity.initiatorName ?? ""
+        // Targets that the initiator may not use are not told.
+        let visible = asked.filter { connection.access(to: $0.name, initiator: initiator) != .refused }
+        return visible.map { TargetRecord(name: $0.name, addresses: addresses) }
     }
 }

@@ -165,6 +165,7 @@ extension ReadModifyWrite {
 
 extension IOBuffer {
     fileprivate func firstDifference(from other: IOBuffer, byteCount: Int) -> Int? {
-        (0..<byteCount).first { load(UInt8.self, at: $0) != other.load(UInt8.self, at: $0) }
+        guard !isEqual(to: other, byteCount: byteCount) else { return nil }
+        return (0..<byteCount).first { load(UInt8.self, at: $0) != other.load(UInt8.self, at: $0) }
     }
 }

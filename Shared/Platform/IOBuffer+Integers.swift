@@ -42,4 +42,13 @@ extension IOBuffer {
         guard let base = bytes.baseAddress else { return true }
         return unsafe memcmp(base, base + 1, bytes.count - 1) == 0
     }
+
+    /// Whether the first bytes of both are the same. Traps beyond the end of either.
+    package func isEqual(to other: IOBuffer, byteCount: Int) -> Bool {
+        unsafe precondition(byteCount <= bytes.count && byteCount <= other.bytes.count, "beyond the buffer's end")
+        guard byteCount > 0, let own = unsafe bytes.baseAddress, let others = unsafe other.bytes.baseAddress else {
+            return true
+        }
+        return unsafe memcmp(own, others, byteCount) == 0
+    }
 }

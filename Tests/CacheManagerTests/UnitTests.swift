@@ -157,12 +157,49 @@ import Wire
         #expect(sense(try testUnitReady(1)).map { $0 == (6, 0x2907) } ?? false)
     }
 
+    @Test func whatCannotBeReadIsNotOverwritten() throws {
+        try login(1)
+        #expect(try reserveOut(6, key: 0, new: 1, nexus: 1) == .good)
+        #expect(try reserveOut(1, key: 1, type: 5, nexus: 1) == .good)
+        let path = "\(gateway.directory)/volumes/\(volume)/unit.json"
+        let saved = try Platform.FileSystem.readFile(path, limit: 1 << 20)
+        let damaged = Array(saved.dropLast(saved.count / 2))
+        try Platform.FileSystem.replaceFile(path, with: damaged)
+        try gateway.restart()
+        #expect(try #require(gateway.shard.volumes[volume]).problem != nil)
+        for _ in 0..<2 { #expect(sense(try testUnitReady(1)).map { $0 == (2, 0x0403) } ?? false) }
+        #expect(sense(try command([0x5e, 0, 0, 0, 0, 0, 0, 0, 255, 0]))?.key == 2)
+        let port = Array("iqn.2026-11.test:host-2,i,0x000000000002".utf8)
+        #expect(try gateway.perform(.nexusBarrier, volume, payload: port, nexus: 2).reply.status == .good)
+        #expect(try gateway.perform(.nexusLoss, volume, nexus: 1).reply.status == .good)
+        gateway.shard.revoke(GatewayHarness.frontend)
+        let wish = VolumeReservationsRequest(volume: VolumeReference("db"), clears: true)
+        let refused = try gateway.fault { _ = try gateway.await { gateway.control.reservations(wish, answer: $0) } }
+        #expect(refused.code == .notReady)
+        gateway.run()
+        #expect(try Platform.FileSystem.readFile(path, limit: 1 << 20) == damaged)
+        try Platform.FileSystem.replaceFile(path, with: saved)
+        try gateway.restart()
+        #expect(try write(2) == Self.conflict)
+    }
+
+    @Test func aVolumeWithRegistrationsKeepsItsName() throws {
+        try login(1)
+        #expect(try reserveOut(6, key: 0, new: 1, nexus: 1) == .good)
+        let change = VolumeChangeRequest(volume: VolumeReference("db"), name: "ledger")
+        let refused = try gateway.fault {
+            _ = try gateway.await { gateway.control.change(change, within: .seconds(10), answer: $0) }
+        }
+        #expect(refused.code == .inUse)
+        #expect(try reserveOut(0, key: 1, new: 0, nexus: 1) == .good)
+        #expect(
+            try gateway.await { gateway.control.change(change, within: .seconds(10), answer: $0) }.name == "ledger")
+    }
+
     // MARK: What needs the volume
 
     /// One block-to-block segment between two volumes that the host is logged in to.
-    private func copy(from source: VolumeID, to destination: VolumeID, count: UInt8, nexus: UInt64) throws
-        -> DataPlaneServer<String>.Answer
-    {
+    private func copyCommand(from source: VolumeID, to destination: VolumeID, count: UInt8) -> [UInt8] {
         func target(_ volume: VolumeID) -> [UInt8] {
             let name: [UInt8] = [0x60, 0x25, 0x34, 0xc0, 0, 0, 0, 0]  // NAA 6, our company id.
             let id = (0..<8).map { UInt8(truncatingIfNeeded: volume.rawValue >> UInt64(56 - 8 * $0)) }
@@ -172,8 +209,14 @@ import Wire
         let list =
             [UInt8](arrayLiteral: 1, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 28, 0, 0, 0, 0)
             + target(source) + target(destination) + segment
-        let cdb: [UInt8] = [0x83, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UInt8(list.count), 0, 0]
-        return try command(cdb, list, nexus: nexus, on: source)
+        return [0x83, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UInt8(list.count), 0, 0] + list
+    }
+
+    private func copy(from source: VolumeID, to destination: VolumeID, count: UInt8, nexus: UInt64) throws
+        -> DataPlaneServer<String>.Answer
+    {
+        let payload = copyCommand(from: source, to: destination, count: count)
+        return try gateway.perform(.deviceServerCommand, source, payload: payload, nexus: nexus)
     }
 
     @Test func aCopyGoesFromOneVolumeToAnotherThatTheHostMayUse() throws {
@@ -190,6 +233,78 @@ import Wire
         // A reservation of the other volume keeps the copy out.
         #expect(try command([0x16, 0, 0, 0, 0, 0], nexus: 0x101, on: other).reply.status == .good)
         #expect(sense(try copy(from: volume, to: other, count: 1, nexus: 1))?.key == 0xa)
+    }
+
+    /// Fills the upload buffer of a volume until its writes wait.
+    private func stall(_ volume: VolumeID) throws {
+        gateway.isBucketReachable = false
+        let piece = [UInt8](repeating: 1, count: 256 << 10)
+        for place in 0..<400 {
+            let number = gateway.submit(
+                .write, volume, sector: UInt64(place + 1) * 512, count: 512, payload: piece, nexus: 0x101)
+            gateway.pass(1)
+            if gateway.takeAnswer(number) == nil { return }
+        }
+        Issue.record("the buffer takes everything")
+    }
+
+    /// A copy whose write waits for room.
+    private func startCopy() throws -> (destination: VolumeID, number: UInt64, payload: [UInt8]) {
+        let other = try gateway.create("other").id
+        try login(1)
+        try login(2)
+        try login(0x101, to: other)
+        try gateway.write(sector, to: volume, sector: 0)
+        try stall(other)
+        let payload = copyCommand(from: volume, to: other, count: 1)
+        let number = gateway.submit(.deviceServerCommand, volume, payload: payload)
+        gateway.run()
+        #expect(gateway.takeAnswer(number) == nil)
+        return (other, number, payload)
+    }
+
+    private func firstByte(of volume: VolumeID) throws -> UInt8? {
+        gateway.isBucketReachable = true
+        for _ in 0..<200 { gateway.pass(1) }
+        return try gateway.perform(.read, volume, sector: 0, count: 1, nexus: 0x101).payload?.array.first
+    }
+
+    @Test func aCopyStandsStillBehindABarrierAndGoesOnWhenItsCommandComesAgain() throws {
+        let copy = try startCopy()
+        #expect(try gateway.perform(.nexusBarrier, volume).reply.status == .good)
+        #expect(try firstByte(of: copy.destination) == 0)
+        #expect(gateway.takeAnswer(copy.number) == nil)
+        _ = gateway.submit(.deviceServerCommand, volume, payload: copy.payload, number: copy.number)
+        gateway.run()
+        #expect(gateway.takeAnswer(copy.number)?.reply.status == .good)
+        #expect(try firstByte(of: copy.destination) == 7)
+    }
+
+    @Test func aCopyEndsWithItsNexus() throws {
+        let copy = try startCopy()
+        #expect(try gateway.perform(.nexusLoss, volume).reply.status == .good)
+        #expect(try firstByte(of: copy.destination) == 0)
+        #expect(gateway.takeAnswer(copy.number) == nil)
+    }
+
+    @Test func aResetAbortsACopy() throws {
+        let copy = try startCopy()
+        #expect(try gateway.perform(.taskManagement, volume, payload: [5], nexus: 2).reply.status == .good)
+        #expect(gateway.takeAnswer(copy.number)?.reply.status == .aborted)
+        _ = gateway.submit(.deviceServerCommand, volume, payload: copy.payload, number: copy.number)
+        gateway.run()
+        #expect(gateway.takeAnswer(copy.number)?.reply.status == .aborted)
+        #expect(try firstByte(of: copy.destination) == 0)
+    }
+
+    @Test func aReservationMadeWhileItWaitsKeepsACopyOut() throws {
+        let copy = try startCopy()
+        #expect(try gateway.perform(.nexusBarrier, volume).reply.status == .good)
+        #expect(try command([0x16, 0, 0, 0, 0, 0], nexus: 0x101, on: copy.destination).reply.status == .good)
+        _ = gateway.submit(.deviceServerCommand, volume, payload: copy.payload, number: copy.number)
+        gateway.run()
+        #expect(gateway.takeAnswer(copy.number).flatMap(sense)?.key == 0xa)
+        #expect(try firstByte(of: copy.destination) == 0)
     }
 
     @Test func sanitizeIsFinishedByTheNextRun() throws {

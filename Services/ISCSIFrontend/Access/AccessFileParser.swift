@@ -30,7 +30,7 @@ struct AccessFileParser {
         } catch let error as SystemError {
             throw ConfigurationError(place: path, reason: "cannot be read: \(error.reason)")
         } catch {
-            throw ConfigurationError(place: path, reason: "is not YAML: \(error)")
+            throw ConfigurationError(place: path, reason: "is not YAML: \(Self.reason(of: error))")
         }
         let rules = parser.rules(root)
         if parser.hasSecretInside { parser.checkMode(of: path, place: path) }
@@ -199,6 +199,18 @@ struct AccessFileParser {
     }
 
     // MARK: Parts of YAML
+
+    /// Without the text, as errors quote it: there may be secrets in it.
+    private static func reason(of error: any Error) -> String {
+        switch error as? YamlError {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            "line \(mark.line), column \(mark.column): \(problem)"
+        case .reader(let problem, let offset, _, _): "at byte \(offset ?? 0): \(problem)"
+        case .duplicatedKeysInMapping: "a mapping has the same key twice"
+        default: "it cannot be parsed"
+        }
+    }
 
     private mutating func mapping(_ node: Node, _ name: String, _ keys: [String]) -> [String: Node]? {
         guard case .mapping(let mapping) = node else {

@@ -12,6 +12,10 @@ package struct CopyTarget: Equatable, Sendable {
         self.sectorCount = sectorCount
         self.blockSize = blockSize
     }
+
+    package init(_ unit: LogicalUnit) {
+        self.init(volume: unit.volume, sectorCount: unit.sectorCount, blockSize: unit.blockSize)
+    }
 }
 
 /// An EXTENDED COPY to carry out: its segments one after the other, each as if all of its source were read before any

@@ -50,13 +50,14 @@ extension DeviceServer {
         return traits
     }
 
-    /// Whether a copy that another unit was asked for may read or write here. The nexus it came through is none of this
-    /// unit's, so that it is nobody's reservation.
-    package func permitsCopy(writing: Bool) -> Bool {
-        guard state.reservingNexus == nil, !state.isSanitizing, unit.readiness == .ready, !isMediumEjected else {
-            return false
-        }
+    /// Whether a copy may go on to read or write here.
+    /// - Parameter nexus: that it was asked for through; nil: through one of another unit, so that no reservation here is
+    ///   its own.
+    package func permitsCopy(writing: Bool, of nexus: NexusID? = nil) -> Bool {
+        guard !state.isSanitizing, unit.readiness == .ready, !isMediumEjected else { return false }
+        if let holder = state.reservingNexus, holder != nexus { return false }
         if writing, writeProtection != nil { return false }
+        if let nexus { return state.persistentReservations.permits(writing ? [] : [.passesWriteExclusive], of: nexus) }
         guard let reservation = state.persistentReservations.reservation else { return true }
         return !writing && reservation.kind.admitsReads
     }

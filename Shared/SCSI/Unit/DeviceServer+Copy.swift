@@ -83,11 +83,12 @@ extension DeviceServer {
 
     /// - Parameters:
     ///   - completedSegmentCount: how many were copied; all of them if `isGood`.
+    ///   - ending: its answer when it was aborted.
     /// - Returns: The answer, once the state is saved.
     package mutating func finishCopy(
-        _ operation: CopyOperation, completedSegmentCount: Int, isGood: Bool
+        _ operation: CopyOperation, completedSegmentCount: Int, isGood: Bool, as ending: CommandResult? = nil
     ) -> CommandResult {
-        let result = operation.result(isGood: isGood)
+        let result = ending ?? operation.result(isGood: isGood)
         runningCopies.removeAll { $0.isOf(operation.origin) }
         record(operation, completedSegmentCount: completedSegmentCount, hasFailed: result.status != .good)
         change { $0.answered.remember(.completed(result), of: operation.origin) }
