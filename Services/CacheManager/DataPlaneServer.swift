@@ -58,6 +58,18 @@ package final class DataPlaneServer<Peer: Equatable> {
     /// - Returns: false if the instance was revoked.
     package func hello(_ frontend: ServiceInstance) -> Bool { frontends.hello(frontend, at: shard.now.nanoseconds) }
 
+    /// A volume whose unit has nexuses from an earlier run: they belong to the frontends that had them then, and end
+    /// with those that do not come back.
+    package func adopt(_ hosted: HostedVolume) {
+        for (nexus, attached) in hosted.unit.server.state.nexuses.attached {
+            guard frontends.expect(attached.frontend, at: shard.now.nanoseconds) else {
+                shard.frontendLost(attached.frontend, on: hosted)
+                continue
+            }
+            if nexusOwners[nexus.rawValue] == nil { nexusOwners[nexus.rawValue] = attached.frontend }
+        }
+    }
+
     /// Any other message of a frontend: it lives. Harmless for peers that are no frontends.
     package func heard(_ sender: ServiceInstance) { _ = frontends.heard(sender, at: shard.now.nanoseconds) }
 

@@ -16,6 +16,8 @@ package struct FrontendTable<Peer: Equatable> {
 
     private struct Entry {
         var lastHeard: UInt64
+        /// It has said hello to this run of the cache manager.
+        var isGreeted = false
         /// The sockets that send I/O, in the order of their first request.
         var peers: [Peer] = []
         /// Requests that did not come from the first socket, and their socket's place.
@@ -36,7 +38,7 @@ package struct FrontendTable<Peer: Equatable> {
 
     package init(silenceNanoseconds: UInt64 = 30_000_000_000) { self.silenceNanoseconds = silenceNanoseconds }
 
-    package var count: Int { entries.count }
+    package var count: Int { entries.values.lazy.filter(\.isGreeted).count }
     package func isKnown(_ instance: ServiceInstance) -> Bool { entries[instance] != nil }
     package var revokedCount: Int { revoked.count }
 
@@ -44,6 +46,15 @@ package struct FrontendTable<Peer: Equatable> {
     package mutating func hello(_ instance: ServiceInstance, at now: UInt64) -> Bool {
         guard !revoked.contains(instance) else { return false }
         entries[instance, default: Entry(lastHeard: now)].lastHeard = now
+        entries[instance]?.isGreeted = true
+        return true
+    }
+
+    /// One that an earlier run knew: if it is gone since, it will be silent and is revoked like any other.
+    /// - Returns: false if it was revoked already.
+    package mutating func expect(_ instance: ServiceInstance, at now: UInt64) -> Bool {
+        guard !revoked.contains(instance) else { return false }
+        if entries[instance] == nil { entries[instance] = Entry(lastHeard: now) }
         return true
     }
 
@@ -53,7 +64,7 @@ package struct FrontendTable<Peer: Equatable> {
             return revoked.contains(instance) ? .revoked : .helloRequired
         }
         entries.values[index].lastHeard = now
-        return .admitted
+        return entries.values[index].isGreeted ? .admitted : .helloRequired
     }
 
     /// A request came from this socket; its answer has to go there.

@@ -189,6 +189,7 @@ final class ShardLoop {
                     parts.logger.error(
                         "Volume cannot be opened", metadata: ["volume": "\(hosted.name)", "reason": "\(problem)"])
                 }
+                dataPlane.adopt(hosted)
                 volumesRecovering -= 1
                 serveIfRecovered()
             }

@@ -128,7 +128,7 @@ final class GatewayHarness: ShardOutlet {
             if let problem = stored.promises.problems[state.volume] {
                 _ = shard.list(unusable: state.head, problem: problem)
             } else {
-                shard.resume(state) { _ in }
+                shard.resume(state) { [server] in server.adopt($0) }
             }
         }
         control.adopt(stored.standbys.records, volumes: stored.volumes)

@@ -183,6 +183,35 @@ import Wire
         #expect(try write(2) == Self.conflict)
     }
 
+    @Test func aFrontendThatIsGoneAfterARestartTakesItsNexusesWithIt() throws {
+        try login(1)
+        let gone = ServiceInstance(rawValue: 0xf2)
+        #expect(gateway.server.hello(gone))
+        let port = Array("iqn.2026-11.test:host-3,i,0x000000000003".utf8)
+        #expect(try gateway.perform(.nexusBarrier, volume, payload: port, nexus: 3, from: gone).reply.status == .good)
+        let reserve: [UInt8] = [0x16] + [UInt8](repeating: 0, count: 15)
+        for expected in [IOReply.Status.checkCondition, .good] {
+            #expect(
+                try gateway.perform(.deviceServerCommand, volume, payload: reserve, nexus: 3, from: gone).reply.status
+                    == expected)
+        }
+        try gateway.restart()
+        #expect(try write(1) == Self.conflict)
+        // What only its own frontend may say of a nexus, no other one says.
+        #expect(
+            try gateway.perform(.read, volume, sector: 0, count: 1, nexus: 3).reply.status == .refused)
+        // It has not said hello to this run.
+        #expect(
+            try gateway.perform(.read, volume, sector: 0, count: 1, nexus: 3, from: gone).reply.status
+                == .helloRequired)
+        gateway.pass(29)
+        gateway.server.heard(GatewayHarness.frontend)
+        gateway.pass(2)
+        #expect(gateway.server.revokeSilentFrontends() == [gone])
+        gateway.run()
+        #expect(try write(1) == .good)
+    }
+
     @Test func aVolumeWithRegistrationsKeepsItsName() throws {
         try login(1)
         #expect(try reserveOut(6, key: 0, new: 1, nexus: 1) == .good)

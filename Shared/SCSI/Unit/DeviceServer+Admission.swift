@@ -51,8 +51,8 @@ extension DeviceServer {
     }
 
     /// Whether a copy may go on to read or write here.
-    /// - Parameter nexus: that it was asked for through; nil: through one of another unit, so that no reservation here is
-    ///   its own.
+    /// - Parameter nexus: through which it was asked for; nil: through one of another unit, so that no reservation here
+    ///   is its own.
     package func permitsCopy(writing: Bool, of nexus: NexusID? = nil) -> Bool {
         guard !state.isSanitizing, unit.readiness == .ready, !isMediumEjected else { return false }
         if let holder = state.reservingNexus, holder != nexus { return false }
