@@ -18,6 +18,7 @@ extension CommandMemory.Frontend: Codable {
         case instance = "frontend"
         case lowestOpenNumber = "lowestOpen"
         case entries = "answers"
+        case events
     }
 
     init(from decoder: any Decoder) throws {
@@ -26,6 +27,8 @@ extension CommandMemory.Frontend: Codable {
         lowestOpenNumber = try container.decode(UInt64.self, forKey: .lowestOpenNumber)
         let answers = try container.decodeIfPresent([CommandMemory.Entry].self, forKey: .entries) ?? []
         entries = answers.suffix(CommandMemory.maximumAnswerCount)
+        let taken = try container.decodeIfPresent([CommandMemory.Event].self, forKey: .events) ?? []
+        events = taken.suffix(CommandMemory.maximumEventCount)
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -33,6 +36,7 @@ extension CommandMemory.Frontend: Codable {
         try container.encode(instance.description, forKey: .instance)
         try container.encode(lowestOpenNumber, forKey: .lowestOpenNumber)
         if !entries.isEmpty { try container.encode(entries, forKey: .entries) }
+        if !events.isEmpty { try container.encode(events, forKey: .events) }
     }
 }
 

@@ -30,17 +30,28 @@ package struct CommandMemory: Equatable, Sendable {
         var answer: Answer
     }
 
+    /// The begin or the end of a session that was taken.
+    struct Event: Equatable, Codable, Sendable {
+        let nexus: NexusID
+        let number: UInt64
+    }
+
     struct Frontend: Equatable, Sendable {
         let instance: ServiceInstance
         var lowestOpenNumber: UInt64 = 0
         /// In the order in which they were answered.
         var entries: [Entry] = []
+        /// The last one of each nexus, oldest first. They are not forgotten as answers are: `lowestOpenNumber` does not
+        /// speak of them.
+        var events: [Event] = []
     }
 
     /// Frontends that have run since, restarts included.
     package static let maximumFrontendCount = 64
     /// More than a frontend has open at a time.
     package static let maximumAnswerCount = 1024
+    /// A frontend's nexuses whose last begin or end is remembered: as many as there can be.
+    package static let maximumEventCount = NexusTable.maximumAttachedCount
 
     /// Least recently used first.
     var frontends: [Frontend] = []
@@ -64,16 +75,26 @@ package struct CommandMemory: Equatable, Sendable {
     }
 
     package mutating func remember(_ answer: Answer, of origin: CommandOrigin) {
-        var frontend = Frontend(instance: origin.frontend)
-        if let position = position(of: origin.frontend) {
-            frontend = frontends.remove(at: position)
-        } else if frontends.count >= Self.maximumFrontendCount {
-            frontends.removeFirst()
-        }
+        var frontend = takeFrontend(origin.frontend)
         frontend.lowestOpenNumber = max(frontend.lowestOpenNumber, min(origin.lowestOpenNumber, origin.number))
         frontend.entries.removeAll { $0.number == origin.number || $0.number < frontend.lowestOpenNumber }
         if frontend.entries.count >= Self.maximumAnswerCount { frontend.entries.removeFirst() }
         frontend.entries.append(Entry(number: origin.number, answer: answer))
+        frontends.append(frontend)
+        countRefusals()
+    }
+
+    /// Whether this begin or end of a session was taken, or a later one of its nexus, which leaves nothing to do for it.
+    package func hasTaken(eventFrom origin: CommandOrigin) -> Bool {
+        guard let position = position(of: origin.frontend) else { return false }
+        return frontends[position].events.contains { $0.nexus == origin.nexus && $0.number >= origin.number }
+    }
+
+    package mutating func remember(eventFrom origin: CommandOrigin) {
+        var frontend = takeFrontend(origin.frontend)
+        frontend.events.removeAll { $0.nexus == origin.nexus }
+        if frontend.events.count >= Self.maximumEventCount { frontend.events.removeFirst() }
+        frontend.events.append(Event(nexus: origin.nexus, number: origin.number))
         frontends.append(frontend)
         countRefusals()
     }
@@ -99,6 +120,13 @@ package struct CommandMemory: Equatable, Sendable {
         frontends[position].lowestOpenNumber = number
         frontends[position].entries.removeAll { $0.number < number }
         countRefusals()
+    }
+
+    /// Out of its place, to be appended again; the one that was not used for longest makes room for a new one.
+    private mutating func takeFrontend(_ instance: ServiceInstance) -> Frontend {
+        if let position = position(of: instance) { return frontends.remove(at: position) }
+        if frontends.count >= Self.maximumFrontendCount { frontends.removeFirst() }
+        return Frontend(instance: instance)
     }
 
     private func position(of instance: ServiceInstance) -> Int? {

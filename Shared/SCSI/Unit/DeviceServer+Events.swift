@@ -8,7 +8,7 @@ extension DeviceServer {
     /// - Returns: False when the unit has as many nexuses as it takes: the login is to be refused.
     @discardableResult
     package mutating func attach(initiatorPort: String, from origin: CommandOrigin) -> Bool {
-        once(origin) { state in
+        onceOfNexus(origin) { state in
             if state.reservingNexus == origin.nexus { state.reservingNexus = nil }
             guard state.nexuses.attach(origin.nexus, port: initiatorPort, through: origin.frontend) else { return }
             state.persistentReservations.name(origin.nexus, port: initiatorPort)
@@ -19,8 +19,10 @@ extension DeviceServer {
     /// The session ended, by logout or otherwise. Its reservation by RESERVE, its PREVENT and its copy results end with
     /// it; its registration does not. A session that the nexus has meanwhile through another frontend goes on.
     package mutating func lose(from origin: CommandOrigin) {
-        guard state.nexuses.attached[origin.nexus]?.frontend == origin.frontend else { return }
-        once(origin) { $0.lose(origin.nexus) }
+        onceOfNexus(origin) { state in
+            guard state.nexuses.attached[origin.nexus]?.frontend == origin.frontend else { return }
+            state.lose(origin.nexus)
+        }
     }
 
     /// The frontend does not run any more: its sessions ended, and it asks nothing again.
@@ -36,16 +38,24 @@ extension DeviceServer {
     /// - Returns: false for a repeat, which changes nothing.
     @discardableResult
     package mutating func reset(_ kind: ResetKind, from origin: CommandOrigin) -> Bool {
-        once(origin) { $0.reset(kind.attention) }
-    }
-
-    /// These come in requests, too, which may be repeated when their effect has been undone since.
-    @discardableResult
-    private mutating func once(_ origin: CommandOrigin, _ body: (inout UnitState) -> Void) -> Bool {
+        // A request as commands are: the frontend says when it has the answer.
         guard state.answered.verdict(on: origin) == .new else { return false }
         change { state in
-            body(&state)
+            state.reset(kind.attention)
             state.answered.remember(.completed(.good), of: origin)
+        }
+        return true
+    }
+
+    /// Begins and ends of sessions come in requests, too, which may be repeated when their effect has been undone since.
+    /// They may stay open for longer than commands with higher numbers, so that a low number says nothing about them:
+    /// only what is remembered was done.
+    @discardableResult
+    private mutating func onceOfNexus(_ origin: CommandOrigin, _ body: (inout UnitState) -> Void) -> Bool {
+        guard !state.answered.hasTaken(eventFrom: origin) else { return false }
+        change { state in
+            body(&state)
+            state.answered.remember(eventFrom: origin)
         }
         return true
     }

@@ -13,7 +13,7 @@ import Wire
 /// | reservedBy | nexus of RESERVE |
 /// | persistent | `generation`, `registrants` of `nexus`, `key`, `port`; `type`, `holder`, `aptpl` |
 /// | writeProtected, sanitizing, ejected | |
-/// | answered | `frontend`, `lowestOpen`, `answers` of `number`, `kind`, `status`, `sense`, `data`, `aborted` |
+/// | answered | `frontend`, `lowestOpen`, `answers` of `number`, `kind`, `status`, `sense`, `data`, `aborted`; `events` |
 extension UnitState: Codable {
     private enum CodingKeys: String, CodingKey {
         case version, nexuses, lost, answered, sanitizing, ejected
