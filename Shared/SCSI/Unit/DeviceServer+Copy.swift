@@ -97,10 +97,10 @@ extension DeviceServer {
     private mutating func record(_ operation: CopyOperation, completedSegmentCount: Int, hasFailed: Bool) {
         guard let listID = operation.listID else { return }
         let byteCount = operation.segments.prefix(completedSegmentCount).reduce(0) { $0 + $1.sectors.byteCount }
-        state.nexuses.attached[operation.origin.nexus]?.copies.record(
+        state.nexuses.record(
             CopyResults.Entry(
                 listID: listID, hasFailed: hasFailed, segmentCount: UInt16(clamping: completedSegmentCount),
-                byteCount: UInt32(clamping: byteCount)))
+                byteCount: UInt32(clamping: byteCount)), of: operation.origin.nexus)
     }
 
     func copyStatus(_ fields: ReceiveCopyResultsCDB, of nexus: NexusID) throws(CommandRefusal) -> DeviceServerAction {

@@ -47,7 +47,7 @@ extension DeviceServer {
         return true
     }
 
-    /// Begins and ends of sessions come in requests, too, which may be repeated when their effect has been undone since.
+    /// Begins and ends of sessions come in requests, too, which may be repeated when their effect was undone meanwhile.
     /// They may stay open for longer than commands with higher numbers, so that a low number says nothing about them:
     /// only what is remembered was done.
     @discardableResult

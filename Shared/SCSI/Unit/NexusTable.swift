@@ -19,14 +19,22 @@ package struct NexusTable: Equatable, Sendable {
     /// What RFC 7143 allows a name, and the ISID behind it.
     static let maximumPortByteCount = 223 + ",i,0x000000000000".utf8.count
 
-    package internal(set) var attached: [NexusID: Nexus] = [:]
+    package private(set) var attached: [NexusID: Nexus] = [:]
+    /// Of those that have a unit attention pending; kept so that no command looks for them.
+    private var attentiveCount = 0
     /// Oldest first; remembered only so that one that returns is told of its loss.
     package internal(set) var lost: [NexusID] = []
 
     package init() {}
 
+    init(attached: [NexusID: Nexus], lost: [NexusID]) {
+        self.attached = attached
+        self.lost = lost.suffix(Self.maximumLostCount)
+        attentiveCount = attached.values.count { !$0.attentions.isEmpty }
+    }
+
     package var isFull: Bool { attached.count >= Self.maximumAttachedCount }
-    var hasAttentions: Bool { attached.values.contains { !$0.attentions.isEmpty } }
+    var hasAttentions: Bool { attentiveCount > 0 }
     var preventsRemoval: Bool { attached.values.contains { $0.preventsRemoval } }
 
     /// A new session of the nexus. False when there are too many.
@@ -40,8 +48,10 @@ package struct NexusTable: Equatable, Sendable {
             lost.remove(at: position)
             attention = .nexusLossOccurred
         }
-        attached[nexus] = Nexus(
-            port: Self.checked(port), frontend: frontend, attentions: UnitAttentionQueue(first: attention))
+        let former = attached.updateValue(
+            Nexus(port: Self.checked(port), frontend: frontend, attentions: UnitAttentionQueue(first: attention)),
+            forKey: nexus)
+        if former?.attentions.isEmpty ?? true { attentiveCount += 1 }
         return true
     }
 
@@ -55,19 +65,36 @@ package struct NexusTable: Equatable, Sendable {
     }
 
     mutating func lose(_ nexus: NexusID) {
-        guard attached.removeValue(forKey: nexus) != nil else { return }
+        guard let former = attached.removeValue(forKey: nexus) else { return }
+        if !former.attentions.isEmpty { attentiveCount -= 1 }
         lost.append(nexus)
         if lost.count > Self.maximumLostCount { lost.removeFirst() }
     }
 
     mutating func post(_ attention: UnitAttention, except issuer: NexusID? = nil) {
-        for nexus in attached.keys where nexus != issuer { attached[nexus]?.attentions.post(attention) }
+        post(attention, to: attached.keys.filter { $0 != issuer })
     }
 
     /// Those without a session learn of their loss instead when they return.
     mutating func post(_ attention: UnitAttention, to nexuses: [NexusID]) {
-        for nexus in nexuses { attached[nexus]?.attentions.post(attention) }
+        for nexus in nexuses {
+            guard let wasEmpty = attached[nexus]?.attentions.isEmpty else { continue }
+            if wasEmpty { attentiveCount += 1 }
+            attached[nexus]?.attentions.post(attention)
+        }
     }
+
+    mutating func takeAttention(of nexus: NexusID) -> UnitAttention? {
+        guard hasAttentions, let attention = attached[nexus]?.attentions.takeFirst() else { return nil }
+        if attached[nexus]?.attentions.isEmpty ?? false { attentiveCount -= 1 }
+        return attention
+    }
+
+    mutating func setPreventsRemoval(_ prevents: Bool, by nexus: NexusID) {
+        attached[nexus]?.preventsRemoval = prevents
+    }
+
+    mutating func record(_ entry: CopyResults.Entry, of nexus: NexusID) { attached[nexus]?.copies.record(entry) }
 
     mutating func allowRemoval() {
         for nexus in attached.keys { attached[nexus]?.preventsRemoval = false }

@@ -12,6 +12,7 @@ extension PersistentReservations: Codable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         generation = try container.decodeIfPresent(UInt32.self, forKey: .generation) ?? 0
         registrants = try container.decodeIfPresent([Registrant].self, forKey: .registrants) ?? []
+        collectRegisteredNexuses()
         isKeptOverPowerLoss = try container.decodeIfPresent(Bool.self, forKey: .isKeptOverPowerLoss) ?? false
         let kind = try container.decodeIfPresent(Kind.self, forKey: .type)
         let holder = try container.decodeIfPresent(NexusID.self, forKey: .holder)

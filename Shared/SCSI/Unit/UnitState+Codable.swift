@@ -13,7 +13,8 @@ import Wire
 /// | reservedBy | nexus of RESERVE |
 /// | persistent | `generation`, `registrants` of `nexus`, `key`, `port`; `type`, `holder`, `aptpl` |
 /// | writeProtected, sanitizing, ejected | |
-/// | answered | `frontend`, `lowestOpen`, `answers` of `number`, `kind`, `status`, `sense`, `data`, `aborted`; `events` |
+/// | answered | `frontend`, `lowestOpen`, `answers` of `number`, `kind`, `status`, `sense`, `data`, `aborted`; |
+/// | | `events` of `nexus`, `number` |
 extension UnitState: Codable {
     private enum CodingKeys: String, CodingKey {
         case version, nexuses, lost, answered, sanitizing, ejected
@@ -41,18 +42,19 @@ extension UnitState: Codable {
                 forKey: .version, in: container, debugDescription: "version \(version) of a unit's state")
         }
         self.init(powerOnID: try container.decode(String.self, forKey: .powerOnID))
+        var attached: [NexusID: NexusTable.Nexus] = [:]
         for record in try container.decodeIfPresent([NexusRecord].self, forKey: .nexuses) ?? [] {
             guard let frontend = ServiceInstance(record.frontend) else {
                 throw DecodingError.dataCorruptedError(
                     forKey: .nexuses, in: container, debugDescription: "\(record.frontend) is no instance's id")
             }
-            nexuses.attached[record.id] = NexusTable.Nexus(
+            attached[record.id] = NexusTable.Nexus(
                 port: NexusTable.checked(record.port ?? ""), frontend: frontend,
                 attentions: UnitAttentionQueue(codes: record.attentions ?? []),
                 preventsRemoval: record.prevents ?? false, copies: record.copies ?? CopyResults())
         }
         let lost = try container.decodeIfPresent([NexusID].self, forKey: .lost) ?? []
-        nexuses.lost = lost.suffix(NexusTable.maximumLostCount)
+        nexuses = NexusTable(attached: attached, lost: lost)
         reservingNexus = try container.decodeIfPresent(NexusID.self, forKey: .reservingNexus)
         persistentReservations =
             try container.decodeIfPresent(PersistentReservations.self, forKey: .persistentReservations)
