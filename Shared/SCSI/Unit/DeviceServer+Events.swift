@@ -42,6 +42,7 @@ extension DeviceServer {
         guard state.answered.verdict(on: origin) == .new else { return false }
         change { state in
             state.reset(kind.attention)
+            if kind == .targetCold { state.coldResetCount += 1 }
             state.answered.remember(.completed(.good), of: origin)
         }
         return true
@@ -76,16 +77,17 @@ extension DeviceServer {
 
     /// The unit is another than before: all nexuses are told what of it they may have remembered wrongly.
     package mutating func update(_ unit: LogicalUnit) {
-        let former = self.unit
         self.unit = unit
-        if unit.sectorCount != former.sectorCount { post(.capacityDataHasChanged) }
-        if unit.isReadOnly != former.isReadOnly || unit.isWriteCacheEnabled != former.isWriteCacheEnabled {
-            post(.modeParametersChanged)
-        }
-        if StandardInquiry.data(of: unit) != StandardInquiry.data(of: former)
-            || DeviceIdentificationPage.body(of: unit) != DeviceIdentificationPage.body(of: former)
-        {
-            post(.inquiryDataHasChanged)
+        tellOfUnit()
+    }
+
+    /// Once for each difference to what was told; of a unit of which nothing is known to have been told, nothing.
+    mutating func tellOfUnit() {
+        let current = ToldUnit(unit)
+        guard state.told != current else { return }
+        change { state in
+            for attention in state.told?.attentions(for: current) ?? [] { state.nexuses.post(attention) }
+            state.told = current
         }
     }
 

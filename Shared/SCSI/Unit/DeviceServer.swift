@@ -50,9 +50,12 @@ package struct DeviceServer: Sendable {
         self.state = state ?? UnitState(powerOnID: powerOn)
         if self.state.powerOnID != powerOn {
             self.state.powerOn(powerOn)
+            // All are told of the power-on, which says more.
+            self.state.told = nil
             needsSaving = true
         }
         if state == nil { needsSaving = true }
+        tellOfUnit()
         updateEventful()
     }
 

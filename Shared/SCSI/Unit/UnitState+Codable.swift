@@ -13,15 +13,18 @@ import Wire
 /// | reservedBy | nexus of RESERVE |
 /// | persistent | `generation`, `registrants` of `nexus`, `key`, `port`; `type`, `holder`, `aptpl` |
 /// | writeProtected, sanitizing, ejected | |
+/// | told | of the unit: `sectors`, `readOnly`, `writeCache`, `inquiry` digest |
+/// | coldResets | how many there were |
 /// | answered | `frontend`, `lowestOpen`, `answers` of `number`, `kind`, `status`, `sense`, `data`, `aborted`; |
 /// | | `events` of `nexus`, `number` |
 extension UnitState: Codable {
     private enum CodingKeys: String, CodingKey {
-        case version, nexuses, lost, answered, sanitizing, ejected
+        case version, nexuses, lost, answered, sanitizing, ejected, told
         case powerOnID = "powerOn"
         case reservingNexus = "reservedBy"
         case persistentReservations = "persistent"
         case isSoftwareWriteProtected = "writeProtected"
+        case coldResetCount = "coldResets"
     }
 
     private struct NexusRecord: Codable {
@@ -63,6 +66,8 @@ extension UnitState: Codable {
         isSanitizing = try container.decodeIfPresent(Bool.self, forKey: .sanitizing) ?? false
         isEjected = try container.decodeIfPresent(Bool.self, forKey: .ejected) ?? false
         answered = try container.decodeIfPresent(CommandMemory.self, forKey: .answered) ?? CommandMemory()
+        told = try container.decodeIfPresent(ToldUnit.self, forKey: .told)
+        coldResetCount = try container.decodeIfPresent(UInt64.self, forKey: .coldResetCount) ?? 0
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -86,6 +91,8 @@ extension UnitState: Codable {
         if isSanitizing { try container.encode(true, forKey: .sanitizing) }
         if isEjected { try container.encode(true, forKey: .ejected) }
         if !answered.frontends.isEmpty { try container.encode(answered, forKey: .answered) }
+        try container.encodeIfPresent(told, forKey: .told)
+        if coldResetCount > 0 { try container.encode(coldResetCount, forKey: .coldResetCount) }
     }
 }
 

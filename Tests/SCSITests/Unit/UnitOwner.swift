@@ -90,10 +90,12 @@ struct UnitOwner {
     }
 
     /// The owner's process ends and another takes over from what was saved.
-    mutating func restart(powerOn: String = powerOn) throws {
+    mutating func restart(powerOn: String = powerOn, _ change: (inout LogicalUnit) -> Void = { _ in }) throws {
         let record = try JSONEncoder().encode(server.state)
         let state = try JSONDecoder().decode(UnitState.self, from: record)
-        server = DeviceServer(unit: server.unit, state: state, powerOn: powerOn)
+        var unit = server.unit
+        change(&unit)
+        server = DeviceServer(unit: unit, state: state, powerOn: powerOn)
     }
 }
 
