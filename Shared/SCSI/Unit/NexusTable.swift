@@ -5,18 +5,39 @@ package import Wire
 package struct NexusTable: Equatable, Sendable {
     package struct Nexus: Equatable, Sendable {
         /// "iqn...,i,0x" and the ISID; empty for a nexus that was in use before it was announced.
-        package var port: String
+        package let port: String
+        /// The part of `port` before the ISID; nil if there is none.
+        package let initiatorName: String?
+        /// What admitted the session, in the frontend's words, which are only compared; empty: nothing was asked for.
+        /// Nil when it is not known, which is nobody's.
+        package let access: String?
         /// The frontend that has the session.
         package internal(set) var frontend: ServiceInstance
         package internal(set) var attentions: UnitAttentionQueue
         /// Its PREVENT ALLOW MEDIUM REMOVAL.
         package internal(set) var preventsRemoval = false
         package internal(set) var copies = CopyResults()
+
+        init(
+            port: String, access: String?, frontend: ServiceInstance, attentions: UnitAttentionQueue,
+            preventsRemoval: Bool = false, copies: CopyResults = CopyResults()
+        ) {
+            self.port = NexusTable.checked(port)
+            initiatorName = self.port.ranges(of: ",i,0x").last.map { [port = self.port] in
+                String(port[..<$0.lowerBound])
+            }
+            self.access = access.flatMap { $0.utf8.count <= NexusTable.maximumAccessByteCount ? $0 : nil }
+            self.frontend = frontend
+            self.attentions = attentions
+            self.preventsRemoval = preventsRemoval
+            self.copies = copies
+        }
     }
 
     package static let maximumAttachedCount = 1024
     package static let maximumLostCount = 256
     /// What RFC 7143 allows a name, and the ISID behind it.
+    static let maximumAccessByteCount = 1024
     static let maximumPortByteCount = 223 + ",i,0x000000000000".utf8.count
 
     package private(set) var attached: [NexusID: Nexus] = [:]
@@ -38,7 +59,9 @@ package struct NexusTable: Equatable, Sendable {
     var preventsRemoval: Bool { attached.values.contains { $0.preventsRemoval } }
 
     /// A new session of the nexus. False when there are too many.
-    mutating func attach(_ nexus: NexusID, port: String, through frontend: ServiceInstance) -> Bool {
+    mutating func attach(
+        _ nexus: NexusID, port: String, access: String, through frontend: ServiceInstance
+    ) -> Bool {
         guard attached[nexus] != nil || !isFull else { return false }
         var attention = UnitAttention.powerOnOccurred
         if let former = attached[nexus] {
@@ -49,18 +72,21 @@ package struct NexusTable: Equatable, Sendable {
             attention = .nexusLossOccurred
         }
         let former = attached.updateValue(
-            Nexus(port: Self.checked(port), frontend: frontend, attentions: UnitAttentionQueue(first: attention)),
+            Nexus(
+                port: port, access: access, frontend: frontend, attentions: UnitAttentionQueue(first: attention)),
             forKey: nexus)
         if former?.attentions.isEmpty ?? true { attentiveCount += 1 }
         return true
     }
 
     /// A nexus whose session went on while the table was lost, so that nothing happened to it. False when there are too
-    /// many, and for one whose session has ended: a command that comes late must not bring it back.
+    /// many, for one whose session has ended, since a command that comes late must not bring it back, and for one that
+    /// has its session through another frontend now.
     mutating func takeIn(_ nexus: NexusID, through frontend: ServiceInstance) -> Bool {
-        if attached[nexus] != nil { return true }
+        if let owner = attached[nexus]?.frontend { return owner == frontend }
         guard !isFull, !lost.contains(nexus) else { return false }
-        attached[nexus] = Nexus(port: "", frontend: frontend, attentions: UnitAttentionQueue(codes: []))
+        attached[nexus] = Nexus(
+            port: "", access: nil, frontend: frontend, attentions: UnitAttentionQueue(codes: []))
         return true
     }
 

@@ -8,7 +8,7 @@ import Wire
 /// | --- | --- |
 /// | version | 1; others are refused |
 /// | powerOn | the run of the machine |
-/// | nexuses | `id`, `frontend`, `port`; `attentions` codes oldest first, `prevents`, `copies` |
+/// | nexuses | `id`, `frontend`, `port`, `access`; `attentions` codes oldest first, `prevents`, `copies` |
 /// | lost | ids, oldest first |
 /// | reservedBy | nexus of RESERVE |
 /// | persistent | `generation`, `registrants` of `nexus`, `key`, `port`; `type`, `holder`, `aptpl` |
@@ -28,10 +28,11 @@ extension UnitState: Codable {
     }
 
     private struct NexusRecord: Codable {
-        enum CodingKeys: String, CodingKey { case id, frontend, port, attentions, prevents, copies }
+        enum CodingKeys: String, CodingKey { case id, frontend, port, access, attentions, prevents, copies }
         var id: NexusID
         var frontend: String
         var port: String?
+        var access: String?
         var attentions: [UInt16]?
         var prevents: Bool?
         var copies: CopyResults?
@@ -52,7 +53,7 @@ extension UnitState: Codable {
                     forKey: .nexuses, in: container, debugDescription: "\(record.frontend) is no instance's id")
             }
             attached[record.id] = NexusTable.Nexus(
-                port: NexusTable.checked(record.port ?? ""), frontend: frontend,
+                port: record.port ?? "", access: record.access, frontend: frontend,
                 attentions: UnitAttentionQueue(codes: record.attentions ?? []),
                 preventsRemoval: record.prevents ?? false, copies: record.copies ?? CopyResults())
         }
@@ -77,6 +78,7 @@ extension UnitState: Codable {
         let records = nexuses.attached.sorted { $0.key < $1.key }.map { id, nexus in
             NexusRecord(
                 id: id, frontend: nexus.frontend.description, port: nexus.port.isEmpty ? nil : nexus.port,
+                access: nexus.access,
                 attentions: nexus.attentions.isEmpty ? nil : nexus.attentions.codes,
                 prevents: nexus.preventsRemoval ? true : nil,
                 copies: nexus.copies.entries.isEmpty ? nil : nexus.copies)

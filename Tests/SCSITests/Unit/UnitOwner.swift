@@ -28,7 +28,7 @@ struct UnitOwner {
     static func port(_ nexus: UInt64) -> String { "iqn.2026-11.org.example:host\(nexus),i,0x00023d00000\(nexus)" }
 
     mutating func attach(_ nexus: UInt64) {
-        server.attach(initiatorPort: Self.port(nexus), from: origin(nexus))
+        server.attach(initiatorPort: Self.port(nexus), access: "", from: origin(nexus))
     }
 
     mutating func lose(_ nexus: UInt64) { server.lose(from: origin(nexus)) }

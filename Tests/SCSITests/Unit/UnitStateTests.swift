@@ -34,10 +34,10 @@ import Wire
         #"{"answered":[{"answers":[{"kind":"completed","number":14}],"#
         + #""events":[{"nexus":"0000000000000001","number":1},{"nexus":"0000000000000002","number":4},"#
         + #"{"nexus":"0000000000000003","number":8}],"frontend":"run-000000000000000f1","#
-        + #""lowestOpen":14}],"lost":["0000000000000003"],"nexuses":[{"attentions":[10753],"#
+        + #""lowestOpen":14}],"lost":["0000000000000003"],"nexuses":[{"access":"","attentions":[10753],"#
         + #""copies":[{"bytes":0,"list":9,"segments":0}],"frontend":"run-000000000000000f1","id":"0000000000000001","#
         + #""port":"iqn.2026-11.org.example:host1,i,0x00023d000001","prevents":true},"#
-        + #"{"frontend":"run-000000000000000f1","id":"0000000000000002","#
+        + #"{"access":"","frontend":"run-000000000000000f1","id":"0000000000000002","#
         + #""port":"iqn.2026-11.org.example:host2,i,0x00023d000002"}],"#
         + #""persistent":{"aptpl":true,"generation":2,"holder":"0000000000000002","registrants":["#
         + #"{"key":"00000000000000a1","nexus":"0000000000000001","#
