@@ -22,10 +22,9 @@ package struct NexusTable: Equatable, Sendable {
             port: String, access: String?, frontend: ServiceInstance, attentions: UnitAttentionQueue,
             preventsRemoval: Bool = false, copies: CopyResults = CopyResults()
         ) {
-            self.port = NexusTable.checked(port)
-            initiatorName = self.port.ranges(of: ",i,0x").last.map { [port = self.port] in
-                String(port[..<$0.lowerBound])
-            }
+            let port = NexusTable.checked(port)
+            self.port = port
+            initiatorName = port.ranges(of: ",i,0x").last.map { String(port[..<$0.lowerBound]) }
             self.access = access.flatMap { $0.utf8.count <= NexusTable.maximumAccessByteCount ? $0 : nil }
             self.frontend = frontend
             self.attentions = attentions
@@ -36,8 +35,9 @@ package struct NexusTable: Equatable, Sendable {
 
     package static let maximumAttachedCount = 1024
     package static let maximumLostCount = 256
-    /// What RFC 7143 allows a name, and the ISID behind it.
+    /// Of what admitted a session. What is longer is not known.
     static let maximumAccessByteCount = 1024
+    /// What RFC 7143 allows a name, and the ISID behind it.
     static let maximumPortByteCount = 223 + ",i,0x000000000000".utf8.count
 
     package private(set) var attached: [NexusID: Nexus] = [:]

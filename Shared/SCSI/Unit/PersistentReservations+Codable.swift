@@ -44,13 +44,17 @@ extension PersistentReservations: Codable {
 }
 
 extension PersistentReservations.Registrant: Codable {
-    private enum CodingKeys: String, CodingKey { case nexus, key, port }
+    private enum CodingKeys: String, CodingKey {
+        case nexus, key, port
+        case isForAllTargetPorts = "allPorts"
+    }
 
     package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         nexus = try container.decode(NexusID.self, forKey: .nexus)
         key = try container.decode(ReservationKey.self, forKey: .key)
         port = NexusTable.checked(try container.decodeIfPresent(String.self, forKey: .port) ?? "")
+        isForAllTargetPorts = try container.decodeIfPresent(Bool.self, forKey: .isForAllTargetPorts) ?? false
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -58,5 +62,6 @@ extension PersistentReservations.Registrant: Codable {
         try container.encode(nexus, forKey: .nexus)
         try container.encode(key, forKey: .key)
         if !port.isEmpty { try container.encode(port, forKey: .port) }
+        if isForAllTargetPorts { try container.encode(true, forKey: .isForAllTargetPorts) }
     }
 }

@@ -27,6 +27,8 @@ package struct PersistentReservations: Equatable, Sendable {
         package var key: ReservationKey
         /// The initiator port's name, for its TransportID.
         package var port: String
+        /// ALL_TG_PT, as READ FULL STATUS tells it.
+        package var isForAllTargetPorts = false
     }
 
     package struct Reservation: Equatable, Sendable {

@@ -11,7 +11,7 @@ import Wire
 /// | nexuses | `id`, `frontend`, `port`, `access`; `attentions` codes oldest first, `prevents`, `copies` |
 /// | lost | ids, oldest first |
 /// | reservedBy | nexus of RESERVE |
-/// | persistent | `generation`, `registrants` of `nexus`, `key`, `port`; `type`, `holder`, `aptpl` |
+/// | persistent | `generation`, `registrants` of `nexus`, `key`, `port`, `allPorts`; `type`, `holder`, `aptpl` |
 /// | writeProtected, sanitizing, ejected | |
 /// | told | of the unit: `sectors`, `readOnly`, `writeCache`, `inquiry` digest |
 /// | coldResets | how many there were |
