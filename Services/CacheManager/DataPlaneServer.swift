@@ -61,12 +61,12 @@ package final class DataPlaneServer<Peer: Equatable> {
     /// A volume whose unit has nexuses from an earlier run: they belong to the frontends that had them then, and end
     /// with those that do not come back.
     package func adopt(_ hosted: HostedVolume) {
-        for (nexus, attached) in hosted.unit.server.state.nexuses.attached {
-            guard frontends.expect(attached.frontend, at: shard.now.nanoseconds) else {
-                shard.frontendLost(attached.frontend, on: hosted)
+        for (nexus, frontend) in hosted.unit.server.attachedFrontends {
+            guard frontends.expect(frontend, at: shard.now.nanoseconds) else {
+                shard.frontendLost(frontend, on: hosted)
                 continue
             }
-            if nexusOwners[nexus.rawValue] == nil { nexusOwners[nexus.rawValue] = attached.frontend }
+            if nexusOwners[nexus.rawValue] == nil { nexusOwners[nexus.rawValue] = frontend }
         }
     }
 
@@ -141,8 +141,8 @@ package final class DataPlaneServer<Peer: Equatable> {
             nexus: NexusID(rawValue: request.nexus), frontend: request.frontend, number: request.number,
             lowestOpenNumber: request.lowestOpenNumber)
         switch intake {
-        case .barrier(let initiatorPort):
-            if let initiatorPort, !shard.sessionBegins(initiatorPort, commandOrigin, on: hosted) {
+        case .barrier(let start):
+            if let start, !shard.sessionBegins(start, commandOrigin, on: hosted) {
                 return reply(to: origin, with: CommandResult.busy)
             }
             let former = claim(request.nexus, for: request.frontend)

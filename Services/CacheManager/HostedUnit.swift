@@ -10,8 +10,6 @@ package final class HostedUnit {
     /// What an earlier run has saved was read, or there is none. Before that, and of a volume whose files cannot be
     /// read ever, nothing is known of the unit: commands do not get past it and nothing is saved.
     package internal(set) var isLoaded = false
-    /// Grows with each TARGET COLD RESET: sessions that began when it was lower are over.
-    package internal(set) var coldResetCount: UInt64 = 0
     /// A state is being written; `isStale`: it has changed since.
     var isSaving = false
     var isStale = false

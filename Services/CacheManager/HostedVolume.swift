@@ -113,7 +113,7 @@ package final class HostedVolume {
             },
             access: VolumeAccess(
                 isReadOnly: settings.isReadOnly, allowsSanitize: settings.isSanitizeAllowed,
-                coldResetCount: unit.coldResetCount),
+                coldResetCount: unit.server.state.coldResetCount),
             blockSize: head.blockSize == .sector ? nil : head.blockSize, isRemovable: head.isRemovable ? true : nil)
     }
 

@@ -8,13 +8,28 @@ import Wire
 package enum IOIntake {
     case volume(VolumeRequest)
     /// Answered by `Volume.barrier`, not by a command. With the initiator port's name when a session begins.
-    case barrier(initiatorPort: String?)
+    /// At the beginning of a session: the initiator port, and what it proved.
+    case barrier(SessionStart?)
     case nexusLoss
     case deviceServer(CDB, dataOut: [UInt8])
     case check(CDB)
     case taskManagement(UnitManagement)
     /// The payload does not fit the operation, or the operation its volume's limits.
     case malformed(String)
+}
+
+/// Who begins a session.
+struct SessionStart: Equatable {
+    /// Its name, ",i,0x" and the ISID.
+    let initiatorPort: String
+    /// What admitted the session.
+    let access: String
+
+    init(_ text: String) {
+        let lines = text.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
+        initiatorPort = String(lines[0])
+        access = lines.count > 1 ? String(lines[1]) : ""
+    }
 }
 
 extension IORequest {
@@ -60,11 +75,12 @@ extension IORequest {
     private func unitIntake(_ payload: UnsafeRawBufferPointer) -> IOIntake {
         switch operation {
         case .nexusBarrier:
-            guard payload.count <= Self.portNameLimit, let name = unsafe String(validating: payload, as: UTF8.self)
+            guard payload.count > 0 else { return .barrier(nil) }
+            guard payload.count <= Self.sessionStartLimit, let text = unsafe String(validating: payload, as: UTF8.self)
             else {
-                return .malformed("a name of an initiator port that is too long or no text")
+                return .malformed("a beginning of a session that is too long or no text")
             }
-            return .barrier(initiatorPort: name.isEmpty ? nil : name)
+            return .barrier(SessionStart(text))
         case .nexusLoss: return payload.count == 0 ? .nexusLoss : .malformed("the end of a nexus with payload")
         case .deviceServerCommand:
             guard let cdb = unsafe Self.cdb(payload), payload.count <= CDB.byteCount + Self.parameterDataLimit else {
@@ -90,8 +106,8 @@ extension IORequest {
         return unsafe CDB(bytes: RawSpan(_unsafeBytes: payload))
     }
 
-    /// RFC 7143 §4.2.7.2 allows names of 223 bytes; `,i,0x` and 12 digits follow.
-    private static var portNameLimit: Int { 255 }
+    /// RFC 7143 §4.2.7.2 allows names of 223 bytes, `,i,0x` and 12 digits follow; and names of users are as long.
+    private static var sessionStartLimit: Int { 512 }
     /// The length fields of parameter lists have 16 bits.
     private static var parameterDataLimit: Int { 65_535 }
 

@@ -73,8 +73,9 @@ extension Shard {
         refresh(hosted)
         for copy in hosted.unit.copies where copy.isObsolete(to: origin) { copy.stop(.drop) {} }
         let (unit, initiator) = (hosted.unit.server.unit, hosted.unit.server.initiatorName(of: origin.nexus))
+        let access = hosted.unit.server.access(of: origin.nexus)
         let action = hosted.unit.server.perform(cdb, dataOut: dataOut, from: origin) { volume in
-            volume == unit.volume ? CopyTarget(unit) : copyTarget(volume, for: initiator)
+            volume == unit.volume ? CopyTarget(unit) : copyTarget(volume, for: initiator, access)
         }
         switch action {
         case .complete(let result): answer(request, result, on: hosted)
@@ -155,14 +156,15 @@ extension Shard {
     // MARK: Nexuses and task management
 
     /// - Returns: false when the unit has as many nexuses as it takes.
-    func sessionBegins(_ initiatorPort: String, _ origin: CommandOrigin, on hosted: HostedVolume) -> Bool {
+    func sessionBegins(_ start: SessionStart, _ origin: CommandOrigin, on hosted: HostedVolume) -> Bool {
         guard hosted.unit.isLoaded else { return true }
         stopCopies(.drop, on: hosted) {
             $0.isOf(origin.nexus)
         } then: {
         }
         defer { whenSaved(hosted) {} }
-        return hosted.unit.server.attach(initiatorPort: initiatorPort, from: origin)
+        return hosted.unit.server.attach(
+            initiatorPort: start.initiatorPort, access: start.access, from: origin)
     }
 
     func nexusLost(_ origin: CommandOrigin, on hosted: HostedVolume) {
@@ -193,8 +195,7 @@ extension Shard {
         case .clearTaskSet: break
         case .logicalUnitReset: hosted.unit.server.reset(.logicalUnit, from: origin)
         case .targetWarmReset: hosted.unit.server.reset(.targetWarm, from: origin)
-        case .targetColdReset:
-            if hosted.unit.server.reset(.targetCold, from: origin) { hosted.unit.coldResetCount += 1 }
+        case .targetColdReset: hosted.unit.server.reset(.targetCold, from: origin)
         }
         stopCopies(.abort, on: hosted) { _ in
             true
@@ -221,9 +222,11 @@ extension Shard {
 
     // MARK: Copies
 
-    /// What a copy from here may name beside the unit that it was sent to: units that the initiator is logged in to.
-    private func copyTarget(_ volume: VolumeID, for initiator: String?) -> CopyTarget? {
-        guard let server = volumes[volume]?.unit.server, let initiator, server.isLoggedIn(initiator) else { return nil }
+    /// What a copy may name beside the unit that it was sent to: units that the same initiator is logged in to.
+    private func copyTarget(_ volume: VolumeID, for initiator: String?, _ access: String?) -> CopyTarget? {
+        guard let initiator, let access, let server = volumes[volume]?.unit.server,
+            server.isLoggedIn(initiator, access: access)
+        else { return nil }
         return CopyTarget(server.unit)
     }
 

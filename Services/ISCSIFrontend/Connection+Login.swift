@@ -65,6 +65,9 @@ extension Connection: LoginEnvironment {
         }
     }
 
+    /// An initiator's name proves nothing: who knows a user's secret does, or who answers from an address.
+    var provenIdentity: String { login.authenticatedUserName.map { "user \($0)" } ?? "address \(peer.host)" }
+
     func refuse(_ status: LoginStatus) {
         guard phase == .establishing else { return }
         carryOut(login.refuse(status))

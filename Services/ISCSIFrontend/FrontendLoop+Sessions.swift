@@ -39,7 +39,8 @@ extension FrontendLoop {
         // Also when no session is known here: another frontend, or this one before it was restarted, may have sent
         // commands of this nexus that are not applied yet.
         barrier(
-            .sessionBegins(initiatorPort: identity.initiatorPort), target, nexus: session.nexus, for: connection.id
+            .sessionBegins(initiatorPort: identity.initiatorPort, access: connection.provenIdentity), target,
+            nexus: session.nexus, for: connection.id
         ) { [weak self, weak connection] isDone in
             guard let connection else { return }
             guard isDone else { return connection.refuse(.outOfResources) }

@@ -20,7 +20,8 @@ package struct IORequest: Equatable, Sendable, Codable {
         case flush = 6
         /// The sender takes the nexus over: answered when no older request of it, from whichever frontend, can be
         /// applied any more; requests of it from other frontends are refused from then on. Payload: at the beginning of
-        /// a session the initiator port's name, of at most 255 bytes; else none.
+        /// a session the initiator port's name, a line feed and what the initiator proved to be let in, of at most 512
+        /// bytes; else none.
         case nexusBarrier = 7
         /// The nexus is gone: a barrier, after which the unit has let go of what a nexus loses.
         case nexusLoss = 8

@@ -78,9 +78,9 @@ final class MemoryVolume: @unchecked Sendable {
         let result: CommandResult
         switch request.operation {
         case .nexusBarrier:
-            let port = String(decoding: payload, as: UTF8.self)
-            if !port.isEmpty {
-                _ = server.attach(initiatorPort: port, from: origin)
+            let lines = String(decoding: payload, as: UTF8.self).split(separator: "\n").map(String.init)
+            if let port = lines.first {
+                _ = server.attach(initiatorPort: port, access: lines.last ?? "", from: origin)
                 counts.withLock { $0.initiatorPorts.append(port) }
             }
             result = good

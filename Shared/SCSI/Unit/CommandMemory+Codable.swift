@@ -17,22 +17,25 @@ extension CommandMemory.Frontend: Codable {
     private enum CodingKeys: String, CodingKey {
         case instance = "frontend"
         case lowestOpenNumber = "lowestOpen"
-        case entries = "answers"
+        case answers, events
     }
 
     init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         instance = try container.decodeInstance(forKey: .instance)
         lowestOpenNumber = try container.decode(UInt64.self, forKey: .lowestOpenNumber)
-        let answers = try container.decodeIfPresent([CommandMemory.Entry].self, forKey: .entries) ?? []
-        entries = answers.suffix(CommandMemory.maximumAnswerCount)
+        answers = RememberedAnswers(
+            try container.decodeIfPresent([RememberedAnswers.Entry].self, forKey: .answers) ?? [])
+        let taken = try container.decodeIfPresent([CommandMemory.Event].self, forKey: .events) ?? []
+        events = taken.suffix(CommandMemory.maximumEventCount)
     }
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(instance.description, forKey: .instance)
         try container.encode(lowestOpenNumber, forKey: .lowestOpenNumber)
-        if !entries.isEmpty { try container.encode(entries, forKey: .entries) }
+        if !answers.isEmpty { try container.encode(Array(answers.entries), forKey: .answers) }
+        if !events.isEmpty { try container.encode(events, forKey: .events) }
     }
 }
 
@@ -46,7 +49,7 @@ extension KeyedDecodingContainer {
     }
 }
 
-extension CommandMemory.Entry: Codable {
+extension RememberedAnswers.Entry: Codable {
     private enum CodingKeys: String, CodingKey { case number, kind, status, sense, data, aborted }
     private enum Kind: String, Codable { case refused, completed, flushes, aborts, sanitizes }
 

@@ -25,25 +25,29 @@ package struct CommandMemory: Equatable, Sendable {
         case stale
     }
 
-    struct Entry: Equatable, Sendable {
+    /// The begin or the end of a session that was taken.
+    struct Event: Equatable, Codable, Sendable {
+        let nexus: NexusID
         let number: UInt64
-        var answer: Answer
     }
 
     struct Frontend: Equatable, Sendable {
         let instance: ServiceInstance
         var lowestOpenNumber: UInt64 = 0
-        /// In the order in which they were answered.
-        var entries: [Entry] = []
+        var answers = RememberedAnswers()
+        /// The last one of each nexus, oldest first. They are not forgotten as answers are: `lowestOpenNumber` does not
+        /// speak of them.
+        var events: [Event] = []
     }
 
     /// Frontends that have run since, restarts included.
     package static let maximumFrontendCount = 64
-    /// More than a frontend has open at a time.
-    package static let maximumAnswerCount = 1024
+    package static let maximumAnswerCount = RememberedAnswers.maximumCount
+    /// A frontend's nexuses whose last begin or end is remembered: as many as there can be.
+    package static let maximumEventCount = NexusTable.maximumAttachedCount
 
     /// Least recently used first.
-    var frontends: [Frontend] = []
+    private(set) var frontends: [Frontend] = []
     /// Refusals among the answers: while there are any, no command may go by unseen.
     package private(set) var refusalCount = 0
 
@@ -51,63 +55,73 @@ package struct CommandMemory: Equatable, Sendable {
 
     init(frontends: [Frontend]) {
         self.frontends = frontends.suffix(Self.maximumFrontendCount)
-        countRefusals()
+        refusalCount = self.frontends.reduce(0) { $0 + $1.answers.refusalCount }
     }
 
     package mutating func verdict(on origin: CommandOrigin) -> Verdict {
         guard let position = position(of: origin.frontend) else { return .new }
         forget(below: min(origin.lowestOpenNumber, origin.number), at: position)
-        if let entry = frontends[position].entries.first(where: { $0.number == origin.number }) {
-            return .answered(entry.answer)
-        }
+        if let answer = frontends[position].answers[origin.number] { return .answered(answer) }
         return origin.number < frontends[position].lowestOpenNumber ? .stale : .new
     }
 
     package mutating func remember(_ answer: Answer, of origin: CommandOrigin) {
-        var frontend = Frontend(instance: origin.frontend)
-        if let position = position(of: origin.frontend) {
-            frontend = frontends.remove(at: position)
-        } else if frontends.count >= Self.maximumFrontendCount {
-            frontends.removeFirst()
-        }
-        frontend.lowestOpenNumber = max(frontend.lowestOpenNumber, min(origin.lowestOpenNumber, origin.number))
-        frontend.entries.removeAll { $0.number == origin.number || $0.number < frontend.lowestOpenNumber }
-        if frontend.entries.count >= Self.maximumAnswerCount { frontend.entries.removeFirst() }
-        frontend.entries.append(Entry(number: origin.number, answer: answer))
-        frontends.append(frontend)
-        countRefusals()
+        let position = makeNewest(origin.frontend)
+        forget(below: min(origin.lowestOpenNumber, origin.number), at: position)
+        refusalCount -= frontends[position].answers.refusalCount
+        frontends[position].answers.insert(answer, of: origin.number)
+        refusalCount += frontends[position].answers.refusalCount
+    }
+
+    /// Whether this begin or end of a session was taken, or a later one of its nexus, which leaves nothing to do.
+    package func hasTaken(eventFrom origin: CommandOrigin) -> Bool {
+        guard let position = position(of: origin.frontend) else { return false }
+        return frontends[position].events.contains { $0.nexus == origin.nexus && $0.number >= origin.number }
+    }
+
+    package mutating func remember(eventFrom origin: CommandOrigin) {
+        let position = makeNewest(origin.frontend)
+        frontends[position].events.removeAll { $0.nexus == origin.nexus }
+        if frontends[position].events.count >= Self.maximumEventCount { frontends[position].events.removeFirst() }
+        frontends[position].events.append(Event(nexus: origin.nexus, number: origin.number))
     }
 
     /// The unit is sanitized: whoever asks again is answered at once.
     mutating func completeSanitize() {
-        for position in frontends.indices {
-            for index in frontends[position].entries.indices
-            where frontends[position].entries[index].answer == .sanitizes {
-                frontends[position].entries[index].answer = .completed(.good)
-            }
-        }
+        for position in frontends.indices { frontends[position].answers.completeSanitize() }
     }
 
     /// The frontend does not run any more.
     package mutating func forget(_ instance: ServiceInstance) {
-        frontends.removeAll { $0.instance == instance }
-        countRefusals()
+        if let position = position(of: instance) { remove(at: position) }
     }
 
     private mutating func forget(below number: UInt64, at position: Int) {
         guard number > frontends[position].lowestOpenNumber else { return }
         frontends[position].lowestOpenNumber = number
-        frontends[position].entries.removeAll { $0.number < number }
-        countRefusals()
+        guard !frontends[position].answers.isEmpty else { return }
+        refusalCount -= frontends[position].answers.refusalCount
+        frontends[position].answers.forget(below: number)
+        refusalCount += frontends[position].answers.refusalCount
     }
 
-    private func position(of instance: ServiceInstance) -> Int? {
-        frontends.firstIndex { $0.instance == instance }
-    }
-
-    private mutating func countRefusals() {
-        refusalCount = frontends.reduce(0) { count, frontend in
-            count + frontend.entries.count { if case .refused = $0.answer { true } else { false } }
+    /// The last one; the one that was not used for longest makes room for a new one.
+    private mutating func makeNewest(_ instance: ServiceInstance) -> Int {
+        if let position = position(of: instance) {
+            if position != frontends.count - 1 { frontends.append(frontends.remove(at: position)) }
+        } else {
+            if frontends.count >= Self.maximumFrontendCount { remove(at: 0) }
+            frontends.append(Frontend(instance: instance))
         }
+        return frontends.count - 1
+    }
+
+    private mutating func remove(at position: Int) {
+        refusalCount -= frontends.remove(at: position).answers.refusalCount
+    }
+
+    /// Those that send anything are near the end.
+    private func position(of instance: ServiceInstance) -> Int? {
+        frontends.lastIndex { $0.instance == instance }
     }
 }

@@ -18,7 +18,7 @@ extension DeviceServer {
 
     mutating func refusal(of traits: CommandDefinition.Traits, from nexus: NexusID) -> CommandRefusal? {
         if !traits.contains(.passesUnitAttention),
-            let attention = state.nexuses.attached[nexus]?.attentions.takeFirst()
+            let attention = state.nexuses.takeAttention(of: nexus)
         {
             return .error(.unitAttention(attention))
         }

@@ -28,7 +28,7 @@ extension DeviceServer {
             origin: origin, segments: segments, endsInFailure: segments.count < list.segments.count, listID: listID,
             dataOutByteCount: dataOut.count)
         if operation.segments.allSatisfy({ $0.sectors.count == 0 }) {
-            record(operation, completedSegmentCount: segments.count, hasFailed: operation.endsInFailure)
+            record(operation, listID, completedSegmentCount: segments.count, hasFailed: operation.endsInFailure)
             return .complete(operation.result(isGood: true))
         }
         runningCopies.append(RunningCopy(operation))
@@ -89,19 +89,22 @@ extension DeviceServer {
         _ operation: CopyOperation, completedSegmentCount: Int, isGood: Bool, as ending: CommandResult? = nil
     ) -> CommandResult {
         let result = ending ?? operation.result(isGood: isGood)
-        runningCopies.removeAll { $0.isOf(operation.origin) }
-        record(operation, completedSegmentCount: completedSegmentCount, hasFailed: result.status != .good)
-        change { $0.answered.remember(.completed(result), of: operation.origin) }
+        guard let position = runningCopies.firstIndex(where: { $0.isOf(operation.origin) }) else { return result }
+        let copy = runningCopies.remove(at: position)
+        record(operation, copy.listID, completedSegmentCount: completedSegmentCount, hasFailed: result.status != .good)
+        change { if copy.isAnswered { $0.answered.remember(.completed(result), of: operation.origin) } }
         return result
     }
 
-    private mutating func record(_ operation: CopyOperation, completedSegmentCount: Int, hasFailed: Bool) {
-        guard let listID = operation.listID else { return }
+    private mutating func record(
+        _ operation: CopyOperation, _ listID: UInt8?, completedSegmentCount: Int, hasFailed: Bool
+    ) {
+        guard let listID else { return }
         let byteCount = operation.segments.prefix(completedSegmentCount).reduce(0) { $0 + $1.sectors.byteCount }
-        state.nexuses.attached[operation.origin.nexus]?.copies.record(
+        state.nexuses.record(
             CopyResults.Entry(
                 listID: listID, hasFailed: hasFailed, segmentCount: UInt16(clamping: completedSegmentCount),
-                byteCount: UInt32(clamping: byteCount)))
+                byteCount: UInt32(clamping: byteCount)), of: operation.origin.nexus)
     }
 
     func copyStatus(_ fields: ReceiveCopyResultsCDB, of nexus: NexusID) throws(CommandRefusal) -> DeviceServerAction {

@@ -6,7 +6,7 @@ extension DeviceServer {
     /// The pending unit attention, else what keeps the unit from serving, else nothing; always GOOD.
     mutating func requestSense(_ cdb: CDB, from origin: CommandOrigin) -> CommandResult {
         var sense = Sense.none
-        let attention = state.nexuses.attached[origin.nexus]?.attentions.takeFirst()
+        let attention = state.nexuses.takeAttention(of: origin.nexus)
         if let attention {
             sense = SCSIError.unitAttention(attention).sense
         } else if state.isSanitizing {
@@ -42,7 +42,7 @@ extension DeviceServer {
 
     /// A medium that cannot be removed may be locked all the same.
     mutating func preventAllow(_ fields: PreventAllowMediumRemovalCDB, by nexus: NexusID) -> DeviceServerAction {
-        state.nexuses.attached[nexus]?.preventsRemoval = fields.prevent
+        state.nexuses.setPreventsRemoval(fields.prevent, by: nexus)
         return .complete(.good)
     }
 

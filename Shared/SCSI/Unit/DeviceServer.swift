@@ -24,7 +24,10 @@ package struct DeviceServer: Sendable {
         let frontend: ServiceInstance
         let number: UInt64
         let nexus: NexusID
-        let listID: UInt8?
+        /// By which its nexus can ask about it; nil once the session has ended or the unit was reset.
+        var listID: UInt8?
+        /// False once its frontend has ended: nobody asks for the answer.
+        var isAnswered = true
     }
 
     package internal(set) var unit: LogicalUnit { didSet { updateEventful() } }
@@ -50,9 +53,12 @@ package struct DeviceServer: Sendable {
         self.state = state ?? UnitState(powerOnID: powerOn)
         if self.state.powerOnID != powerOn {
             self.state.powerOn(powerOn)
+            // All are told of the power-on, which says more.
+            self.state.told = nil
             needsSaving = true
         }
         if state == nil { needsSaving = true }
+        tellOfUnit()
         updateEventful()
     }
 

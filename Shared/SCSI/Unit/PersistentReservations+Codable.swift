@@ -12,6 +12,7 @@ extension PersistentReservations: Codable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         generation = try container.decodeIfPresent(UInt32.self, forKey: .generation) ?? 0
         registrants = try container.decodeIfPresent([Registrant].self, forKey: .registrants) ?? []
+        collectRegisteredNexuses()
         isKeptOverPowerLoss = try container.decodeIfPresent(Bool.self, forKey: .isKeptOverPowerLoss) ?? false
         let kind = try container.decodeIfPresent(Kind.self, forKey: .type)
         let holder = try container.decodeIfPresent(NexusID.self, forKey: .holder)
@@ -43,13 +44,17 @@ extension PersistentReservations: Codable {
 }
 
 extension PersistentReservations.Registrant: Codable {
-    private enum CodingKeys: String, CodingKey { case nexus, key, port }
+    private enum CodingKeys: String, CodingKey {
+        case nexus, key, port
+        case isForAllTargetPorts = "allPorts"
+    }
 
     package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         nexus = try container.decode(NexusID.self, forKey: .nexus)
         key = try container.decode(ReservationKey.self, forKey: .key)
         port = NexusTable.checked(try container.decodeIfPresent(String.self, forKey: .port) ?? "")
+        isForAllTargetPorts = try container.decodeIfPresent(Bool.self, forKey: .isForAllTargetPorts) ?? false
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -57,5 +62,6 @@ extension PersistentReservations.Registrant: Codable {
         try container.encode(nexus, forKey: .nexus)
         try container.encode(key, forKey: .key)
         if !port.isEmpty { try container.encode(port, forKey: .port) }
+        if isForAllTargetPorts { try container.encode(true, forKey: .isForAllTargetPorts) }
     }
 }

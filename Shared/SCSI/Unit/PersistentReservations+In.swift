@@ -37,8 +37,8 @@ extension PersistentReservations {
 
     /// No CRH: RESERVE and RELEASE conflict with registrations.
     private var capabilities: [UInt8] {
-        // PTPL_C; TMV, ALLOW COMMANDS 1, and PTPL_A; then the types: the six of `Kind`.
-        [0, 8, 0x01, 0x90 | (isKeptOverPowerLoss ? 0x01 : 0), 0xEA, 0x01, 0, 0]
+        // ATP_C and PTPL_C; TMV, ALLOW COMMANDS 1, and PTPL_A; then the types: the six of `Kind`.
+        [0, 8, 0x05, 0x90 | (isKeptOverPowerLoss ? 0x01 : 0), 0xEA, 0x01, 0, 0]
     }
 
     private func fullStatusDescriptor(of registrant: Registrant, _ relativeTargetPort: UInt16) -> [UInt8] {
@@ -46,7 +46,8 @@ extension PersistentReservations {
         let transportID = Self.transportID(of: registrant.port)
         var descriptor = bytes(of: registrant.key)
         descriptor.appendZeros(4)
-        descriptor += [kind == nil ? 0 : 0x01, kind?.rawValue ?? 0]
+        // ALL_TG_PT and R_HOLDER.
+        descriptor += [(registrant.isForAllTargetPorts ? 0x02 : 0) | (kind == nil ? 0 : 0x01), kind?.rawValue ?? 0]
         descriptor.appendZeros(4)
         descriptor.appendBigEndian(relativeTargetPort)
         descriptor.appendBigEndian(UInt32(transportID.count))

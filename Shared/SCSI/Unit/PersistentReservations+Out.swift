@@ -36,6 +36,9 @@ extension PersistentReservations {
             let expected = position.map { registrants[$0].key } ?? .none
             guard command.key == expected else { throw .reservationConflict }
         }
+        func registrant(_ key: ReservationKey) -> Registrant {
+            Registrant(nexus: nexus, key: key, port: port, isForAllTargetPorts: command.isForAllTargetPorts)
+        }
         var effects = Effects()
         switch (position, command.serviceActionKey) {
         case (nil, .none):
@@ -44,13 +47,12 @@ extension PersistentReservations {
             registrants.remove(at: position)
             effects = endAfterUnregistering(nexus)
         case (let position?, let key):
-            registrants[position].key = key
-            registrants[position].port = port
+            registrants[position] = registrant(key)
         case (nil, let key):
             guard registrants.count < Self.maximumRegistrantCount else {
                 throw .error(.insufficientRegistrationResources)
             }
-            registrants.append(Registrant(nexus: nexus, key: key, port: port))
+            registrants.append(registrant(key))
         }
         isKeptOverPowerLoss = command.isKeptOverPowerLoss
         generation &+= 1

@@ -27,6 +27,8 @@ package struct PersistentReservations: Equatable, Sendable {
         package var key: ReservationKey
         /// The initiator port's name, for its TransportID.
         package var port: String
+        /// ALL_TG_PT, as READ FULL STATUS tells it.
+        package var isForAllTargetPorts = false
     }
 
     package struct Reservation: Equatable, Sendable {
@@ -39,7 +41,9 @@ package struct PersistentReservations: Equatable, Sendable {
     package static let maximumRegistrantCount = 512
 
     /// In the order of registration; each nexus once.
-    package internal(set) var registrants: [Registrant] = []
+    package internal(set) var registrants: [Registrant] = [] { didSet { collectRegisteredNexuses() } }
+    /// Those of the registrants, so that no command looks through them.
+    private var registeredNexuses: Set<NexusID> = []
     package internal(set) var reservation: Reservation?
     /// PRGENERATION: lets initiators see that registrations changed.
     package internal(set) var generation: UInt32 = 0
@@ -52,18 +56,22 @@ package struct PersistentReservations: Equatable, Sendable {
         registrants.first { $0.nexus == nexus }?.key
     }
 
+    func isRegistered(_ nexus: NexusID) -> Bool { registeredNexuses.contains(nexus) }
+
     package func isHolder(_ nexus: NexusID) -> Bool {
         guard let reservation else { return false }
-        return reservation.kind.isHeldByAll ? key(of: nexus) != nil : reservation.holder == nexus
+        return reservation.kind.isHeldByAll ? isRegistered(nexus) : reservation.holder == nexus
     }
 
     /// Whether a command with these traits may run (SPC-4 table 65).
     func permits(_ traits: CommandDefinition.Traits, of nexus: NexusID) -> Bool {
         guard let reservation, !traits.contains(.passesPersistentReservation) else { return true }
         if reservation.kind.admitsReads, traits.contains(.passesWriteExclusive) { return true }
-        if reservation.kind.admitsRegistrants { return key(of: nexus) != nil }
+        if reservation.kind.admitsRegistrants { return isRegistered(nexus) }
         return reservation.holder == nexus
     }
+
+    mutating func collectRegisteredNexuses() { registeredNexuses = Set(registrants.lazy.map(\.nexus)) }
 
     /// Nobody is registered any more.
     mutating func clear() {

@@ -9,8 +9,12 @@
 /// | 16-19 | obsolete |
 /// | 20 | SPEC_I_PT 08h, ALL_TG_PT 04h, APTPL 01h |
 /// | 21-23 | reserved, obsolete |
+///
+/// Registering for other initiator ports (SPEC_I_PT) is not offered, as REPORT CAPABILITIES says: they are named by
+/// TransportIDs, and which nexuses those are only the frontends can tell.
 struct PersistentReserveOutCommand: Equatable {
-    /// REGISTER AND MOVE (07h) is not there: nobody who clusters volumes asks for it.
+    /// REGISTER AND MOVE (07h) is not there: it names the new holder as SPEC_I_PT does, and nobody who clusters volumes
+    /// asks for it.
     enum ServiceAction: UInt8, CaseIterable {
         case register = 0
         case reserve = 1
@@ -33,6 +37,8 @@ struct PersistentReserveOutCommand: Equatable {
     var serviceActionKey: ReservationKey
     /// APTPL.
     var isKeptOverPowerLoss: Bool
+    /// ALL_TG_PT. There is one target port, so that the registration reaches no further for it.
+    var isForAllTargetPorts: Bool
 
     init(_ cdb: CDB, parameterList list: RawSpan) throws(CommandRefusal) {
         guard let serviceAction = ServiceAction(rawValue: cdb.serviceAction) else {
@@ -40,20 +46,22 @@ struct PersistentReserveOutCommand: Equatable {
         }
         let fields = PersistentReserveOutCDB(cdb)
         let byteCount = Self.parameterListByteCount
-        guard fields.parameterListLength == byteCount, list.byteCount >= byteCount else {
+        guard fields.parameterListLength >= byteCount, list.byteCount >= byteCount else {
             throw .error(.parameterListLengthError)
         }
+        let flags = list.bigEndian(at: Self.flagsByte, as: UInt8.self)
+        // The other service actions ignore the bit.
+        let isRegistration = serviceAction == .register || serviceAction == .registerAndIgnoreExistingKey
+        // Its list is longer, so that this comes before the length.
+        if isRegistration, flags & 0x08 != 0 { throw .invalidFieldInParameterList(byte: Self.flagsByte) }
+        guard fields.parameterListLength == byteCount else { throw .error(.parameterListLengthError) }
         self.serviceAction = serviceAction
         scope = fields.scope
         type = fields.type
         key = ReservationKey(rawValue: list.bigEndian(at: 0, as: UInt64.self))
         serviceActionKey = ReservationKey(rawValue: list.bigEndian(at: Self.serviceActionKeyByte, as: UInt64.self))
-        let flags = list.bigEndian(at: Self.flagsByte, as: UInt8.self)
         isKeptOverPowerLoss = flags & 0x01 != 0
-        let isRegistration = serviceAction == .register || serviceAction == .registerAndIgnoreExistingKey
-        // Registering for other initiators or through other ports, which there are not, is not offered. The other
-        // service actions ignore the bits.
-        if isRegistration, flags & 0x0C != 0 { throw .invalidFieldInParameterList(byte: Self.flagsByte) }
+        isForAllTargetPorts = flags & 0x04 != 0
     }
 
     /// Scope and type of a reservation to be made; only whole units can be reserved.

@@ -8,26 +8,31 @@ import Wire
 /// | --- | --- |
 /// | version | 1; others are refused |
 /// | powerOn | the run of the machine |
-/// | nexuses | `id`, `frontend`, `port`; `attentions` codes oldest first, `prevents`, `copies` |
+/// | nexuses | `id`, `frontend`, `port`, `access`; `attentions` codes oldest first, `prevents`, `copies` |
 /// | lost | ids, oldest first |
 /// | reservedBy | nexus of RESERVE |
-/// | persistent | `generation`, `registrants` of `nexus`, `key`, `port`; `type`, `holder`, `aptpl` |
+/// | persistent | `generation`, `registrants` of `nexus`, `key`, `port`, `allPorts`; `type`, `holder`, `aptpl` |
 /// | writeProtected, sanitizing, ejected | |
-/// | answered | `frontend`, `lowestOpen`, `answers` of `number`, `kind`, `status`, `sense`, `data`, `aborted` |
+/// | told | of the unit: `sectors`, `readOnly`, `writeCache`, `inquiry` digest |
+/// | coldResets | how many there were |
+/// | answered | `frontend`, `lowestOpen`, `answers` of `number`, `kind`, `status`, `sense`, `data`, `aborted`; |
+/// | | `events` of `nexus`, `number` |
 extension UnitState: Codable {
     private enum CodingKeys: String, CodingKey {
-        case version, nexuses, lost, answered, sanitizing, ejected
+        case version, nexuses, lost, answered, sanitizing, ejected, told
         case powerOnID = "powerOn"
         case reservingNexus = "reservedBy"
         case persistentReservations = "persistent"
         case isSoftwareWriteProtected = "writeProtected"
+        case coldResetCount = "coldResets"
     }
 
     private struct NexusRecord: Codable {
-        enum CodingKeys: String, CodingKey { case id, frontend, port, attentions, prevents, copies }
+        enum CodingKeys: String, CodingKey { case id, frontend, port, access, attentions, prevents, copies }
         var id: NexusID
         var frontend: String
         var port: String?
+        var access: String?
         var attentions: [UInt16]?
         var prevents: Bool?
         var copies: CopyResults?
@@ -41,18 +46,19 @@ extension UnitState: Codable {
                 forKey: .version, in: container, debugDescription: "version \(version) of a unit's state")
         }
         self.init(powerOnID: try container.decode(String.self, forKey: .powerOnID))
+        var attached: [NexusID: NexusTable.Nexus] = [:]
         for record in try container.decodeIfPresent([NexusRecord].self, forKey: .nexuses) ?? [] {
             guard let frontend = ServiceInstance(record.frontend) else {
                 throw DecodingError.dataCorruptedError(
                     forKey: .nexuses, in: container, debugDescription: "\(record.frontend) is no instance's id")
             }
-            nexuses.attached[record.id] = NexusTable.Nexus(
-                port: NexusTable.checked(record.port ?? ""), frontend: frontend,
+            attached[record.id] = NexusTable.Nexus(
+                port: record.port ?? "", access: record.access, frontend: frontend,
                 attentions: UnitAttentionQueue(codes: record.attentions ?? []),
                 preventsRemoval: record.prevents ?? false, copies: record.copies ?? CopyResults())
         }
         let lost = try container.decodeIfPresent([NexusID].self, forKey: .lost) ?? []
-        nexuses.lost = lost.suffix(NexusTable.maximumLostCount)
+        nexuses = NexusTable(attached: attached, lost: lost)
         reservingNexus = try container.decodeIfPresent(NexusID.self, forKey: .reservingNexus)
         persistentReservations =
             try container.decodeIfPresent(PersistentReservations.self, forKey: .persistentReservations)
@@ -61,6 +67,8 @@ extension UnitState: Codable {
         isSanitizing = try container.decodeIfPresent(Bool.self, forKey: .sanitizing) ?? false
         isEjected = try container.decodeIfPresent(Bool.self, forKey: .ejected) ?? false
         answered = try container.decodeIfPresent(CommandMemory.self, forKey: .answered) ?? CommandMemory()
+        told = try container.decodeIfPresent(ToldUnit.self, forKey: .told)
+        coldResetCount = try container.decodeIfPresent(UInt64.self, forKey: .coldResetCount) ?? 0
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -70,6 +78,7 @@ extension UnitState: Codable {
         let records = nexuses.attached.sorted { $0.key < $1.key }.map { id, nexus in
             NexusRecord(
                 id: id, frontend: nexus.frontend.description, port: nexus.port.isEmpty ? nil : nexus.port,
+                access: nexus.access,
                 attentions: nexus.attentions.isEmpty ? nil : nexus.attentions.codes,
                 prevents: nexus.preventsRemoval ? true : nil,
                 copies: nexus.copies.entries.isEmpty ? nil : nexus.copies)
@@ -84,6 +93,8 @@ extension UnitState: Codable {
         if isSanitizing { try container.encode(true, forKey: .sanitizing) }
         if isEjected { try container.encode(true, forKey: .ejected) }
         if !answered.frontends.isEmpty { try container.encode(answered, forKey: .answered) }
+        try container.encodeIfPresent(told, forKey: .told)
+        if coldResetCount > 0 { try container.encode(coldResetCount, forKey: .coldResetCount) }
     }
 }
 

@@ -16,6 +16,10 @@ package struct UnitState: Equatable, Sendable {
     /// Only of a removable medium; neither resets nor a power-on load it again.
     package internal(set) var isEjected = false
     package internal(set) var answered = CommandMemory()
+    /// Nil when it was saved by a version that did not say.
+    var told: ToldUnit?
+    /// Grows with each TARGET COLD RESET: sessions that began when it was lower are over.
+    package internal(set) var coldResetCount: UInt64 = 0
 
     init(powerOnID: String) { self.powerOnID = powerOnID }
 

@@ -39,6 +39,32 @@ import Testing
         #expect(owner.admit(Self.write, from: 2) == .good)
     }
 
+    /// What is counted instead of looked for comes back to nothing.
+    @Test func nothingIsEventfulOnceAllAreTold() throws {
+        var owner = UnitOwner(nexuses: [1, 2, 3, 4])
+        #expect(!owner.server.isEventful)
+        owner.server.post(.capacityDataHasChanged)
+        owner.server.post(.inquiryDataHasChanged)
+        try owner.restart()
+        #expect(owner.server.isEventful)
+        #expect(owner.attentions(1) == [0x2A09, 0x3F03])
+        #expect(owner.admit(Self.read, from: 2) == .attention(0x2A09))
+        #expect(owner.send([0x00], from: 2) == .attention(0x3F03))
+        owner.lose(3)
+        owner.attach(4)
+        #expect(owner.server.isEventful && owner.attentions(4) == [0x2907])
+        // The frontend says that it has the refusals.
+        #expect(owner.admit(Self.read) == .good && !owner.server.isEventful)
+        owner.register(1, 2)
+        #expect(owner.reserve(5, from: 1) == .good && owner.server.isEventful)
+        #expect(owner.admit(Self.write, from: 2) == .good && owner.admit(Self.write, from: 4) == .conflict)
+        try owner.restart()
+        #expect(owner.admit(Self.write, from: 2) == .good && owner.admit(Self.write, from: 4) == .conflict)
+        #expect(owner.out(.register, key: 0xA2, from: 2) == .good && owner.admit(Self.write, from: 2) == .conflict)
+        #expect(owner.out(.release, type: 5, key: 0xA1, from: 1) == .good)
+        #expect(owner.admit(Self.write, from: 2) == .good && !owner.server.isEventful)
+    }
+
     @Test func theOlderReservationIsJudgedBeforeSanitizing() {
         var owner = UnitOwner { $0.isSanitizeAllowed = true }
         #expect(owner.send([0x16], from: 1) == .good)

@@ -334,6 +334,46 @@ import Wire
         }
     }
 
+    /// What runs when the unit is reset or the session ends comes to its end, but is nobody's any more.
+    @Test func aCopyThatLostItsSessionFreesItsPlace() throws {
+        let events: [(inout UnitOwner) -> Void] = [
+            { $0.reset(.logicalUnit) }, { $0.reset(.targetCold) }, { $0.lose(1) }, { $0.attach(1) },
+            { $0.server.lose(allThrough: UnitOwner.frontend) },
+        ]
+        for event in events {
+            var owner = UnitOwner()
+            let lists = (UInt8(0)..<8).map { Self.list(id: $0, segments: [Self.blocks(from: 0, to: 8, count: 8)]) }
+            let running = lists.compactMap { copy($0, &owner).copyOperation }
+            #expect(running.count == 8)
+            event(&owner)
+            owner.attach(1)
+            _ = owner.attentions(1)
+            #expect(status(5, &owner) == nil)
+            // Each place is taken until the copy has ended; the list identifier is not.
+            #expect(owner.send(Self.cdb(lists[5].count), lists[5]) == .busy)
+            let result = owner.server.finishCopy(running[5], completedSegmentCount: 0, isGood: false)
+            #expect(Answer(result) == Self.copyAborted && status(5, &owner) == nil)
+            let next = try #require(copy(lists[5], &owner).copyOperation)
+            #expect(status(5, &owner)?[4] == 0)
+            for operation in running {
+                _ = owner.server.finishCopy(operation, completedSegmentCount: 0, isGood: false)
+            }
+            #expect(status(5, &owner)?[4] == 0)
+            _ = owner.server.finishCopy(next, completedSegmentCount: 1, isGood: true)
+            #expect(status(5, &owner)?[4] == 1)
+        }
+    }
+
+    /// The answers of a frontend that has ended are forgotten, also those that are still to come.
+    @Test func aCopyOfAFrontendThatEndedLeavesNoAnswer() throws {
+        var owner = UnitOwner(nexuses: [1])
+        let operation = try #require(
+            copy(Self.list(id: 5, segments: [Self.blocks(from: 0, to: 8, count: 8)]), &owner).copyOperation)
+        owner.server.lose(allThrough: UnitOwner.frontend)
+        _ = owner.server.finishCopy(operation, completedSegmentCount: 1, isGood: true)
+        #expect(owner.server.state.answered == CommandMemory())
+    }
+
     @Test func aFailedCopyTellsHowFarItCame() throws {
         var owner = UnitOwner()
         let list = Self.list(

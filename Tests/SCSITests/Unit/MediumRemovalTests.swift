@@ -154,6 +154,8 @@ import Wire
         _ = removable.send(Self.eject)
         let unit = TestUnit.make()
         var server = DeviceServer(unit: unit, state: removable.server.state, powerOn: UnitOwner.powerOn)
+        let change = CommandResult(.unitAttention(.inquiryDataHasChanged))
+        #expect(server.admit([.needsReadyUnit, .writes], from: removable.origin(1)) == change)
         #expect(server.admit([.needsReadyUnit, .writes], from: removable.origin(1)) == nil)
         var fixed = UnitOwner()
         #expect(fixed.send(Self.eject) == .illegal(0x2400) && fixed.send(Self.load) == .illegal(0x2400))

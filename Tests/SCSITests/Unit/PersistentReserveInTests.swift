@@ -38,11 +38,11 @@ import Testing
 
     @Test func capabilitiesFollowTheLastRegistration() {
         var owner = UnitOwner()
-        #expect(read(2, &owner) == [0, 8, 0x01, 0x90, 0xEA, 0x01, 0, 0])
+        #expect(read(2, &owner) == [0, 8, 0x05, 0x90, 0xEA, 0x01, 0, 0])
         owner.register(1, flags: 0x01)
-        #expect(read(2, &owner) == [0, 8, 0x01, 0x91, 0xEA, 0x01, 0, 0])
+        #expect(read(2, &owner) == [0, 8, 0x05, 0x91, 0xEA, 0x01, 0, 0])
         owner.register(2)
-        #expect(read(2, &owner) == [0, 8, 0x01, 0x90, 0xEA, 0x01, 0, 0])
+        #expect(read(2, &owner) == [0, 8, 0x05, 0x90, 0xEA, 0x01, 0, 0])
     }
 
     @Test func fullStatusNamesEachInitiatorPort() throws {
@@ -56,6 +56,14 @@ import Testing
         let first: [UInt8] = Self.key1 + [0, 0, 0, 0, 0x00, 0x00, 0, 0, 0, 0, 0, 1, 0, 0, 0, 52, 0x45, 0, 0, 48]
         let second: [UInt8] = Self.key2 + [0, 0, 0, 0, 0x01, 0x05, 0, 0, 0, 0, 0, 1, 0, 0, 0, 52, 0x45, 0, 0, 48]
         #expect(read(3, &owner) == [0, 0, 0, 2, 0, 0, 0, 152] + first + name1 + second + name2)
+    }
+
+    @Test func fullStatusTellsOfAllTargetPorts() throws {
+        var owner = UnitOwner()
+        owner.register(1, 2, flags: 0x04)
+        #expect(owner.reserve(5, from: 2) == .good)
+        let data = try #require(read(3, &owner))
+        #expect(data[8 + 12] == 0x02 && data[8 + 76 + 12] == 0x03)
     }
 
     @Test func allRegistrantsAreHoldersOfTheirTypes() throws {

@@ -63,12 +63,35 @@ import Testing
         #expect(owner.keys.count == limit)
     }
 
-    @Test func registrationsForOthersAreRefused() {
-        for flags in [0x08, 0x04, 0x0C, 0x0D] as [UInt8] {
-            var owner = UnitOwner()
-            #expect(owner.out(.register, newKey: 1, flags: flags, from: 1) == .illegal(0x2600))
-            #expect(owner.keys.isEmpty)
+    /// They need TransportIDs behind the list, which is not looked at.
+    @Test func registrationsForOtherInitiatorsAreRefused() {
+        for flags in [0x08, 0x0C, 0x0D] as [UInt8] {
+            for action in [UnitOwner.Out.register, .registerAndIgnore] {
+                for extra in [0, 4, 28] {
+                    var owner = UnitOwner()
+                    var cdb = UnitOwner.cdb(action)
+                    cdb[8] += UInt8(extra)
+                    let list = UnitOwner.list(key: 0, newKey: 1, flags: flags) + [UInt8](repeating: 0, count: extra)
+                    #expect(owner.send(cdb, list) == .illegal(0x2600))
+                    #expect(owner.keys.isEmpty)
+                }
+            }
         }
+    }
+
+    /// There is one port.
+    @Test func registrationsForAllTargetPortsAreTaken() throws {
+        var owner = UnitOwner()
+        owner.register(1, flags: 0x04)
+        owner.register(2, flags: 0x05)
+        owner.register(3)
+        func forAll() -> [Bool] { owner.server.state.persistentReservations.registrants.map(\.isForAllTargetPorts) }
+        #expect(owner.keys == [0xA1, 0xA2, 0xA3] && forAll() == [true, true, false])
+        try owner.restart()
+        #expect(forAll() == [true, true, false])
+        // The last registration decides.
+        #expect(owner.out(.registerAndIgnore, newKey: 0xA1, from: 1) == .good && forAll() == [false, true, false])
+        #expect(owner.reserve(5, from: 2) == .good && owner.admit([0x2A], from: 1) == .good)
     }
 
     // MARK: Unregistering

@@ -75,9 +75,9 @@ import Wire
         #expect(owner.server.state.reservingNexus == nil)
         // Another frontend counts for itself.
         let other = CommandOrigin(
-            nexus: origin.nexus, frontend: ServiceInstance(rawValue: 2), number: 50, lowestOpenNumber: 50)
+            nexus: NexusID(rawValue: 9), frontend: ServiceInstance(rawValue: 2), number: 50, lowestOpenNumber: 50)
         #expect(perform(&owner, [0x16], from: other) == .complete(.good))
-        #expect(owner.server.state.reservingNexus == origin.nexus)
+        #expect(owner.server.state.reservingNexus == other.nexus)
     }
 
     @Test func aUnitAttentionIsToldAgainToTheSameRequest() {
@@ -114,7 +114,7 @@ import Wire
     /// What has been done since is not undone by it.
     @Test(arguments: [false, true]) func anEventIsTakenOnce(restarts: Bool) throws {
         let events: [(inout UnitOwner, CommandOrigin) -> Void] = [
-            { $0.server.attach(initiatorPort: UnitOwner.port(1), from: $1) }, { $0.server.lose(from: $1) },
+            { $0.server.attach(initiatorPort: UnitOwner.port(1), access: "", from: $1) }, { $0.server.lose(from: $1) },
             { $0.server.reset(.logicalUnit, from: $1) },
         ]
         for event in events {
@@ -124,7 +124,7 @@ import Wire
                     nexus: NexusID(rawValue: 1), frontend: UnitOwner.frontend, number: number, lowestOpenNumber: 100)
             }
             event(&owner, origin(100))
-            owner.server.attach(initiatorPort: UnitOwner.port(1), from: origin(101))
+            owner.server.attach(initiatorPort: UnitOwner.port(1), access: "", from: origin(101))
             _ = perform(&owner, [0x03, 0, 0, 0, 18], from: origin(102))
             #expect(perform(&owner, [0x16], from: origin(103)) == .complete(.good))
             if restarts { try owner.restart() }
@@ -133,6 +133,59 @@ import Wire
             event(&owner, origin(100))
             #expect(owner.server.state == state && !owner.server.needsSaving)
         }
+    }
+
+    /// Barriers and losses of nexuses do not hold back the number below which a frontend has all answers.
+    @Test(arguments: [false, true]) func anEventMayComeAfterLaterCommandsWereAnswered(restarts: Bool) throws {
+        var owner = UnitOwner(nexuses: [2])
+        let begin = owner.origin(1)
+        #expect(owner.send([0x00], from: 2) == .good)
+        #expect(owner.server.state.answered.hasTaken(eventFrom: begin) == false)
+        let isTaken = owner.server.attach(initiatorPort: UnitOwner.port(1), access: "", from: begin)
+        #expect(isTaken && owner.attentions(1) == [0x2901])
+        #expect(owner.send([0x16]) == .good)
+        let end = owner.origin(1)
+        #expect(owner.send([0x00]) == .good && owner.send([0x16]) == .good)
+        if restarts { try owner.restart() }
+        // Its answer was lost, and was no command's.
+        owner.server.attach(initiatorPort: UnitOwner.port(1), access: "", from: begin)
+        #expect(owner.server.state.reservingNexus == begin.nexus && owner.attentions(1) == [])
+        owner.server.lose(from: end)
+        #expect(owner.server.state.reservingNexus == nil && owner.server.state.nexuses.lost == [begin.nexus])
+        if restarts { try owner.restart() }
+        owner.attach(1)
+        #expect(owner.attentions(1) == [0x2907])
+        for _ in 0..<2 { owner.server.lose(from: end) }
+        owner.server.attach(initiatorPort: UnitOwner.port(1), access: "", from: begin)
+        #expect(owner.server.state.nexuses.attached[begin.nexus] != nil && owner.attentions(1) == [])
+    }
+
+    @Test func theEndOfASessionThatIsNotThereForbidsItsBegin() {
+        var owner = UnitOwner(nexuses: [])
+        let begin = owner.origin(1)
+        owner.lose(1)
+        let isTaken = owner.server.attach(initiatorPort: UnitOwner.port(1), access: "", from: begin)
+        #expect(!isTaken)
+    }
+
+    @Test func eventsAreBounded() {
+        var memory = CommandMemory()
+        func origin(_ nexus: UInt64, _ number: UInt64) -> CommandOrigin {
+            CommandOrigin(
+                nexus: NexusID(rawValue: nexus), frontend: UnitOwner.frontend, number: number, lowestOpenNumber: .max)
+        }
+        let limit = UInt64(CommandMemory.maximumEventCount)
+        for nexus in 0...limit {
+            memory.remember(eventFrom: origin(nexus, 2 * nexus))
+            memory.remember(eventFrom: origin(nexus, 2 * nexus + 1))
+        }
+        #expect(!memory.hasTaken(eventFrom: origin(0, 0)))
+        for nexus in 1...limit {
+            for number in [2 * nexus, 2 * nexus + 1] { #expect(memory.hasTaken(eventFrom: origin(nexus, number))) }
+            #expect(!memory.hasTaken(eventFrom: origin(nexus, 2 * nexus + 2)))
+        }
+        memory.forget(UnitOwner.frontend)
+        #expect(memory == CommandMemory())
     }
 
     @Test func tasksAreAbortedAgain() {

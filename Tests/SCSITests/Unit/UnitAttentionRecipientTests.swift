@@ -66,15 +66,30 @@ import Wire
         func origin(_ number: UInt64) -> CommandOrigin {
             CommandOrigin(nexus: nexus, frontend: other, number: number, lowestOpenNumber: number)
         }
-        owner.server.attach(initiatorPort: UnitOwner.port(1), from: origin(1))
-        #expect(owner.attentions(1) == [0x2907])
-        #expect(owner.send([0x16], from: 1) == .good)
+        owner.server.attach(initiatorPort: UnitOwner.port(1), access: "", from: origin(1))
+        // What the former one still sends is not the session's.
+        #expect(owner.send([0x00], from: 1) == .busy && owner.admit([0x28], from: 1) == .busy)
+        let attention = owner.server.admit(.passesWriteExclusive, from: origin(2))
+        #expect(attention == CommandResult(.unitAttention(.nexusLossOccurred)))
+        #expect(owner.server.perform(CDB([0x16]), dataOut: [], from: origin(3)) == .complete(.good))
+        #expect(owner.server.attachedFrontends[nexus] == other)
         owner.lose(1)
         owner.server.lose(allThrough: UnitOwner.frontend)
         #expect(owner.server.state.reservingNexus == nexus)
         #expect(owner.server.state.nexuses.attached.keys.map(\.rawValue) == [1])
-        owner.server.lose(from: origin(2))
+        owner.server.lose(from: origin(4))
         #expect(owner.server.state.reservingNexus == nil)
+    }
+
+    /// Only the nexus that has its session through another frontend than before is refused.
+    @Test func aSessionGoesOnWhenTheOwnerIsRestarted() throws {
+        var owner = UnitOwner(nexuses: [1, 2])
+        owner.server.post(.capacityDataHasChanged)
+        try owner.restart()
+        #expect(owner.server.attachedFrontends.keys.map(\.rawValue).sorted() == [1, 2])
+        #expect(owner.server.attachedFrontends.values.allSatisfy { $0 == UnitOwner.frontend })
+        #expect(owner.attentions(1) == [0x2A09] && owner.send([0x00], from: 9) == .good)
+        #expect(owner.server.attachedFrontends[NexusID(rawValue: 9)] == UnitOwner.frontend)
     }
 
     @Test func resetsAreToldToAll() {
@@ -131,11 +146,11 @@ import Wire
         var owner = UnitOwner(nexuses: [])
         let limit = UInt64(NexusTable.maximumAttachedCount)
         for nexus in 1...limit {
-            let isTaken = owner.server.attach(initiatorPort: "iqn.a", from: owner.origin(nexus))
+            let isTaken = owner.server.attach(initiatorPort: "iqn.a", access: "", from: owner.origin(nexus))
             #expect(isTaken)
         }
         let extra = limit + 1
-        let isTaken = owner.server.attach(initiatorPort: "iqn.a", from: owner.origin(extra))
+        let isTaken = owner.server.attach(initiatorPort: "iqn.a", access: "", from: owner.origin(extra))
         #expect(!isTaken)
         #expect(owner.send([0x00], from: extra) == .busy && owner.admit([0x28], from: extra) == .busy)
         for nexus in 1...limit { owner.lose(nexus) }

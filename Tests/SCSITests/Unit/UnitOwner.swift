@@ -28,7 +28,7 @@ struct UnitOwner {
     static func port(_ nexus: UInt64) -> String { "iqn.2026-11.org.example:host\(nexus),i,0x00023d00000\(nexus)" }
 
     mutating func attach(_ nexus: UInt64) {
-        server.attach(initiatorPort: Self.port(nexus), from: origin(nexus))
+        server.attach(initiatorPort: Self.port(nexus), access: "", from: origin(nexus))
     }
 
     mutating func lose(_ nexus: UInt64) { server.lose(from: origin(nexus)) }
@@ -90,10 +90,12 @@ struct UnitOwner {
     }
 
     /// The owner's process ends and another takes over from what was saved.
-    mutating func restart(powerOn: String = powerOn) throws {
+    mutating func restart(powerOn: String = powerOn, _ change: (inout LogicalUnit) -> Void = { _ in }) throws {
         let record = try JSONEncoder().encode(server.state)
         let state = try JSONDecoder().decode(UnitState.self, from: record)
-        server = DeviceServer(unit: server.unit, state: state, powerOn: powerOn)
+        var unit = server.unit
+        change(&unit)
+        server = DeviceServer(unit: unit, state: state, powerOn: powerOn)
     }
 }
 

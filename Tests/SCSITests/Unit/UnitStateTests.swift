@@ -31,18 +31,23 @@ import Wire
     }
 
     private static let record =
-        #"{"answered":[{"answers":[{"kind":"completed","number":14}],"frontend":"run-000000000000000f1","#
-        + #""lowestOpen":14}],"lost":["0000000000000003"],"nexuses":[{"attentions":[10753],"#
+        #"{"answered":[{"answers":[{"kind":"completed","number":14}],"#
+        + #""events":[{"nexus":"0000000000000001","number":1},{"nexus":"0000000000000002","number":4},"#
+        + #"{"nexus":"0000000000000003","number":8}],"frontend":"run-000000000000000f1","#
+        + #""lowestOpen":14}],"lost":["0000000000000003"],"nexuses":[{"access":"","attentions":[10753],"#
         + #""copies":[{"bytes":0,"list":9,"segments":0}],"frontend":"run-000000000000000f1","id":"0000000000000001","#
         + #""port":"iqn.2026-11.org.example:host1,i,0x00023d000001","prevents":true},"#
-        + #"{"frontend":"run-000000000000000f1","id":"0000000000000002","#
+        + #"{"access":"","frontend":"run-000000000000000f1","id":"0000000000000002","#
         + #""port":"iqn.2026-11.org.example:host2,i,0x00023d000002"}],"#
         + #""persistent":{"aptpl":true,"generation":2,"holder":"0000000000000002","registrants":["#
         + #"{"key":"00000000000000a1","nexus":"0000000000000001","#
         + #""port":"iqn.2026-11.org.example:host1,i,0x00023d000001"},"#
         + #"{"key":"00000000000000a2","nexus":"0000000000000002","#
         + #""port":"iqn.2026-11.org.example:host2,i,0x00023d000002"}],"type":5},"#
-        + #""powerOn":"boot-1","version":1,"writeProtected":true}"#
+        + #""powerOn":"boot-1",\#(told),"version":1,"writeProtected":true}"#
+
+    private static let told =
+        #""told":{"inquiry":"ffa499e9fa508801","readOnly":false,"sectors":2097152,"writeCache":true}"#
 
     @Test func theRecordKeepsItsForm() throws {
         let state = owner().server.state
@@ -53,7 +58,7 @@ import Wire
 
     @Test func aUnitAtRestHasAShortRecord() throws {
         let record = try encoded(UnitOwner(nexuses: []).server.state)
-        #expect(record == #"{"powerOn":"boot-1","version":1}"#)
+        #expect(record == #"{"powerOn":"boot-1",\#(Self.told),"version":1}"#)
         #expect(try decoded(record) == UnitOwner(nexuses: []).server.state)
     }
 
@@ -74,6 +79,19 @@ import Wire
         for answer in answers { memory.remember(answer, of: origin()) }
         let copy = try JSONDecoder().decode(CommandMemory.self, from: JSONEncoder().encode(memory))
         #expect(copy == memory && copy.refusalCount == 3)
+    }
+
+    /// An older version has saved it.
+    @Test func whatWasNotSavedIsNotTold() throws {
+        let state = try decoded(
+            #"{"nexuses":[{"frontend":"run-000000000000000f1","id":"0000000000000001"}],"#
+                + #""powerOn":"boot-1","version":1}"#)
+        #expect(state.coldResetCount == 0)
+        var owner = UnitOwner(nexuses: [])
+        owner.server = DeviceServer(unit: TestUnit.make { $0.sectorCount += 8 }, state: state, powerOn: "boot-1")
+        #expect(owner.server.needsSaving && owner.attentions(1) == [])
+        try owner.restart()
+        #expect(!owner.server.needsSaving && owner.attentions(1) == [])
     }
 
     @Test func otherVersionsAreRefused() throws {
@@ -119,6 +137,49 @@ import Wire
         owner.attach(3)
         #expect(owner.attentions(3) == [0x2907])
         #expect(owner.admit([0x2A], from: 3) == .conflict)
+    }
+
+    /// The volume was changed, and the owner ended before it had saved that initiators are to be told.
+    @Test func whatChangedMeanwhileIsTold() throws {
+        let changes: [((inout LogicalUnit) -> Void, [UInt16])] = [
+            ({ $0.sectorCount += 8 }, [0x2A09]), ({ $0.isReadOnly = true }, [0x2A01]),
+            ({ $0.isWriteCacheEnabled = false }, [0x2A01]), ({ $0.revision = "2" }, [0x3F03]),
+            ({ $0.targetName += "x" }, [0x3F03]), ({ $0.readiness = .becomingReady }, []),
+            (
+                {
+                    $0.revision = "2"
+                    $0.isReadOnly = true
+                    $0.sectorCount -= 8
+                }, [0x2A09, 0x2A01, 0x3F03]
+            ),
+        ]
+        for (change, codes) in changes {
+            var owner = UnitOwner(nexuses: [1, 2])
+            try owner.restart(change)
+            #expect(owner.server.needsSaving == !codes.isEmpty)
+            #expect(owner.attentions(1) == codes)
+            try owner.restart()
+            #expect(!owner.server.needsSaving && owner.attentions(1) == [] && owner.attentions(2) == codes)
+            try owner.restart(powerOn: "boot-2") { $0.sectorCount += 8 }
+            #expect(owner.attentions(1) == [0x2901])
+            try owner.restart(powerOn: "boot-2")
+            #expect(owner.attentions(1) == [] && owner.attentions(2) == [0x2901])
+        }
+    }
+
+    @Test func coldResetsAreCounted() throws {
+        var owner = UnitOwner()
+        #expect(owner.server.state.coldResetCount == 0)
+        let origin = owner.origin(1)
+        for _ in 0..<2 { owner.server.reset(.targetCold, from: origin) }
+        owner.reset(.logicalUnit)
+        owner.reset(.targetWarm)
+        #expect(owner.server.state.coldResetCount == 1)
+        owner.reset(.targetCold)
+        try owner.restart()
+        #expect(owner.server.state.coldResetCount == 2)
+        try owner.restart(powerOn: "boot-2")
+        #expect(owner.server.state.coldResetCount == 2)
     }
 
     @Test func aPowerOnIsToldToAllAndEndsWhatIsNotKept() throws {
