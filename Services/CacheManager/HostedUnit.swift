@@ -32,8 +32,9 @@ package final class HostedUnit {
     }
 
     /// What an earlier run has saved.
-    func take(_ state: UnitState?, powerOn: String) {
-        server = DeviceServer(unit: server.unit, state: state, powerOn: powerOn)
+    /// - Parameter unit: with the settings in effect, so that only what really changed is told.
+    func take(_ state: UnitState?, of unit: LogicalUnit, powerOn: String) {
+        server = DeviceServer(unit: unit, state: state, powerOn: powerOn)
         isLoaded = true
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Engine
 package import Messages
+import SCSI
 package import Wire
 
 /// One volume in the shard: its engine, its journal files and what is known of it while there is no engine.

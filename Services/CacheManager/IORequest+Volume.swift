@@ -19,11 +19,11 @@ package enum IOIntake {
 }
 
 /// Who begins a session.
-struct SessionStart: Equatable {
+package struct SessionStart: Equatable {
     /// Its name, ",i,0x" and the ISID.
-    let initiatorPort: String
+    package let initiatorPort: String
     /// What admitted the session.
-    let access: String
+    package let access: String
 
     init(_ text: String) {
         let lines = text.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)

@@ -20,6 +20,7 @@ extension Shard {
         let origin = CommandOrigin(
             nexus: NexusID(rawValue: request.nexus), frontend: request.origin.frontend,
             number: request.origin.number, lowestOpenNumber: request.lowestOpenNumber)
+        defer { if hosted.unit.server.needsSaving { whenSaved(hosted) {} } }
         return hosted.unit.server.admit(traits, from: origin)
     }
 
@@ -28,6 +29,7 @@ extension Shard {
         guard hosted.unit.isLoaded else { return CommandResult(.manualInterventionRequired) }
         refresh(hosted)
         let unit = hosted.unit.server.unit
+        defer { if hosted.unit.server.needsSaving { whenSaved(hosted) {} } }
         do throws(SCSIError) {
             let definition = try CommandTable.definition(of: cdb, isSanitizeAllowed: unit.isSanitizeAllowed)
             if let refusal = hosted.unit.server.admit(definition.traits, from: origin) { return refusal }

@@ -28,11 +28,12 @@ extension Shard {
         } then: { result in
             switch result {
             case .success(let recovered):
-                hosted.unit.take(recovered.unit, powerOn: self.settings.powerOn)
                 hosted.whenOpen.append { [unowned self] _ in sanitize(hosted) }
                 hosted.limits = recovered.limits
                 for (id, segment) in recovered.segments { hosted.journal.adopt(segment, as: id) }
                 self.open(hosted, .resume(state, recovered.journal))
+                hosted.unit.take(recovered.unit, of: LogicalUnit(hosted), powerOn: self.settings.powerOn)
+                self.whenSaved(hosted) {}
                 self.snapshots.resume(hosted)
             case .failure(let error):
                 hosted.problem = "its local files cannot be used: \(error)"
@@ -57,7 +58,7 @@ extension Shard {
     ) {
         precondition(volumes[head.volume] == nil, "the volume is here already")
         let hosted = host(head)
-        hosted.unit.take(nil, powerOn: settings.powerOn)
+        hosted.unit.take(nil, of: LogicalUnit(hosted), powerOn: settings.powerOn)
         hosted.errand = errand
         hosted.whenOpen.append { outcome in
             hosted.errand = .none

@@ -105,7 +105,9 @@ import Testing
             #expect(try stranger.read().isGood)
             #expect(try stranger.write(9).status == Self.conflict)
 
-            // Nobody notices that the owner of the state was started again.
+            // Nobody notices that the owner of the state was started again. What it has answered a registrant, with all
+            // before it, is on the disk.
+            #expect(try other.keys() == [first.key, other.key])
             try kill("cache-0", of: gateway)
             #expect(try stranger.write(9).status == Self.conflict)
             #expect(try other.write(3).isGood)

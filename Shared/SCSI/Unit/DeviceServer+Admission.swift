@@ -20,6 +20,8 @@ extension DeviceServer {
         if !traits.contains(.passesUnitAttention),
             let attention = state.nexuses.takeAttention(of: nexus)
         {
+            // Nobody waits for that: after a crash it is told again at worst.
+            needsSaving = true
             return .error(.unitAttention(attention))
         }
         if let holder = state.reservingNexus, holder != nexus, !traits.contains(.passesReserve) {
