@@ -69,7 +69,9 @@ struct UnitModel {
         switch disposition {
         case .complete(let result): check(result, of: cdb)
         case .parameterData(let command):
-            precondition(command.dataOutByteCount <= BlockLimits.maximumDataOutByteCount, "much parameter data")
+            precondition(
+                command.dataOutByteCount <= BlockLimits.maximumDataOutByteCount(decoder.unit.blockSize),
+                "much parameter data")
             var data = input.take(min(command.dataOutByteCount, expected))
             let missing = min(command.dataOutByteCount, expected) - data.count
             if input.flag() { data += [UInt8](repeating: 0, count: missing) }
@@ -101,8 +103,9 @@ struct UnitModel {
         check(operation.sectors)
         precondition(
             operation.kind == .flush || operation.kind == .prefetch
-                || operation.sectors.count <= BlockLimits.maximumTransferSectorCount, "a long transfer")
-        precondition(operation.dataOutByteCount <= BlockLimits.maximumDataOutByteCount, "much data")
+                || operation.sectors.count <= BlockLimits.maximumTransferBlockCount, "a long transfer")
+        precondition(
+            operation.dataOutByteCount <= BlockLimits.maximumDataOutByteCount(decoder.unit.blockSize), "much data")
         if let transfer = operation.transfer(expectedByteCount: expected) {
             precondition(transfer.sectors.start == operation.sectors.start, "another place")
             precondition(transfer.sectors.count <= operation.sectors.count, "outside of the command's range")
@@ -146,7 +149,7 @@ struct UnitModel {
         case .lbaStatus(let start, let limit, let allocationLength):
             precondition(start < server.unit.sectorCount && limit > 0, "an address outside of the medium")
             let extent = LBAStatus.Extent(sectors: SectorRange(start: start, count: 1), isMapped: true)
-            check(LBAStatus.result(of: [extent], allocationLength: allocationLength), of: cdb)
+            check(LBAStatus.result(of: [extent], server.unit.blockSize, allocationLength: allocationLength), of: cdb)
         case .copy(let operation):
             for segment in operation.segments {
                 check(segment.sectors)
@@ -275,7 +278,8 @@ extension UnitModel {
 
     mutating func attach(_ input: inout FuzzInput) {
         let origin = origin(&input)
-        server.attach(initiatorPort: "iqn.2026-01.a:i\(origin.nexus.rawValue),i,0x000000000001", from: origin)
+        server.attach(
+            initiatorPort: "iqn.2026-01.a:i\(origin.nexus.rawValue),i,0x000000000001", access: "user a", from: origin)
         check()
     }
 
@@ -290,9 +294,7 @@ extension UnitModel {
 
     mutating func reset(_ input: inout FuzzInput) {
         let kind = input.pick([DeviceServer.ResetKind.logicalUnit, .targetWarm, .targetCold])
-        let isReset = input.byte() < 0xc0
-        let origin = origin(&input)
-        if isReset { server.reset(kind, from: origin) } else { server.clearTaskSet(from: origin) }
+        server.reset(kind, from: origin(&input))
         check()
     }
 
