@@ -203,8 +203,8 @@ fuzz: setup ## Fuzz all decoders and state machines (TIME= seconds for each targ
 	scripts/fuzz.sh $(TIME) $(TARGET)
 
 .PHONY: fuzz-short
-fuzz-short: setup ## Every kept input once, then 10 seconds for each target
-	scripts/fuzz.sh 10
+fuzz-short: setup ## Every kept input once, then a minute for each target
+	scripts/fuzz.sh 60
 
 .PHONY: lint
 lint: ## Check the formatting

@@ -115,8 +115,8 @@ extension IORequest {
     private func byteCountLimit(_ commandByteCount: Int) -> Int {
         switch operation {
         case .read: MessageLimits.frameByteCount
-        case .prefetch, .check: .max
-        case .write, .writeSame, .unmap, .compareAndWrite, .compare, .orWrite, .flush: commandByteCount
+        case .prefetch, .check, .flush: .max
+        case .write, .writeSame, .unmap, .compareAndWrite, .compare, .orWrite: commandByteCount
         case .nexusBarrier, .nexusLoss, .deviceServerCommand, .taskManagement: 0
         }
     }

@@ -120,6 +120,7 @@ struct DataPlaneServerTests {
         let volume = try gateway.create().id
         try gateway.write([UInt8](repeating: 3, count: 4096), to: volume, sector: 0)
         #expect(try gateway.perform(.flush, volume).reply.status == .good)
+        #expect(try gateway.perform(.flush, volume, count: 1 << 21).reply.status == .good, "of all of it")
         #expect(try gateway.perform(.nexusBarrier, volume).reply.status == .good)
     }
 
