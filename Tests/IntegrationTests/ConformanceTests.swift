@@ -6,7 +6,7 @@ import Testing
 /// libiscsi's own suite, qemu's tools and fio against a running gateway.
 @Suite(.serialized) struct ConformanceTests {
     /// All of it, with one path and with two of two frontends. `make conformance` runs each test alone and compares.
-    @Test(.timeLimit(.minutes(5)))
+    @Test(.timeLimit(.minutes(15)))
     func theLibiscsiSuitePasses() throws {
         let gateway = try GatewayUnderTest()
         defer { gateway.tearDown() }
@@ -18,7 +18,7 @@ import Testing
         defer { second.kill() }
         for urls in [[gateway.url("disk")], [gateway.url("disk"), second.url("disk")]] {
             let result = try GatewayUnderTest.run(
-                "iscsi-test-cu", ["-d", "-S", "-n", "-t", "ALL"] + urls, seconds: 120)
+                "iscsi-test-cu", ["-d", "-S", "-n", "-t", "ALL"] + urls, seconds: 400)
             #expect(result.status == 0, "\(urls.count) paths: \(result.output.suffix(3000))")
             let counts = result.output.split(separator: "\n").first { $0.contains("tests") && $0.contains("230") }
             #expect(counts?.split(separator: " ").dropFirst() == ["230", "230", "230", "0", "0"], "\(counts ?? "")")
