@@ -56,11 +56,11 @@ extension Connection: LoginEnvironment {
             enter(.establishing)
             owner.establish(identity, tsih: tsih, connectionID: connectionID, for: self)
         case .fail(let response, let text):
-            owner.counters.countLoginFailure(response.status)
+            owner.loginFailed(response.status, self)
             output.writer.append(response, data: text)
             closeAfterOutput(.loginFailed)
         case .close:
-            owner.counters.countLoginFailure(0)
+            owner.loginFailed(nil, self)
             close(.loginFailed)
         }
     }

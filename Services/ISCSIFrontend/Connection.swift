@@ -24,6 +24,8 @@ protocol ConnectionOwner: AnyObject {
     var readBudget: MemoryBudget { get set }
     /// True when the list of targets may be older than this login; `continueLogin` follows once it is not.
     func needsFreshTargets(_ connection: Connection) -> Bool
+    /// - Parameter status: nil: there is no answer.
+    func loginFailed(_ status: UInt16?, _ connection: Connection)
     /// Answered by `admit` or `refuse`, at once or later.
     func establish(_ identity: SessionIdentity, tsih: UInt16, connectionID: UInt16, for connection: Connection)
     func carryOut(_ management: TaskManagement, for connection: Connection)

@@ -21,6 +21,11 @@ extension FrontendLoop {
 
     // MARK: Beginning
 
+    func loginFailed(_ status: UInt16?, _ connection: Connection) {
+        counters.countLoginFailure(status ?? 0)
+        loginFailures.report(status, of: connection, at: now, to: parts.logger)
+    }
+
     func establish(_ identity: SessionIdentity, tsih: UInt16, connectionID: UInt16, for connection: Connection) {
         let target = identity.targetName.flatMap { targets[$0] }
         guard identity.isDiscovery || target != nil else { return connection.refuse(.targetRemoved) }

@@ -34,6 +34,7 @@ final class FrontendLoop: ConnectionOwner {
     private var dirty: [ConnectionID] = []
     /// Empty between rounds; kept for its memory.
     private var flushing: [ConnectionID] = []
+    var loginFailures = LoginFailureLog()
     var barriers: [UInt64: Barrier] = [:]
     var lastBarrier: UInt64 = 0
     private var holdingLogins: [(ConnectionID, arrivedAt: MonotonicInstant)] = []
