@@ -52,6 +52,8 @@ def run(report, gateway, machine):
             step.expect(found.status == expected, f"status {found.status}, not {expected}: {found.output.strip()}")
     with report.step("cluster", "COMPARE AND WRITE: four racing counters over two frontends") as step:
         count_together(cluster, target, step)
+    with report.step("cluster", "LUN and target reset under load: nothing is lost, nothing fails") as step:
+        reset(cluster, step)
     with report.step("cluster", "log out, no error in the kernel log") as step:
         for number, node in enumerate(NODES):
             machine.run(f"interface={node}\nlogout {target} {gateway.portal(number)}")
@@ -140,6 +142,23 @@ def preempt(cluster, step):
     step.expect(cluster.reservation() == "0x2", f"the reservation is that of {cluster.reservation()}")
     step.expect(not cluster.can_write("one"), "the preempted node can write")
     step.expect(cluster.can_write("two"), "the new holder cannot write")
+
+
+def reset(cluster, step):
+    """The other node aborts everything of this one; Linux repeats it."""
+    machine = cluster.machine
+    told = "dmesg | grep -c 'Power-on or device reset occurred' || true"
+    before = int(machine.run(told))
+    load = machine.start(f"load {cluster.disks['one']} --offset=64m --size=32m --io_size=16m")
+    time.sleep(3)
+    for node, kind in [("two", "--device"), ("one", "--target"), ("two", "--target")]:
+        machine.run(f"sg_reset {kind} --no-esc {cluster.disks[node]}")
+        time.sleep(2)
+    machine.run("touch /tmp/stop-load")
+    step.note(f"3 resets, {load.result(180).strip()} passes of 16 MiB compared")
+    attentions = int(machine.run(told)) - before
+    step.note(f"the kernel was told {attentions} times")
+    step.expect(attentions >= 3, "there were too few unit attentions")
 
 
 def count_together(cluster, target, step):

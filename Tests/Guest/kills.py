@@ -30,7 +30,7 @@ def run(report, gateway, machine, rounds, seed):
         step.expect(gateway.services() == set(NAMES), f"the services are {gateway.services()}")
         disk = machine.run(f"record {target} {portal} {' '.join(SETTINGS)}\nlogin {target} {portal}").strip()
         kills, calm = under_load(gateway, machine, disk, plan, seed, step)
-    stops = stopped(report, gateway, machine, disk, max(2, rounds // 2), seed)
+    stops = stopped(report, gateway, machine, disk, max(2, rounds // 3), seed)
     rows = ["| killed | times | longest pause | median | all pauses, s | process back after, median |",
             "| --- | --- | --- | --- | --- | --- |"]
     for service, name in NAMES.items():
