@@ -60,7 +60,7 @@ class Paths:
         self.second = self.gateway.second_frontend()
 
     def stop_second(self):
-        """The initiator is asked to log out, so that the path goes before a command has to wait for it."""
+        """The initiator is asked to log out. Linux then holds the path's commands as long as those of a dead one."""
         self.second.terminate()
         self.second.wait(60)
         self.machine.run("map_with_paths 1", READY)
