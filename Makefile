@@ -98,7 +98,7 @@ image-s3: test-build ## A file system of 3 GiB into SeaweedFS and back, without 
 	SLUICE_FULL_IMAGE=1 $(TEST) --filter aFileSystemSurvivesTheLossOfTheMachineInSeaweedFS
 
 .PHONY: guest-test
-guest-test: setup ## File systems, kills and multipath with the Linux kernel's initiator (docs/guest-test.md; SEED=)
+guest-test: setup ## File systems, changes, clusters, CHAP, kills, multipath with the kernel's initiator (SEED=)
 	@scripts/setup.sh guest
 	swift build --configuration release
 	Tests/Guest/build.sh .tools/guest

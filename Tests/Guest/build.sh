@@ -8,7 +8,8 @@ set -euo pipefail
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
 here=$(cd "$(dirname "$0")" && pwd)
-packages=open-iscsi,multipath-tools,e2fsprogs,xfsprogs,fio,kmod,udev,iproute2,procps,dmsetup,lsscsi,busybox-static
+packages=open-iscsi,multipath-tools,e2fsprogs,xfsprogs,btrfs-progs,fio,sg3-utils,kmod,udev
+packages+=,iproute2,procps,dmsetup,lsscsi,busybox-static
 kernel=linux-image-cloud-amd64
 megabytes=1200
 

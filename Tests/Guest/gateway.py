@@ -46,9 +46,11 @@ class Gateway:
             (self.directory / name).mkdir(parents=True)
         self.configuration.write_text(
             "state: {directory: state}\nrun: {directory: run}\ncache: {directories: [cache]}\n"
-            "journal: {directories: [journal], size: 4GiB, volume_buffer: 512MiB}\n"
+            "journal: {directories: [journal], size: 8GiB, volume_buffer: 512MiB}\n"
             f'bucket: {{url: "file://{self.directory}/bucket"}}\n'
-            f'iscsi: {{listen: ["{self.portal(0)}"]}}\nexporter: {{listen: "127.0.0.1:{self.exporter}"}}\n')
+            f'iscsi: {{listen: ["{self.portal(0)}"], access_file: access.yaml}}\n'
+            f'exporter: {{listen: "127.0.0.1:{self.exporter}"}}\n')
+        self.allow()
         self.log = open(self.directory / "log", "w")
         try:
             self.spawn("sluice", "up")
@@ -68,6 +70,17 @@ class Gateway:
         wait_for("the second portal", lambda: is_listening(self.addresses[1], self.ports[1]))
         return process
 
+    def allow(self, rules=""):
+        """Everybody may use what these rules of an access file do not name. Returns when the frontend has read them."""
+        def changes():
+            return (self.directory / "log").read_text().count("Access rules changed")
+        before = changes() if self.processes else 0
+        file = self.directory / "access.yaml"
+        file.touch(mode=0o600)
+        file.write_text("default: open\n" + rules)
+        if self.processes:
+            wait_for("new access rules", lambda: changes() > before)
+
     def portal(self, number):
         return f"{self.addresses[number]}:{self.ports[number]}"
 
@@ -78,13 +91,29 @@ class Gateway:
             raise GatewayError(f"sluice {' '.join(arguments)}: exit status {done.returncode}: {done.stderr.strip()}")
         return done.stdout
 
-    def create(self, volume, size):
+    def wait_until_ready(self):
+        wait_for("everything is ready again", lambda: self.sluice("status", "--wait", "20s"))
+
+    def create(self, volume, size, *options):
         """Returns the name of its target once initiators can log in."""
-        self.sluice("volume", "create", volume, "--size", size)
-        target = json.loads(self.sluice("volume", "show", volume, "--json"))["target"]
+        self.sluice("volume", "create", volume, "--size", size, *options)
+        target = self.target(volume)
         # Frontends ask for the list of volumes once a second.
         wait_for(f"target {target}", lambda: self.metric("sluice_iscsi_targets") >= self.volume_count())
         return target
+
+    def rename(self, volume, name):
+        """Returns the name of its new target once initiators can log in."""
+        self.sluice("volume", "rename", volume, name)
+        # The old target goes and the new one comes with the same list.
+        time.sleep(2)
+        return self.target(name)
+
+    def target(self, volume):
+        return json.loads(self.sluice("volume", "show", volume, "--json"))["target"]
+
+    def sessions(self, volume):
+        return json.loads(self.sluice("initiators", "--volume", volume, "--json"))
 
     def volume_count(self):
         return len(json.loads(self.sluice("volume", "list", "--json")))
@@ -118,6 +147,16 @@ class Gateway:
         old = self.process_id(service)
         when = time.time()
         os.kill(old, signal.SIGKILL)
+        wait_for(f"{service} starts again", lambda: self.process_id(service) != old)
+        if service == "iscsi":
+            wait_for("the portal", lambda: is_listening(self.addresses[0], self.ports[0]))
+        return when, time.time() - when
+
+    def stop(self, service):
+        """SIGTERM, as by a person who restarts one service. Returns when that was, once the next one is there."""
+        old = self.process_id(service)
+        when = time.time()
+        os.kill(old, signal.SIGTERM)
         wait_for(f"{service} starts again", lambda: self.process_id(service) != old)
         if service == "iscsi":
             wait_for("the portal", lambda: is_listening(self.addresses[0], self.ports[0]))

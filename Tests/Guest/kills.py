@@ -6,8 +6,6 @@ time between two completions from the kill on. Beside it fio writes, reads back 
 """
 import base64, gzip, random, statistics, time
 
-from gateway import wait_for
-
 # Seconds that a kill may cost the guest.
 LIMITS = {"iscsi": 2.0, "cache": 5.0}
 # Of docs/OPERATIONS.md.
@@ -32,6 +30,7 @@ def run(report, gateway, machine, rounds, seed):
         step.expect(gateway.services() == set(NAMES), f"the services are {gateway.services()}")
         disk = machine.run(f"record {target} {portal} {' '.join(SETTINGS)}\nlogin {target} {portal}").strip()
         kills, calm = under_load(gateway, machine, disk, plan, seed, step)
+    stops = stopped(report, gateway, machine, disk, max(2, rounds // 3), seed)
     rows = ["| killed | times | longest pause | median | all pauses, s | process back after, median |",
             "| --- | --- | --- | --- | --- | --- |"]
     for service, name in NAMES.items():
@@ -40,8 +39,12 @@ def run(report, gateway, machine, rounds, seed):
         with report.step("kills", f"the {name} killed") as step:
             step.note(f"{len(mine)} times, longest pause {longest:.2f} s" + (f", limit {limit:.0f} s" if limit else ""))
             step.expect(not limit or longest < limit, f"a pause of {longest:.2f} s")
-        median, back = (statistics.median(kill[key] for kill in mine) for key in ["pause", "back"])
+        median, back = medians(mine)
         rows.append(f"| {name} | {len(mine)} | {longest:.2f} s | {median:.2f} s | {listed(mine)} | {back:.2f} s |")
+    for service, mine in stops.items():
+        longest, median, back = max(stop["pause"] for stop in mine), *medians(mine)
+        rows.append(f"| {NAMES[service]}, stopped | {len(mine)} | {longest:.2f} s | {median:.2f} s | {listed(mine)} | "
+                    f"{back:.2f} s |")
     rows += ["", f"Before the first kill the longest time between two writes was {calm:.2f} s: the guest's own."]
     report.details.append(("What a kill costs the guest", rows))
     with report.step("kills", "no error in the kernel log") as step:
@@ -52,12 +55,32 @@ def run(report, gateway, machine, rounds, seed):
         machine.run(f"logout {target} {portal}")
 
 
+def stopped(report, gateway, machine, disk, count, seed):
+    """SIGTERM: the frontend asks initiators to log out, the cache manager finishes what it has begun."""
+    found = {}
+    for service in ["iscsi", "cache"]:
+        with report.step("kills", f"the {NAMES[service]} stopped in good order") as step:
+            found[service], _ = under_load(gateway, machine, disk, [service] * count, seed, step, gateway.stop)
+            longest = max(stop["pause"] for stop in found[service])
+            step.note(f"pauses {listed(found[service])} s, limit {LIMITS[service]:.0f} s")
+            step.expect(longest < LIMITS[service], f"a pause of {longest:.2f} s")
+            if service == "iscsi":
+                asked = int(machine.run("grep -ci 'requests logout' /tmp/iscsid.log || true"))
+                step.note(f"{asked} times asked to log out")
+                step.expect(asked >= count, f"the initiator was asked to log out {asked} times, not {count}")
+    return found
+
+
+def medians(kills):
+    return (statistics.median(kill[key] for kill in kills) for key in ["pause", "back"])
+
+
 def listed(kills):
     return ", ".join(f"{pause:.2f}" for pause in sorted(kill["pause"] for kill in kills))
 
 
-def under_load(gateway, machine, disk, plan, seed, step):
-    """Kills by plan. Returns them with the pauses, and the longest pause before the first."""
+def under_load(gateway, machine, disk, plan, seed, step, end_service=None):
+    """Kills by plan, or what `end_service` does instead. Returns them with the pauses, and the longest one before."""
     dice = random.Random(seed)
     offset = machine.clock_offset()
     load = machine.start(f"load {disk} --offset=64m --size=64m --io_size=24m")
@@ -65,9 +88,9 @@ def under_load(gateway, machine, disk, plan, seed, step):
     time.sleep(10)
     calm_until, kills = time.time(), []
     for service in plan:
-        when, back = gateway.kill(service)
+        when, back = (end_service or gateway.kill)(service)
         kills.append({"service": service, "at": when, "back": back})
-        wait_for("everything is ready again", lambda: gateway.sluice("status", "--wait", "20s"))
+        gateway.wait_until_ready()
         # Longer than any pause that a kill may cause: the next one must not hide it.
         time.sleep(6 + 2 * dice.random())
         for running in (load, probe):

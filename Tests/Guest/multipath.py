@@ -59,6 +59,21 @@ class Paths:
         time.sleep(3)
         self.second = self.gateway.second_frontend()
 
+    def stop_second(self):
+        """The initiator is asked to log out. Linux then holds the path's commands as long as those of a dead one."""
+        self.second.terminate()
+        self.second.wait(60)
+        self.machine.run("map_with_paths 1", READY)
+        time.sleep(3)
+        self.second = self.gateway.second_frontend()
+
+    def grow(self, disk):
+        """Both paths first, then the map, then the file system. Returns the map's size."""
+        self.gateway.sluice("volume", "resize", "paths", "--size", "2GiB")
+        self.machine.run("iscsiadm -m session --rescan >/dev/null\n"
+                         f"multipathd resize map {disk.split('/')[-1]} >/dev/null\ngrow_file_system xfs {disk}")
+        return int(self.machine.run(f"blockdev --getsize64 {disk}"))
+
     def cut(self, tap):
         with dropped(tap):
             self.machine.run("map_with_paths 1", READY)
@@ -88,8 +103,12 @@ def run(report, gateway, machine):
         time.sleep(10)
         paths.event("a frontend killed and started again", paths.kill_first)
         paths.event("a frontend killed for good", paths.kill_second)
+        paths.event("a frontend stopped in good order", paths.stop_second)
         paths.event("the first path's packets dropped", lambda: paths.cut("tap0"))
         paths.event("the second path's packets dropped", lambda: paths.cut("tap1"))
+        size = paths.grow(disk)
+        step.note("grown to 2 GiB meanwhile")
+        step.expect(size == 2 << 30, f"the map has {size} bytes")
         machine.run("touch /tmp/stop-load /tmp/stop-probe")
         passes = load.result(240).strip()
         probe.result(120)

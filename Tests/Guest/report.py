@@ -4,9 +4,11 @@ import contextlib, time
 
 HEADING = """# The Linux kernel's initiator
 
-`make guest-test` boots a virtual machine with the kernel's own iSCSI initiator (open-iscsi), lets it use a gateway and
-kills the gateway's services underneath. It has no KVM and one slow processor in software: these are figures for
-correctness and pauses, not for speed. `docs/OPERATIONS.md` has the initiator's settings that are used here.
+`make guest-test` boots a virtual machine with the kernel's own iSCSI initiator (open-iscsi), lets it use a gateway,
+changes the volumes under it and kills the gateway's services. It has no KVM and one slow processor in software: these
+are figures for correctness and pauses, not for speed. No error may reach the guest but those that a step provokes: a
+write to a protected volume, or against a reservation. `docs/OPERATIONS.md` has the initiator's settings that are used
+here.
 """
 
 

@@ -8,7 +8,7 @@ root, or user namespaces; the image is built by build.sh, the Debian packages ar
 """
 import argparse, datetime, os, pathlib, random, shutil, signal, subprocess, sys, tempfile
 
-import filesystems, kills, multipath
+import access, changes, cluster, filesystems, kills, multipath
 from gateway import Gateway
 from machine import Machine
 from report import Report, StepFailed
@@ -18,7 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 INSIDE = "SLUICE_GUEST_DIRECTORY"
 # One network for each path between gateway and guest.
 NETWORKS = [("tap0", "10.98.0"), ("tap1", "10.98.1")]
-GROUPS = ["files", "kills", "multipath"]
+GROUPS = ["files", "changes", "access", "cluster", "kills", "multipath"]
 
 
 def run_in_namespaces():
@@ -57,12 +57,12 @@ def run_group(name, report, gateway, arguments, directory):
         report.kernel = machine.kernel
         try:
             prepare(machine)
-            if name == "files":
-                filesystems.run(report, gateway, machine)
-            elif name == "kills":
+            if name == "kills":
                 kills.run(report, gateway, machine, arguments.rounds, arguments.seed)
             else:
-                multipath.run(report, gateway, machine)
+                module = {"files": filesystems, "changes": changes, "access": access, "cluster": cluster,
+                          "multipath": multipath}[name]
+                module.run(report, gateway, machine)
         finally:
             for log in ["dmesg", "cat /tmp/iscsid.log"]:
                 try:
