@@ -86,8 +86,9 @@ import Wire
                 } else {
                     let result = UploadResult(id: job.id, outcome: .notFound)
                     try await channel.send(.uploadResult, result, payload: [Frame([9])])
-                    try await channel.send(.uploaderReady, ready)
+                    // Ready once more, the server would push to a channel that is being closed.
                     if log.count > 5 { break events }
+                    try await channel.send(.uploaderReady, ready)
                 }
             case .disconnected: log.append("disconnected")
             case .refused(let fault): Issue.record(fault)
