@@ -162,7 +162,6 @@ extension Shard {
         guard hosted.unit.isLoaded else { return true }
         stopCopies(.drop, on: hosted) {
             $0.isOf(origin.nexus)
-        } then: {
         }
         defer { whenSaved(hosted) {} }
         return hosted.unit.server.attach(
@@ -174,7 +173,6 @@ extension Shard {
         hosted.unit.server.lose(from: origin)
         stopCopies(.drop, on: hosted) {
             $0.isOf(origin.nexus)
-        } then: {
         }
         whenSaved(hosted) {}
     }
@@ -183,7 +181,6 @@ extension Shard {
         guard hosted.unit.isLoaded else { return }
         stopCopies(.drop, on: hosted) {
             $0.isOf(frontend)
-        } then: {
         }
         hosted.unit.server.lose(allThrough: frontend)
         whenSaved(hosted) {}
@@ -235,7 +232,7 @@ extension Shard {
     /// Calls when nothing of these copies can be applied any more.
     func stopCopies(
         _ stop: CopyRun.Stop, on hosted: HostedVolume, where isAffected: (CopyRun) -> Bool,
-        then call: @escaping () -> Void
+        then call: @escaping () -> Void = {}
     ) {
         let affected = hosted.unit.copies.filter(isAffected)
         guard !affected.isEmpty else { return call() }

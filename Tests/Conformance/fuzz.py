@@ -6,13 +6,12 @@ Either `--binaries`, for a gateway of its own with a volume for the fuzzing and 
 of a target whose contents are lost, and `--load-url` of another volume. The sequences are those of `--seed`; what the
 target answers in between has a part in them, so that a run is repeated in kind, not byte by byte.
 """
-import argparse, contextlib, multiprocessing, pathlib, random, resource, shutil, statistics, sys, tempfile, time
+import argparse, multiprocessing, pathlib, random, resource, statistics, sys, time
 
 import flood, fuzz_worker
 from load import Load, is_served
 from process import ProcessWatch
-from profiles import PROFILES
-from targets import ConformanceGateway
+from targets import temporary_gateway
 from wire import Address
 
 # Descriptors that may be open more than before, and memory that may be taken after the first tenth.
@@ -137,25 +136,14 @@ class Fuzzing:
 
 
 def own_gateway(arguments):
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="sluice-fuzz-"))
-    try:
-        with ConformanceGateway(PROFILES[0], directory / "gateway", arguments.binaries.resolve()) as gateway:
-            arguments.url = gateway.urls[0]
-            arguments.load_url = f"iscsi://{gateway.portal(0)}/{gateway.create('load', '1GiB')}/0"
-            arguments.pid = gateway.frontend_pid()
-            time.sleep(2)
-            status = Fuzzing(arguments).run()
-            if gateway.frontend_pid() != arguments.pid:
-                print("fuzz: FAILED: the frontend was started again")
-                status = 1
-            sessions = gateway.metric("sluice_iscsi_sessions")
-            print(f"fuzz: {sessions:.0f} sessions at the end by the gateway's metrics")
-            return status
-    finally:
-        if arguments.log:
-            with contextlib.suppress(OSError):
-                shutil.copyfile(directory / "gateway" / "log", arguments.log)
-        shutil.rmtree(directory, ignore_errors=True)
+    with temporary_gateway("fuzz", arguments) as (gateway, arguments.load_url):
+        status = Fuzzing(arguments).run()
+        if gateway.frontend_pid() != arguments.pid:
+            print("fuzz: FAILED: the frontend was started again")
+            status = 1
+        sessions = gateway.metric("sluice_iscsi_sessions")
+        print(f"fuzz: {sessions:.0f} sessions at the end by the gateway's metrics")
+        return status
 
 
 def main():

@@ -6,14 +6,13 @@ Either `--binaries`, for a gateway of its own, or `--url` of a target with at le
 contents are lost. Exit status 1 if a class does not behave as it has to. Classes that need CHAP get `--chap-url
 iscsi://USER%SECRET@HOST:PORT/TARGET/LUN`.
 """
-import argparse, collections, concurrent.futures, contextlib, pathlib, resource, shutil, sys, tempfile, threading, time
+import argparse, collections, concurrent.futures, contextlib, pathlib, resource, sys, threading, time
 
 # They register their cases.
 import rows_login, rows_chap, rows_pdu, rows_requests, rows_data, rows_scsi, rows_limits  # noqa: F401
 from cases import CASES, carry_out
 from process import ProcessWatch
-from profiles import PROFILES
-from targets import ConformanceGateway
+from targets import temporary_gateway
 from titles import TITLES
 from watchdog import Watchdog
 from wire import Address, Connection
@@ -134,20 +133,8 @@ def test(arguments, gateway=None):
 
 def own_gateway(arguments):
     """A gateway with a volume for the cases and one for the watchdog."""
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="sluice-malformed-"))
-    try:
-        with ConformanceGateway(PROFILES[0], directory / "gateway", arguments.binaries.resolve()) as gateway:
-            target = gateway.create("watchdog", "1GiB")
-            arguments.url = gateway.urls[0]
-            arguments.watchdog_url = f"iscsi://{gateway.portal(0)}/{target}/0"
-            arguments.pid = gateway.frontend_pid()
-            time.sleep(2)
-            return test(arguments, gateway)
-    finally:
-        if arguments.log:
-            with contextlib.suppress(OSError):
-                shutil.copyfile(directory / "gateway" / "log", arguments.log)
-        shutil.rmtree(directory, ignore_errors=True)
+    with temporary_gateway("malformed", arguments) as (gateway, arguments.watchdog_url):
+        return test(arguments, gateway)
 
 
 def main():

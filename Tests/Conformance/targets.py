@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the suite is run against: a gateway with two frontends, tgt with two portals, a model target, a URL."""
-import os, pathlib, subprocess, sys
+import contextlib, os, pathlib, shutil, subprocess, sys, tempfile, time
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "Guest"))
 from gateway import Gateway, GatewayError, free_port, wait_for  # noqa: F401, callers catch GatewayError
+from profiles import PROFILES
 from session import probe
 from wire import WireError
 
@@ -160,3 +161,22 @@ class Running:
 
     def __exit__(self, *_):
         pass
+
+
+@contextlib.contextmanager
+def temporary_gateway(name, arguments):
+    """A gateway that is gone afterwards, and the URL of a second volume; `arguments` gets the first volume's URL and
+    the frontend's process."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix=f"sluice-{name}-"))
+    try:
+        with ConformanceGateway(PROFILES[0], directory / "gateway", arguments.binaries.resolve()) as gateway:
+            beside = f"iscsi://{gateway.portal(0)}/{gateway.create('beside', '1GiB')}/0"
+            arguments.url = gateway.urls[0]
+            arguments.pid = gateway.frontend_pid()
+            time.sleep(2)
+            yield gateway, beside
+    finally:
+        if arguments.log:
+            with contextlib.suppress(OSError):
+                shutil.copyfile(directory / "gateway" / "log", arguments.log)
+        shutil.rmtree(directory, ignore_errors=True)
