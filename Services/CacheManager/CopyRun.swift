@@ -102,7 +102,7 @@ final class CopyRun {
         guard let volume = shard.volumes[segment.destination], permits(volume, isWriting: true) else { return fail() }
         destination = volume
         let sectors = SectorRange(start: segment.destinationStart, count: segment.sectors.count)
-        shard.submitOwn(.write(sectors, forceUnitAccess: false), payload: buffer, lane: lane, to: volume) {
+        shard.submitOwn(.write(sectors), payload: buffer, lane: lane, to: volume) {
             [self] reply in
             destination = nil
             switch reply {

@@ -113,7 +113,10 @@ package final class DataPlaneServer<Peer: Equatable> {
         }
         let intake = unsafe request.intake(payload: payload, commandByteCount: hosted.limits.commandByteCount)
         switch intake {
-        case .volume(let command):
+        case .volume(var command):
+            if hosted.unit.server.isWriteThrough(for: NexusID(rawValue: command.nexus)) {
+                command.forceUnitAccess = true
+            }
             if let refusal = shard.refusal(of: request.traits, command, on: hosted) {
                 return reply(to: origin, with: refusal)
             }
@@ -146,7 +149,9 @@ package final class DataPlaneServer<Peer: Equatable> {
                 return reply(to: origin, with: CommandResult.busy)
             }
             let former = claim(request.nexus, for: request.frontend)
-            shard.barrier(origin, nexus: request.nexus, former: former, on: hosted)
+            // One that can still send must not come first again after a restart.
+            let isTakenOver = former.map { $0 != request.frontend && frontends.isKnown($0) } ?? false
+            shard.barrier(origin, nexus: request.nexus, former: former, restsOnState: isTakenOver, on: hosted)
         case .nexusLoss:
             shard.nexusLost(commandOrigin, on: hosted)
             shard.barrier(origin, nexus: request.nexus, former: nil, on: hosted)

@@ -16,11 +16,11 @@ package final class HostedUnit {
     /// Why the state cannot be written, for people, and when that is tried again.
     var saveProblem: String?
     var saveAgainAt: UInt64?
-    /// What may be answered once the next state is on the disk.
-    var waiting: [() -> Void] = []
+    /// What is answered once the next state is on the disk, or, if it does not rest on that, cannot be put there.
+    var waiting: [(restsOnIt: Bool, call: () -> Void)] = []
     /// EXTENDED COPY that is under way.
     var copies: [CopyRun] = []
-    /// Its upload buffer is fuller than initiators are warned of; they were told.
+    /// Initiators were warned that its upload buffer runs full.
     var isPastThreshold = false
     var isSanitizing = false
     var sanitizeAgainAt: UInt64?

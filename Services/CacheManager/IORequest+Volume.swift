@@ -41,22 +41,21 @@ extension IORequest {
             return .malformed("more data than one command may have")
         }
         guard sectors.start <= UInt64.max - UInt64(sectors.count) else { return .malformed("sector range wraps") }
-        let isForced = flags.contains(.forceUnitAccess)
         let expected: Int
         let command: VolumeCommand
         switch operation {
         case .read: (expected, command) = (0, .read(sectors))
-        case .write: (expected, command) = (sectors.byteCount, .write(sectors, forceUnitAccess: isForced))
+        case .write: (expected, command) = (sectors.byteCount, .write(sectors))
         case .writeSame:
             let isOfBlocks = sectors.isWholeBlocks(of: payload.count)
             (expected, command) = (
                 isOfBlocks ? Geometry.blockByteCount : Geometry.sectorByteCount,
-                .writeSame(sectors, forceUnitAccess: isForced)
+                .writeSame(sectors)
             )
         case .compareAndWrite:
-            (expected, command) = (2 * sectors.byteCount, .compareAndWrite(sectors, forceUnitAccess: isForced))
+            (expected, command) = (2 * sectors.byteCount, .compareAndWrite(sectors))
         case .compare: (expected, command) = (sectors.byteCount, .compare(sectors))
-        case .orWrite: (expected, command) = (sectors.byteCount, .orWrite(sectors, forceUnitAccess: isForced))
+        case .orWrite: (expected, command) = (sectors.byteCount, .orWrite(sectors))
         case .prefetch: (expected, command) = (0, .prefetch(sectors))
         case .flush: (expected, command) = (0, .flush)
         case .nexusBarrier, .nexusLoss, .deviceServerCommand, .check, .taskManagement:
@@ -69,7 +68,7 @@ extension IORequest {
         return .volume(
             VolumeRequest(
                 origin: RequestOrigin(frontend: frontend, number: number), lowestOpenNumber: lowestOpenNumber,
-                nexus: nexus, command: command))
+                nexus: nexus, command: command, forceUnitAccess: flags.contains(.forceUnitAccess)))
     }
 
     private func unitIntake(_ payload: UnsafeRawBufferPointer) -> IOIntake {

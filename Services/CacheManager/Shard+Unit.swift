@@ -6,7 +6,8 @@ import SCSI
 import Wire
 
 /// What the logical units do beside reading and writing: the commands of their device servers, the ends of nexuses,
-/// task management. An answer that rests on a change of a unit's state is given once the change is on the disk.
+/// task management. An answer that rests on a change of a unit's state is given once the change is on the disk; other
+/// answers and logins wait for that too, but not for a disk without room.
 extension Shard {
     // MARK: Before a command
 
@@ -49,11 +50,13 @@ extension Shard {
         whenSaved(hosted) {}
     }
 
-    /// Warns initiators of a volume whose upload buffer runs full, once each time; called about once a second.
+    /// Warns initiators of a volume whose upload buffer runs full and cannot be emptied, once each time; called about
+    /// once a second. That a buffer is full while it is emptied only makes writes as slow as the bucket.
     package func watchThresholds() {
         for hosted in volumes.values where hosted.unit.isLoaded {
             let available = hosted.provisioningUse.availableSectorCount ?? .max
-            guard available < hosted.provisioningThreshold else {
+            let isStalled = hosted.status(bucketProblem: bucketProblem).0 == .uploadStalled
+            guard available < hosted.provisioningThreshold, isStalled || hosted.unit.isPastThreshold else {
                 // Not before there is clearly more: at the threshold itself it would be told again and again.
                 if available >= hosted.provisioningThreshold * 3 / 2 { hosted.unit.isPastThreshold = false }
                 continue
@@ -80,7 +83,9 @@ extension Shard {
             volume == unit.volume ? CopyTarget(unit) : copyTarget(volume, for: initiator, access)
         }
         switch action {
-        case .complete(let result): answer(request, result, on: hosted)
+        case .complete(let result):
+            let command = try? CommandTable.definition(of: cdb, isSanitizeAllowed: unit.isSanitizeAllowed).command
+            answer(request, result, restsOnState: command?.changesState ?? false, on: hosted)
         case .flush(let result):
             submitOwn(.flush, to: hosted) { [unowned self] reply in
                 answer(request, CommandResult(reply, hosted.blockSize) ?? result, on: hosted)
@@ -106,8 +111,10 @@ extension Shard {
         }
     }
 
-    func answer(_ request: RequestOrigin, _ result: CommandResult, on hosted: HostedVolume) {
-        whenSaved(hosted) { [unowned self] in outlet?.reply(to: request, with: result) }
+    func answer(
+        _ request: RequestOrigin, _ result: CommandResult, restsOnState: Bool = true, on hosted: HostedVolume
+    ) {
+        whenSaved(hosted, restsOnIt: restsOnState) { [unowned self] in outlet?.reply(to: request, with: result) }
     }
 
     private func lbaStatus(
@@ -274,13 +281,14 @@ extension Shard {
     // MARK: The state on the disk
 
     /// Calls once every change of the unit's state so far is on the disk; at once if it is.
-    func whenSaved(_ hosted: HostedVolume, _ call: @escaping () -> Void) {
+    /// - Parameter restsOnIt: whether the call must not be made as long as that fails, for want of room on the disk.
+    func whenSaved(_ hosted: HostedVolume, restsOnIt: Bool = true, _ call: @escaping () -> Void) {
         let unit = hosted.unit
         // What is not known yet, or never will be, must not take the place of what was saved.
         guard unit.isLoaded else { return call() }
         if unit.server.takeNeedsSaving() { unit.isStale = true }
         guard unit.isSaving || unit.isStale else { return call() }
-        unit.waiting.append(call)
+        if restsOnIt || unit.saveProblem == nil { unit.waiting.append((restsOnIt, call)) } else { call() }
         saveUnit(of: hosted)
     }
 
@@ -297,20 +305,22 @@ extension Shard {
         } then: { [self] result in
             unit.isSaving = false
             if case .failure(let error) = result {
-                // Nothing is answered that is not on the disk. The next state says all that this one did.
+                // The next state says all that this one did.
                 unit.saveProblem = "the state of its logical unit cannot be saved: \(error)"
-                unit.waiting = waiting + unit.waiting
+                let all = waiting + unit.waiting
+                unit.waiting = all.filter(\.restsOnIt)
                 unit.isStale = true
                 unit.saveAgainAt = now.nanoseconds + Self.saveInterval
+                for other in all where !other.restsOnIt { other.call() }
                 return
             }
             unit.saveProblem = nil
-            for call in waiting { call() }
+            for saved in waiting { saved.call() }
             if !unit.isStale {
                 // What only waited for this one to end.
                 let more = unit.waiting
                 unit.waiting = []
-                for call in more { call() }
+                for saved in more { saved.call() }
             }
             saveUnit(of: hosted)
         }

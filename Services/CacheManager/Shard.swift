@@ -117,19 +117,28 @@ package final class Shard {
     }
 
     /// Answered with `.good` once no older command of the nexus can be applied.
-    /// - Parameter former: the frontend that spoke for the nexus before, whose waiting commands go too.
-    package func barrier(_ origin: RequestOrigin, nexus: UInt64, former: ServiceInstance?, on hosted: HostedVolume) {
+    /// - Parameters:
+    ///   - former: the frontend that spoke for the nexus before, whose waiting commands go too.
+    ///   - restsOnState: whether a restart must not forget it.
+    package func barrier(
+        _ origin: RequestOrigin, nexus: UInt64, former: ServiceInstance?, restsOnState: Bool = false,
+        on hosted: HostedVolume
+    ) {
         // A copy of a task that was not aborted goes on when its command comes again.
         stopCopies(.hold, on: hosted) {
             $0.isOf(NexusID(rawValue: nexus))
         } then: { [unowned self] in
-            pass(origin, nexus: nexus, former: former, on: hosted)
+            pass(origin, nexus: nexus, former: former, restsOnState, on: hosted)
         }
     }
 
-    private func pass(_ origin: RequestOrigin, nexus: UInt64, former: ServiceInstance?, on hosted: HostedVolume) {
+    private func pass(
+        _ origin: RequestOrigin, nexus: UInt64, former: ServiceInstance?, _ restsOnState: Bool, on hosted: HostedVolume
+    ) {
         let answer = { [unowned self] in
-            whenSaved(hosted) { [unowned self] in outlet?.reply(to: origin, with: VolumeReply.good) }
+            whenSaved(hosted, restsOnIt: restsOnState) { [unowned self] in
+                outlet?.reply(to: origin, with: VolumeReply.good)
+            }
         }
         guard let engine = hosted.engine else { return answer() }
         let caller = CallerToken(rawValue: drawNumber())

@@ -89,7 +89,7 @@ extension Volume {
                 // Stays locked until it is published.
                 modifications[origin]?.isWriting = true
                 _ = unsafe journal.appendWrite(
-                    modification.sectors, origin: origin, forceUnitAccess: modification.forcesUnitAccess,
+                    modification.sectors, origin: origin, forceUnitAccess: modification.request.forceUnitAccess,
                     data: UnsafeRawBufferPointer(buffer.bytes(range)))
                 if mutants.contains(.acknowledgeBeforePublish) { finish(origin, .good) }
                 return
@@ -149,16 +149,6 @@ extension Volume {
             noteAnswered(operation)
             let difference = expected.firstDifference(from: operation.buffer, byteCount: operation.sectors.byteCount)
             reply(origin, difference.map { .miscompare(byteOffset: $0) } ?? .good)
-        }
-    }
-}
-
-extension ReadModifyWrite {
-    fileprivate var forcesUnitAccess: Bool {
-        switch request.command {
-        case .compareAndWrite(_, let force), .orWrite(_, let force), .write(_, let force), .writeSame(_, let force):
-            force
-        case .read, .compare, .prefetch, .unmap, .flush: false
         }
     }
 }

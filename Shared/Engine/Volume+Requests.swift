@@ -182,21 +182,21 @@ extension Volume {
 
     /// Puts an admitted command into the journal.
     private func apply(_ request: VolumeRequest, _ payload: UnsafeRawBufferPointer, at time: EngineTime) {
-        let origin = request.origin
+        let (origin, forceUnitAccess) = (request.origin, request.forceUnitAccess)
         switch request.command {
-        case .write(let sectors, let forceUnitAccess):
+        case .write(let sectors):
             statisticsCounters.writeCount += 1
             statisticsCounters.writtenByteCount += UInt64(sectors.byteCount)
             guard sectors.count > 0 else { return finish(origin, .good) }
             _ = unsafe journal.appendWrite(sectors, origin: origin, forceUnitAccess: forceUnitAccess, data: payload)
-        case .writeSame(let sectors, let forceUnitAccess):
+        case .writeSame(let sectors):
             guard sectors.count > 0 else { return finish(origin, .good) }
             _ = unsafe journal.appendFill(sectors, origin: origin, forceUnitAccess: forceUnitAccess, pattern: payload)
         case .unmap(let ranges):
             let ranges = ranges.filter { $0.count > 0 }
             guard !ranges.isEmpty else { return finish(origin, .good) }
-            _ = journal.appendZero(ranges, origin: origin)
-        case .compareAndWrite(let sectors, _), .orWrite(let sectors, _):
+            _ = journal.appendZero(ranges, origin: origin, forceUnitAccess: forceUnitAccess)
+        case .compareAndWrite(let sectors), .orWrite(let sectors):
             guard sectors.count > 0 else { return finish(origin, .good) }
             return unsafe modify(sectors, request, payload, at: time)
         case .read, .compare, .prefetch, .flush: preconditionFailure("changes nothing")

@@ -15,14 +15,14 @@ package struct RequestOrigin: Hashable, Sendable {
 package enum VolumeCommand: Equatable, Sendable {
     case read(SectorRange)
     /// Payload: the data.
-    case write(SectorRange, forceUnitAccess: Bool)
+    case write(SectorRange)
     /// Payload: one sector; or one block, repeated over whole blocks.
-    case writeSame(SectorRange, forceUnitAccess: Bool)
+    case writeSame(SectorRange)
     case unmap([SectorRange])
     /// Payload: compare half, write half.
-    case compareAndWrite(SectorRange, forceUnitAccess: Bool)
+    case compareAndWrite(SectorRange)
     /// Payload: what is added to what is there, bit by bit.
-    case orWrite(SectorRange, forceUnitAccess: Bool)
+    case orWrite(SectorRange)
     /// Payload: what must be there. Changes nothing.
     case compare(SectorRange)
     /// Answered when it is begun, whatever becomes of it.
@@ -37,11 +37,17 @@ package struct VolumeRequest: Sendable {
     /// The I_T nexus, for barriers.
     package var nexus: UInt64
     package var command: VolumeCommand
-    package init(origin: RequestOrigin, lowestOpenNumber: UInt64, nexus: UInt64, command: VolumeCommand) {
+    /// What it changes is durable before it is answered.
+    package var forceUnitAccess: Bool
+    package init(
+        origin: RequestOrigin, lowestOpenNumber: UInt64, nexus: UInt64, command: VolumeCommand,
+        forceUnitAccess: Bool = false
+    ) {
         self.origin = origin
         self.lowestOpenNumber = lowestOpenNumber
         self.nexus = nexus
         self.command = command
+        self.forceUnitAccess = forceUnitAccess
     }
 }
 
@@ -78,8 +84,8 @@ extension VolumeCommand {
     /// All that must exist.
     var sectors: [SectorRange] {
         switch self {
-        case .read(let range), .compare(let range), .prefetch(let range): [range]
-        case .write(let range, _), .writeSame(let range, _), .compareAndWrite(let range, _), .orWrite(let range, _):
+        case .read(let range), .compare(let range), .prefetch(let range), .write(let range), .writeSame(let range),
+            .compareAndWrite(let range), .orWrite(let range):
             [range]
         case .unmap(let ranges): ranges
         case .flush: []
@@ -94,7 +100,7 @@ extension VolumeCommand {
     var journalByteCount: Int {
         switch self {
         case .read, .compare, .prefetch, .flush: 0
-        case .write(let range, _), .compareAndWrite(let range, _), .orWrite(let range, _):
+        case .write(let range), .compareAndWrite(let range), .orWrite(let range):
             range.byteCount
                 + JournalEntry.byteCount(rangeCount: 1, checksumCount: JournalEntry.checksumCount(of: range))
         case .writeSame: Geometry.blockByteCount + JournalEntry.byteCount(rangeCount: 1, checksumCount: 2)

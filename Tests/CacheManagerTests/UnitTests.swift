@@ -95,6 +95,29 @@ import Wire
         }
     }
 
+    /// What does not rest on a state that cannot be saved goes on without.
+    @Test func initiatorsLogInWhileTheStateCannotBeSaved() throws {
+        try login(1)
+        #expect(try reserveOut(6, key: 0, new: 1, nexus: 1) == .good)
+        let folder = gateway.directory + "/volumes/\(volume)"
+        try Platform.FileSystem.rename(folder, to: folder + ".away")
+        try login(2)
+        try login(1)
+        #expect(try readsWriteCache(2, 0x3f) == true)
+        #expect(try write(2) == .good)
+        #expect(try gateway.perform(.nexusLoss, volume, nexus: 2).reply.status == .good)
+        // A frontend that may still send what it has must not come first again.
+        let other = ServiceInstance(rawValue: 77)
+        #expect(gateway.server.hello(other))
+        let port = Array("iqn.2026-11.test:host-1,i,0x000000000001".utf8)
+        let takeOver = gateway.submit(.nexusBarrier, volume, payload: port, nexus: 1, from: other)
+        gateway.run()
+        #expect(gateway.takeAnswer(takeOver) == nil)
+        try Platform.FileSystem.rename(folder + ".away", to: folder)
+        gateway.pass(1.1)
+        #expect(gateway.takeAnswer(takeOver)?.reply.status == .good)
+    }
+
     @Test func anAnswerWaitsUntilTheStateIsOnTheDisk() throws {
         try login(1)
         let folder = gateway.directory + "/volumes/\(volume)"
@@ -383,7 +406,7 @@ import Wire
         try gateway.create("db")
     }
 
-    @Test func initiatorsAreWarnedOnceThatTheBufferRunsFull() throws {
+    @Test func initiatorsAreWarnedOnceThatTheBufferCannotBeEmptied() throws {
         try login(1)
         gateway.isBucketReachable = false
         let hosted = try #require(gateway.shard.volumes[volume])
@@ -399,14 +422,97 @@ import Wire
         #expect(fill >= 0.8)
         let isTold = { (answer: DataPlaneServer<String>.Answer) in self.sense(answer).map { $0 == (6, 0x3807) } ?? false
         }
+        gateway.shard.watchThresholds()
+        #expect(!isTold(try testUnitReady(1)), "the bucket is slow, no more is known")
+        gateway.isUploaderRunning = false
+        gateway.pass(10)
         for expected in [true, false] {
             gateway.shard.watchThresholds()
             #expect(isTold(try testUnitReady(1)) == expected)
         }
         let log = try command([0x4d, 0, 0x4c, 0, 0, 0, 0, 0, 255, 0]).payload?.array ?? []
         #expect(log.count > 20 && log[0] & 0x3f == 0x0c, "the page of logical block provisioning")
+        gateway.isUploaderRunning = true
         gateway.isBucketReachable = true
+        gateway.pass(1)
         _ = try gateway.sync("db")
+    }
+
+    // MARK: The write cache
+
+    /// Linux goes on without flushing until it scans the unit again, so what it changes must be durable till then.
+    @Test(arguments: [0x08, 0x3f] as [UInt8])
+    func whoHasNotReadOfTheWriteCacheLosesNothingByIt(page: UInt8) throws {
+        try login(1)
+        try login(2)
+        #expect(try changesWaitForTheDisk(1) == .none)
+        try set(.always)
+        #expect(try readsWriteCache(1, page) == false)
+        #expect(try changesWaitForTheDisk(1) == .all)
+        try set(.onFlush)
+        #expect(try changesWaitForTheDisk(1) == .all && changesWaitForTheDisk(2) == .all)
+        // The values that can be changed, the defaults and a page that is cut off do not say how it is.
+        for cdb in [[0x1a, 8, 0x40 | page, 0, 255, 0], [0x1a, 8, 0x80 | page, 0, 255, 0], [0x1a, 8, page, 0, 4, 0]] {
+            #expect(try command(cdb.map { UInt8($0) }).reply.status == .good)
+        }
+        #expect(try command([0x1a, 8, 0x0a, 0, 255, 0]).reply.status == .good, "another page")
+        try gateway.restart()
+        #expect(try changesWaitForTheDisk(1) == .all)
+        #expect(try readsWriteCache(1, page) == true)
+        #expect(try changesWaitForTheDisk(1) == .none && changesWaitForTheDisk(2) == .all)
+        // The next session is the same initiator's, which has not scanned again.
+        try login(1)
+        try login(2)
+        try gateway.restart()
+        #expect(try changesWaitForTheDisk(1) == .none && changesWaitForTheDisk(2) == .all)
+        try set(.always)
+        try set(.onFlush)
+        #expect(try changesWaitForTheDisk(1) == .all)
+    }
+
+    /// The settings changed while nobody was there to tell the unit.
+    @Test func theWriteCacheMayHaveComeWhileTheManagerWasAway() throws {
+        try set(.always)
+        try login(1)
+        let head = try #require(gateway.shard.volumes[volume]).head
+        #expect(Durability(headText: head.settings.durability) == .always)
+        try set(.onFlush)
+        try gateway.restart()
+        #expect(try changesWaitForTheDisk(1) == .all)
+    }
+
+    private func set(_ durability: Durability) throws {
+        let change = VolumeChangeRequest(volume: VolumeReference("db"), durability: durability)
+        _ = try gateway.await { gateway.control.change(change, within: .seconds(10), answer: $0) }
+        for nexus in [1, 2] as [UInt64] where try testUnitReady(nexus).reply.status == .checkCondition {}
+    }
+
+    /// nil: MODE SENSE failed.
+    private func readsWriteCache(_ nexus: UInt64, _ page: UInt8) throws -> Bool? {
+        let answer = try command([0x1a, 0x08, page, 0, 255, 0], nexus: nexus)
+        guard let bytes = answer.payload?.array, let start = bytes.dropFirst(4).firstIndex(of: 0x08) else { return nil }
+        return bytes[start + 2] & 4 != 0
+    }
+
+    private enum Share { case none, some, all }
+
+    /// Which changes are not answered by the loop alone, because the journal is synced first.
+    private func changesWaitForTheDisk(_ nexus: UInt64) throws -> Share {
+        let block = [UInt8](repeating: UInt8.random(in: 1...255), count: 4096)
+        let range = [8, 0, 0, 0, 0, 0, 0, 0] + [8, 0, 0, 0, 0, 0, 0, 0] as [UInt8]
+        let changes: [(IORequest.Operation, [UInt8])] = [
+            (.write, block), (.writeSame, Array(block[..<512])), (.unmap, range), (.orWrite, block),
+        ]
+        let waiting = try changes.filter { operation, payload in
+            let number = gateway.submit(operation, volume, sector: 8, count: 8, payload: payload, nexus: nexus)
+            gateway.runLoop()
+            let early = gateway.takeAnswer(number)
+            gateway.run()
+            let answer = try #require(early ?? gateway.takeAnswer(number))
+            #expect(answer.reply.status == .good, "\(operation)")
+            return early == nil
+        }
+        return waiting.isEmpty ? .none : waiting.count == changes.count ? .all : .some
     }
 
     @Test func reservationsAreShownAndCleared() throws {

@@ -12,7 +12,7 @@ import Wire
 
     private static func decodeZero(_ sectors: SectorRange) throws -> JournalEntry {
         var record = OpenRecord(kind: .data, ordinal: 1, entryByteCount: 64, dataByteCount: 0)
-        record.appendZero([sectors], origin: origin)
+        record.appendZero([sectors], origin: origin, forceUnitAccess: false)
         var position = RecordHeader.byteCount
         return try JournalEntry.decode(record.buffer, at: &position, end: position + record.entriesByteCount)
     }

@@ -11,7 +11,7 @@ import Wire
 
     @Test func aGrownVolumeHoldsZerosAndThenWhatIsWritten() throws {
         let harness = VolumeHarness()
-        harness.send(.write(SectorRange(start: 8, count: 8), forceUnitAccess: false), sectors(8, of: 3))
+        harness.send(.write(SectorRange(start: 8, count: 8)), sectors(8, of: 3))
         harness.commit()
         let refused = harness.send(.read(beyond))
         let caller = harness.amend(growth)
@@ -19,7 +19,7 @@ import Wire
         #expect(try harness.storedHead()?.byteCount == 600 << 30 && harness.state?.head.byteCount == 600 << 30)
         #expect(harness.lastReply(to: refused) == "outOfRange")
         #expect(harness.read(beyond) == sectors(8, of: 0))
-        harness.send(.write(beyond, forceUnitAccess: false), sectors(8, of: 9))
+        harness.send(.write(beyond), sectors(8, of: 9))
         harness.commit()
         harness.pass(seconds: 1000)  // A fold puts a level on top of the tree.
         try harness.restart()
@@ -94,7 +94,7 @@ import Wire
 
     @Test func aChangeRidesOnTheCommitThatRuns() throws {
         let harness = VolumeHarness()
-        harness.send(.write(SectorRange(start: 8, count: 8), forceUnitAccess: false), sectors(8, of: 3))
+        harness.send(.write(SectorRange(start: 8, count: 8)), sectors(8, of: 3))
         harness.keepsBack = { if case .putPack = $0 { true } else { false } }
         let commit = harness.commit()
         let caller = harness.amend(HeadChange(name: "renamed"))
@@ -107,7 +107,7 @@ import Wire
 
     @Test func aChangeWaitsForASnapshotToBeKept() throws {
         let harness = VolumeHarness()
-        harness.send(.write(SectorRange(start: 8, count: 8), forceUnitAccess: false), sectors(8, of: 3))
+        harness.send(.write(SectorRange(start: 8, count: 8)), sectors(8, of: 3))
         let cut = harness.call { volume, caller, time in _ = try? volume.cut(caller: caller, at: time) }
         let caller = harness.amend(growth)
         #expect(try harness.finished[cut]?.get().byteCount == 1 << 30)
@@ -120,12 +120,12 @@ import Wire
     @Test func everyWriteIsDurableFirstFromThenOn() {
         let harness = VolumeHarness()
         let range = SectorRange(start: 8, count: 8)
-        let before = harness.send(.write(range, forceUnitAccess: false), sectors(8, of: 3))
+        let before = harness.send(.write(range), sectors(8, of: 3))
         #expect(harness.lastReply(to: before) == "good")
         let caller = harness.amend(HeadChange(durability: "always"))
         #expect(harness.finished[caller] != nil)
         harness.keepsBack = { $0.isSync }
-        let after = harness.send(.write(range, forceUnitAccess: false), sectors(8, of: 4))
+        let after = harness.send(.write(range), sectors(8, of: 4))
         #expect(harness.lastReply(to: after) == nil)
         harness.release()
         #expect(harness.lastReply(to: after) == "good")
@@ -154,7 +154,7 @@ import Wire
 
     @Test func aStoppingVolumeRefusesAndAnAbsentBucketIsNotWaitedForForEver() {
         let harness = VolumeHarness()
-        harness.send(.write(SectorRange(start: 8, count: 8), forceUnitAccess: false), sectors(8, of: 3))
+        harness.send(.write(SectorRange(start: 8, count: 8)), sectors(8, of: 3))
         harness.keepsBack = { if case .putPack = $0 { true } else { false } }
         harness.commit()
         let waiting = harness.amend(HeadChange(name: "renamed"))

@@ -97,15 +97,21 @@ final class VolumeHarness {
     // MARK: Requests
 
     @discardableResult
-    func send(_ command: VolumeCommand, _ payload: [UInt8] = [], nexus: UInt64 = 1) -> RequestOrigin {
+    func send(
+        _ command: VolumeCommand, _ payload: [UInt8] = [], nexus: UInt64 = 1, forceUnitAccess: Bool = false
+    ) -> RequestOrigin {
         nextNumber += 1
         let origin = RequestOrigin(frontend: ServiceInstance(rawValue: 9), number: nextNumber)
-        send(command, payload, as: origin, nexus: nexus)
+        send(command, payload, as: origin, nexus: nexus, forceUnitAccess: forceUnitAccess)
         return origin
     }
 
-    func send(_ command: VolumeCommand, _ payload: [UInt8] = [], as origin: RequestOrigin, nexus: UInt64 = 1) {
-        let request = VolumeRequest(origin: origin, lowestOpenNumber: 1, nexus: nexus, command: command)
+    func send(
+        _ command: VolumeCommand, _ payload: [UInt8] = [], as origin: RequestOrigin, nexus: UInt64 = 1,
+        forceUnitAccess: Bool = false
+    ) {
+        let request = VolumeRequest(
+            origin: origin, lowestOpenNumber: 1, nexus: nexus, command: command, forceUnitAccess: forceUnitAccess)
         unsafe payload.withUnsafeBytes { unsafe volume.submit(request, payload: $0, at: time) }
         volume.endOfBatch(at: time)
         settle()

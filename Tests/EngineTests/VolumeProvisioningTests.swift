@@ -12,7 +12,7 @@ import Wire
 
     private func write(_ harness: VolumeHarness, _ start: UInt64, _ count: UInt32) {
         harness.send(
-            .write(SectorRange(start: start, count: count), forceUnitAccess: false), sectors(Int(count), of: 5))
+            .write(SectorRange(start: start, count: count)), sectors(Int(count), of: 5))
     }
 
     @Test func anEmptyVolumeIsOneUnmappedRange() {

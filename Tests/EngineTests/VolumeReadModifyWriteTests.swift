@@ -8,8 +8,8 @@ import Wire
 
     @Test func orWriteAddsBitsToWhatIsThere() {
         let harness = VolumeHarness()
-        harness.send(.write(range, forceUnitAccess: false), sectors(10, of: 0x0f))
-        let origin = harness.send(.orWrite(range, forceUnitAccess: false), sectors(10, of: 0x30))
+        harness.send(.write(range), sectors(10, of: 0x0f))
+        let origin = harness.send(.orWrite(range), sectors(10, of: 0x30))
         #expect(harness.lastReply(to: origin) == "good")
         #expect(harness.read(range) == sectors(10, of: 0x3f))
         #expect(harness.read(SectorRange(start: 0, count: 3)) == sectors(3, of: 0))
@@ -17,34 +17,34 @@ import Wire
 
     @Test func orWriteOfCommittedBlocksReadsTheBucket() throws {
         let harness = VolumeHarness()
-        harness.send(.write(range, forceUnitAccess: false), sectors(10, of: 0x0f))
+        harness.send(.write(range), sectors(10, of: 0x0f))
         harness.commit()
         try harness.takeOver()
-        harness.send(.orWrite(range, forceUnitAccess: true), sectors(10, of: 0xf0))
+        harness.send(.orWrite(range), sectors(10, of: 0xf0), forceUnitAccess: true)
         #expect(harness.frameCount > 0)
         #expect(harness.read(range) == sectors(10, of: 0xff))
     }
 
     @Test func aRepeatedOrWriteIsNotAppliedAgain() throws {
         let harness = VolumeHarness()
-        let origin = harness.send(.orWrite(range, forceUnitAccess: false), sectors(10, of: 0x30))
-        harness.send(.write(range, forceUnitAccess: false), sectors(10, of: 0x01))
-        harness.send(.orWrite(range, forceUnitAccess: false), sectors(10, of: 0x30), as: origin)
+        let origin = harness.send(.orWrite(range), sectors(10, of: 0x30))
+        harness.send(.write(range), sectors(10, of: 0x01))
+        harness.send(.orWrite(range), sectors(10, of: 0x30), as: origin)
         #expect(harness.replies[origin]?.count == 2)
         #expect(harness.read(range) == sectors(10, of: 0x01))
         try harness.restart()
-        harness.send(.orWrite(range, forceUnitAccess: false), sectors(10, of: 0x30), as: origin)
+        harness.send(.orWrite(range), sectors(10, of: 0x30), as: origin)
         #expect(harness.lastReply(to: origin) == "good")
         #expect(harness.read(range) == sectors(10, of: 0x01))
     }
 
     @Test func changesOfTheSameSectorsWaitForAnOrWrite() {
         let harness = VolumeHarness()
-        harness.send(.write(range, forceUnitAccess: false), sectors(10, of: 0x0f))
+        harness.send(.write(range), sectors(10, of: 0x0f))
         harness.keepsBack = { $0.isJournalWrite }
-        harness.send(.orWrite(range, forceUnitAccess: false), sectors(10, of: 0x10))
-        let write = harness.send(.write(range, forceUnitAccess: false), sectors(10, of: 0x80))
-        let second = harness.send(.orWrite(range, forceUnitAccess: false), sectors(10, of: 0x01))
+        harness.send(.orWrite(range), sectors(10, of: 0x10))
+        let write = harness.send(.write(range), sectors(10, of: 0x80))
+        let second = harness.send(.orWrite(range), sectors(10, of: 0x01))
         #expect(harness.lastReply(to: write) == nil && harness.lastReply(to: second) == nil)
         harness.release()
         #expect(harness.read(range) == sectors(10, of: 0x81))
@@ -52,7 +52,7 @@ import Wire
 
     @Test func compareSaysWhereTheFirstDifferenceIs() {
         let harness = VolumeHarness()
-        harness.send(.write(range, forceUnitAccess: false), sectors(10, of: 7))
+        harness.send(.write(range), sectors(10, of: 7))
         let good = harness.send(.compare(range), sectors(10, of: 7))
         var expected = sectors(10, of: 7)
         expected[700] = 8
@@ -66,7 +66,7 @@ import Wire
     @Test func compareAndPrefetchAreInNoTable() {
         let harness = VolumeHarness()
         let origin = harness.send(.compare(range), sectors(10, of: 7))
-        harness.send(.write(range, forceUnitAccess: false), sectors(10, of: 7))
+        harness.send(.write(range), sectors(10, of: 7))
         harness.send(.compare(range), sectors(10, of: 7), as: origin)
         #expect(harness.lastReply(to: origin) == "good")
     }
@@ -77,17 +77,17 @@ import Wire
         let harness = VolumeHarness(limits: limits)
         let first = SectorRange(start: 8, count: 8)
         let second = SectorRange(start: 16, count: 8)
-        harness.send(.write(first, forceUnitAccess: false), sectors(8, of: 1))
+        harness.send(.write(first), sectors(8, of: 1))
         harness.commit()
         harness.pass(seconds: 30)
         harness.keepsBack = { if case .getNode = $0 { true } else { false } }
         try harness.takeOver()
-        harness.send(.write(second, forceUnitAccess: false), sectors(8, of: 1))
+        harness.send(.write(second), sectors(8, of: 1))
         let both = SectorRange(start: 8, count: 16)
         // Never there: the first block waits for the map, the second was found in the journal.
         let torn = harness.send(.compare(both), sectors(8, of: 2) + sectors(8, of: 1))
         let whole = harness.send(.compare(both), sectors(16, of: 2))
-        harness.send(.write(both, forceUnitAccess: false), sectors(16, of: 2))
+        harness.send(.write(both), sectors(16, of: 2))
         harness.commit()
         #expect(harness.lastReply(to: torn) == nil)
         harness.release()
@@ -97,7 +97,7 @@ import Wire
 
     @Test func prefetchBringsFramesAndNeverFails() throws {
         let harness = VolumeHarness()
-        harness.send(.write(range, forceUnitAccess: false), sectors(10, of: 1))
+        harness.send(.write(range), sectors(10, of: 1))
         harness.commit()
         try harness.takeOver()
         let origin = harness.send(.prefetch(range))
@@ -114,7 +114,7 @@ import Wire
         let harness = VolumeHarness()
         let beyond = SectorRange(start: (1 << 30) / 512 - 1, count: 2)
         let compare = harness.send(.compare(beyond), sectors(2, of: 0))
-        let orWrite = harness.send(.orWrite(beyond, forceUnitAccess: false), sectors(2, of: 0))
+        let orWrite = harness.send(.orWrite(beyond), sectors(2, of: 0))
         #expect(harness.lastReply(to: compare) == "outOfRange")
         #expect(harness.lastReply(to: orWrite) == "outOfRange")
     }

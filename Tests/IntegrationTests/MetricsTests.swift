@@ -90,6 +90,10 @@ import Testing
         try gateway.start()
         try gateway.sluice("volume", "create", "disk", "--size", "1GiB")
         try gateway.waitForTarget("disk")
+        // qemu answers reads of what it knows to be unmapped on its own.
+        let fill = try GatewayUnderTest.run(
+            "qemu-io", ["-f", "raw", "-c", "write -P 0x33 0 128M", gateway.url("disk")])
+        try #require(fill.status == 0, "\(fill.output)\(fill.error)")
         let bridge = try NBDBridge(to: "disk", of: gateway)
         defer { bridge.stop() }
         // What qemu reads when it starts is over when two scrapes agree.

@@ -18,6 +18,7 @@ package struct SimulatedCommand {
     package var frontend: Int
     package var gateway: Int
     package var command: VolumeCommand
+    package var forcesUnitAccess = false
     /// What its sectors hold afterwards; 0 for zeros.
     package var stamp: SectorPattern.Stamp
     /// What a comparison expects, sector by sector.
@@ -41,19 +42,11 @@ package struct SimulatedCommand {
     /// What it covers; nothing for a flush.
     package var ranges: [SectorRange] {
         switch command {
-        case .read(let range), .compare(let range), .prefetch(let range): [range]
-        case .write(let range, _), .writeSame(let range, _), .compareAndWrite(let range, _), .orWrite(let range, _):
+        case .read(let range), .compare(let range), .prefetch(let range), .write(let range), .writeSame(let range),
+            .compareAndWrite(let range), .orWrite(let range):
             [range]
         case .unmap(let ranges): ranges
         case .flush: []
-        }
-    }
-
-    package var forcesUnitAccess: Bool {
-        switch command {
-        case .write(_, let force), .writeSame(_, let force), .compareAndWrite(_, let force), .orWrite(_, let force):
-            force
-        case .read, .compare, .prefetch, .unmap, .flush: false
         }
     }
 }
@@ -92,10 +85,10 @@ package struct CommandLedger {
         let command = commands[number]
         switch command.command {
         case .read, .prefetch, .unmap, .flush: return []
-        case .write(let range, _), .orWrite(let range, _): return bytes(range) { _ in command.stamp }
-        case .writeSame(let range, _): return bytes(SectorRange(start: range.start, count: 1)) { _ in command.stamp }
+        case .write(let range), .orWrite(let range): return bytes(range) { _ in command.stamp }
+        case .writeSame(let range): return bytes(SectorRange(start: range.start, count: 1)) { _ in command.stamp }
         case .compare(let range): return bytes(range) { command.expected[$0] }
-        case .compareAndWrite(let range, _):
+        case .compareAndWrite(let range):
             return bytes(range) { command.expected[$0] } + bytes(range) { _ in command.stamp }
         }
     }

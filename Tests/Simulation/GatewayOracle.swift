@@ -100,7 +100,7 @@ package struct GatewayOracle {
         guard entry.ranges.map(\.sectors) == command.ranges else {
             throw Violation(.effectsAreWellFormed, "command \(number) is journalled with other ranges")
         }
-        if case .compareAndWrite(let range, _) = command.command {
+        if case .compareAndWrite(let range) = command.command {
             for (index, stamp) in command.expected.enumerated() {
                 let sector = range.start + UInt64(index)
                 let held = history.version(of: sector, at: last).stamp
@@ -115,7 +115,7 @@ package struct GatewayOracle {
         while positions.count <= number { positions.append(0) }
         positions[number] = Int32(entries.count)
         history.begin(position: entries.count)
-        guard case .orWrite(let range, _) = command.command else {
+        guard case .orWrite(let range) = command.command else {
             for range in command.ranges { history.write(range, stamp: command.stamp) }
             return
         }

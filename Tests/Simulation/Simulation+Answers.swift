@@ -191,7 +191,7 @@ extension SimulatedCommand {
 
     fileprivate var comparedRange: SectorRange? {
         switch command {
-        case .compareAndWrite(let range, _), .compare(let range): range
+        case .compareAndWrite(let range), .compare(let range): range
         default: nil
         }
     }

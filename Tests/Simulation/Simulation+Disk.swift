@@ -110,7 +110,7 @@ extension Simulation {
         _ body: JournalRecordBody, _ buffer: IOBuffer, _ gateway: SimulatedGateway
     ) throws(Violation) {
         for entry in body.entries {
-            guard let number = ledger.number(of: entry.origin), case .orWrite(let range, _) = ledger[number].command
+            guard let number = ledger.number(of: entry.origin), case .orWrite(let range) = ledger[number].command
             else { continue }
             let position = gateway.oracle.position(of: number)
             let start = body.header.headerByteCount + entry.ranges[0].dataOffset

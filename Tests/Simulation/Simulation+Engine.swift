@@ -46,7 +46,7 @@ extension Simulation {
         let payload = ledger.payload(of: number)
         let request = VolumeRequest(
             origin: command.origin, lowestOpenNumber: lowestOpenNumber, nexus: command.nexus,
-            command: command.command)
+            command: command.command, forceUnitAccess: command.forcesUnitAccess)
         unsafe payload.withUnsafeBytes { unsafe volume.submit(request, payload: $0, at: engineTime) }
     }
 

@@ -37,22 +37,24 @@ extension Simulation {
         let oracle = gateways[frontends[number].gateway].oracle
         let reference = random.oneIn(6) ? max(0, oracle.published - random.below(20)) : oracle.last
         workload.sectorCount = knownByteCount(gateways[frontends[number].gateway]) / 512
+        let isForced = random.oneIn(12)
         let (command, zeros, expected) = workload.next(random: &random) {
             oracle.history.version(of: $0, at: reference).stamp
         }
-        _ = issue(command, zeros: zeros, expected: expected, frontend: number)
+        _ = issue(command, isForced: isForced, zeros: zeros, expected: expected, frontend: number)
         if random.oneIn(40) { askProvisioning(gateways[frontends[number].gateway]) }
     }
 
     /// Gives the command its number and sends it.
     func issue(
-        _ command: VolumeCommand, zeros: Bool, expected: [SectorPattern.Stamp], frontend number: Int
+        _ command: VolumeCommand, isForced: Bool = false, zeros: Bool, expected: [SectorPattern.Stamp],
+        frontend number: Int
     ) -> Int {
         let gateway = gateways[frontends[number].gateway]
         var simulated = SimulatedCommand(
             origin: RequestOrigin(frontend: frontends[number].instance, number: frontends[number].nextNumber),
             nexus: frontends[number].nexus, frontend: number, gateway: gateway.index, command: command,
-            stamp: zeros ? 0 : ledger.nextStamp, expected: expected)
+            forcesUnitAccess: isForced, stamp: zeros ? 0 : ledger.nextStamp, expected: expected)
         simulated.isAudit = frontends[number].isAuditor
         simulated.knownPosition = gateway.oracle.acknowledged
         frontends[number].nextNumber += 1

@@ -8,7 +8,7 @@ extension Simulation {
         let position = gateway.oracle.position(of: number)
         if position > 0, position <= gateway.oracle.published { rare.add(.duplicateFromTable) }
         switch command.command {
-        case .compareAndWrite(let range, _):
+        case .compareAndWrite(let range):
             let pending = gateway.oracle.entries[gateway.oracle.published...]
             let waits = pending.contains { entry in
                 ledger[entry.command].ranges.contains { $0.overlaps(range) }

@@ -27,13 +27,12 @@ package struct Workload {
     package func next(
         random: inout SeededRandom, held: (UInt64) -> SectorPattern.Stamp
     ) -> (command: VolumeCommand, zeros: Bool, expected: [SectorPattern.Stamp]) {
-        let force = random.oneIn(12)
         switch random.below(100) {
-        case 0..<38: return (.write(range(&random), forceUnitAccess: force), random.oneIn(24), [])
+        case 0..<38: return (.write(range(&random)), random.oneIn(24), [])
         case 38..<64: return (.read(range(&random)), false, [])
         case 64..<69:
             let range = random.oneIn(2) ? range(&random) : counter(&random)
-            return (.orWrite(range, forceUnitAccess: force), random.oneIn(12), [])
+            return (.orWrite(range), random.oneIn(12), [])
         case 69..<73:
             let range = random.oneIn(2) ? range(&random) : smallRange(&random)
             return (.compare(range), false, (range.start..<range.end).map { held($0) })
@@ -41,9 +40,9 @@ package struct Workload {
         case 74..<81:
             let range = random.oneIn(3) ? smallRange(&random) : counter(&random)
             let expected = (range.start..<range.end).map { held($0) }
-            return (.compareAndWrite(range, forceUnitAccess: force), false, expected)
+            return (.compareAndWrite(range), false, expected)
         case 81..<85: return (.flush, false, [])
-        case 85..<90: return (.writeSame(fillRange(&random), forceUnitAccess: force), random.oneIn(3), [])
+        case 85..<90: return (.writeSame(fillRange(&random)), random.oneIn(3), [])
         case 90..<91: return (.unmap([hugeRange(&random)]), true, [])
         default:
             return (.unmap((0...random.below(3)).map { _ in range(&random) }), true, [])

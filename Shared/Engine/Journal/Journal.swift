@@ -90,9 +90,9 @@ struct Journal {
         return lastOrdinal
     }
 
-    mutating func appendZero(_ ranges: [SectorRange], origin: RequestOrigin) -> UInt64 {
+    mutating func appendZero(_ ranges: [SectorRange], origin: RequestOrigin, forceUnitAccess: Bool) -> UInt64 {
         makeRoom(entryByteCount: JournalEntry.byteCount(rangeCount: ranges.count, checksumCount: 0), dataByteCount: 0)
-        open?.appendZero(ranges, origin: origin)
+        open?.appendZero(ranges, origin: origin, forceUnitAccess: forceUnitAccess)
         return lastOrdinal
     }
 

@@ -86,8 +86,8 @@ struct OpenRecord {
         entriesEnd = checksums + 8
     }
 
-    mutating func appendZero(_ ranges: [SectorRange], origin: RequestOrigin) {
-        entriesEnd = beginEntry(.zero, origin, ranges, dataOffset: dataEnd, false)
+    mutating func appendZero(_ ranges: [SectorRange], origin: RequestOrigin, forceUnitAccess: Bool) {
+        entriesEnd = beginEntry(.zero, origin, ranges, dataOffset: dataEnd, forceUnitAccess)
     }
 
     /// The body of a record that holds no commands: 64-bit words.

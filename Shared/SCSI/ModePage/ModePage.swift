@@ -24,10 +24,8 @@ enum ModePage: CaseIterable {
 
     var subpage: UInt8 { self == .logicalBlockProvisioning ? 0x02 : 0x00 }
 
-    /// The pages that MODE SENSE asks for, one after the other.
-    static func pages(
-        _ fields: ModeSenseCDB, of unit: LogicalUnit, _ parameters: ModeParameters
-    ) throws(SCSIError) -> [UInt8] {
+    /// What MODE SENSE asks for.
+    static func pages(_ fields: ModeSenseCDB) throws(SCSIError) -> [Self] {
         let ofCode = fields.pageCode == allPages ? allCases : allCases.filter { $0.code == fields.pageCode }
         guard !ofCode.isEmpty else { throw .invalidFieldInCDB(byte: 2, bit: 5) }
         let selected =
@@ -38,7 +36,7 @@ enum ModePage: CaseIterable {
             default: fields.pageCode == allPages ? [] : ofCode.filter { $0.subpage == fields.subpageCode }
             }
         guard !selected.isEmpty else { throw .invalidFieldInCDB(byte: 3, bit: 7) }
-        return selected.reduce(into: []) { $0 += $1.data(fields.pageControl, of: unit, parameters) }
+        return selected
     }
 
     func data(_ control: ModeSenseCDB.PageControl, of unit: LogicalUnit, _ parameters: ModeParameters) -> [UInt8] {

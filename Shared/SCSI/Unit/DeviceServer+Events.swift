@@ -102,6 +102,7 @@ extension DeviceServer {
         guard state.told != current else { return }
         change { state in
             for attention in state.told?.attentions(for: current) ?? [] { state.nexuses.post(attention) }
+            if !current.isWriteCacheEnabled || state.told?.isWriteCacheEnabled == false { state.writeCacheReaders = [] }
             state.told = current
         }
     }

@@ -84,15 +84,19 @@ extension DeviceServer {
                 CommandResult(dataIn: CopyLimits.operatingParameters, allocationLength: fields.allocationLength))
         case .getLBAStatus: return try lbaStatus(GetLBAStatusCDB(cdb))
         default:
-            do throws(SCSIError) { return .complete(try describe(command, cdb)) } catch { throw .error(error) }
+            do throws(SCSIError) { return .complete(try describe(command, cdb, to: origin.nexus)) } catch {
+                throw .error(error)
+            }
         }
     }
 
-    private func describe(_ command: OperationCode, _ cdb: CDB) throws(SCSIError) -> CommandResult {
+    private mutating func describe(
+        _ command: OperationCode, _ cdb: CDB, to nexus: NexusID
+    ) throws(SCSIError) -> CommandResult {
         switch command {
         case .readCapacity10: return unit.readCapacity10()
         case .readCapacity16: return unit.readCapacity16(cdb)
-        case .modeSense6, .modeSense10: return try unit.modeSense(cdb, modeParameters)
+        case .modeSense6, .modeSense10: return try modeSense(cdb, by: nexus)
         case .logSense: return try unit.logSense(cdb, provisioningUse)
         case .readDefectData10, .readDefectData12: return unit.readDefectData(cdb)
         case .reportTargetPortGroups: return try unit.reportTargetPortGroups(cdb)
@@ -108,7 +112,7 @@ extension DeviceServer {
 extension OperationCode {
     /// Whether carrying it out twice may differ from once. A REQUEST SENSE that takes a unit attention sees to that
     /// itself.
-    fileprivate var changesState: Bool {
+    package var changesState: Bool {
         switch self {
         case .reserve6, .reserve10, .release6, .release10, .persistentRegister, .persistentReserve, .persistentRelease,
             .persistentClear, .persistentPreempt, .persistentPreemptAndAbort, .persistentRegisterAndIgnoreExistingKey,

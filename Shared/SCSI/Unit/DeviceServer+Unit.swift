@@ -19,6 +19,15 @@ extension DeviceServer {
         return result
     }
 
+    /// An initiator goes by what it has read of the write cache: Linux reads it when it scans the unit and never again.
+    mutating func modeSense(_ cdb: CDB, by nexus: NexusID) throws(SCSIError) -> CommandResult {
+        let result = try unit.modeSense(cdb, modeParameters)
+        if unit.isWriteCacheEnabled, isWriteThrough(for: nexus), try unit.showsWriteCache(cdb, modeParameters) {
+            change { $0.addWriteCacheReader(nexus) }
+        }
+        return result
+    }
+
     mutating func modeSelect(
         _ fields: ModeSelectCDB, _ dataOut: [UInt8], by nexus: NexusID
     ) throws(CommandRefusal) -> DeviceServerAction {

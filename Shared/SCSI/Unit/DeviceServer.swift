@@ -75,6 +75,14 @@ package struct DeviceServer: Sendable {
         return judge(traits, from: origin)
     }
 
+    /// Whether the initiator does not know of the write cache, so that what it changes is to be durable when it is
+    /// answered whatever the unit's settings say by now.
+    @inline(__always)
+    package func isWriteThrough(for nexus: NexusID) -> Bool {
+        guard let readers = state.writeCacheReaders else { return false }
+        return !readers.contains(nexus)
+    }
+
     var writeProtection: SCSIError? {
         if unit.isReadOnly { return .writeProtected }
         return state.isSoftwareWriteProtected ? .softwareWriteProtected : nil

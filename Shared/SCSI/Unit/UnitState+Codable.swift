@@ -14,12 +14,13 @@ import Wire
 /// | persistent | `generation`, `registrants` of `nexus`, `key`, `port`, `allPorts`; `type`, `holder`, `aptpl` |
 /// | writeProtected, sanitizing, ejected | |
 /// | told | of the unit: `sectors`, `readOnly`, `writeCache`, `inquiry` digest |
+/// | writeCacheReaders | ids; missing: the write cache was never off |
 /// | coldResets | how many there were |
 /// | answered | `frontend`, `lowestOpen`, `answers` of `number`, `kind`, `status`, `sense`, `data`, `aborted`; |
 /// | | `events` of `nexus`, `number` |
 extension UnitState: Codable {
     private enum CodingKeys: String, CodingKey {
-        case version, nexuses, lost, answered, sanitizing, ejected, told
+        case version, nexuses, lost, answered, sanitizing, ejected, told, writeCacheReaders
         case powerOnID = "powerOn"
         case reservingNexus = "reservedBy"
         case persistentReservations = "persistent"
@@ -68,6 +69,7 @@ extension UnitState: Codable {
         isEjected = try container.decodeIfPresent(Bool.self, forKey: .ejected) ?? false
         answered = try container.decodeIfPresent(CommandMemory.self, forKey: .answered) ?? CommandMemory()
         told = try container.decodeIfPresent(ToldUnit.self, forKey: .told)
+        writeCacheReaders = try container.decodeIfPresent(Set<NexusID>.self, forKey: .writeCacheReaders)
         coldResetCount = try container.decodeIfPresent(UInt64.self, forKey: .coldResetCount) ?? 0
     }
 
@@ -94,6 +96,7 @@ extension UnitState: Codable {
         if isEjected { try container.encode(true, forKey: .ejected) }
         if !answered.frontends.isEmpty { try container.encode(answered, forKey: .answered) }
         try container.encodeIfPresent(told, forKey: .told)
+        try container.encodeIfPresent(writeCacheReaders?.sorted(), forKey: .writeCacheReaders)
         if coldResetCount > 0 { try container.encode(coldResetCount, forKey: .coldResetCount) }
     }
 }

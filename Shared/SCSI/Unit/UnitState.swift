@@ -18,6 +18,9 @@ package struct UnitState: Equatable, Sendable {
     package internal(set) var answered = CommandMemory()
     /// Nil when it was saved by a version that did not say.
     var told: ToldUnit?
+    /// Who has read that the write cache is on since it was switched on; the others take what they wrote for durable.
+    /// Nil: it was never off.
+    package internal(set) var writeCacheReaders: Set<NexusID>?
     /// Grows with each TARGET COLD RESET: sessions that began when it was lower are over.
     package internal(set) var coldResetCount: UInt64 = 0
 
@@ -39,6 +42,15 @@ package struct UnitState: Equatable, Sendable {
         nexuses.allowRemoval()
         nexuses.dropCopies()
         nexuses.post(attention)
+    }
+
+    /// Those without a session make room: an initiator that is left out is only slower.
+    mutating func addWriteCacheReader(_ nexus: NexusID) {
+        let limit = NexusTable.maximumAttachedCount
+        if let readers = writeCacheReaders, readers.count >= limit {
+            writeCacheReaders = readers.filter { nexuses.attached[$0] != nil }
+        }
+        writeCacheReaders?.insert(nexus)
     }
 
     /// A session of the nexus ended: what hung on it ends too, registrations stay.
