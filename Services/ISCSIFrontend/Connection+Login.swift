@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ISCSI
 import Platform
+import SCSI
 import Wire
 
 /// The login phase, and the beginning of a session.
@@ -8,7 +9,7 @@ extension Connection: LoginEnvironment {
     var acceptsLogins: Bool { owner.acceptsLogins }
 
     func findTarget(named name: String) -> TargetLookup {
-        if owner.targets[name] != nil { return .found(portalGroupTag: Target.portalGroupTag) }
+        if owner.targets[name] != nil { return .found(portalGroupTag: TargetPort.portalGroupTag) }
         // Before the first list nobody knows what there is; the initiator is told to come back.
         return owner.areTargetsKnown ? .notFound : .unavailable
     }

@@ -29,7 +29,7 @@ final class Session {
         self.identity = identity
         self.tsih = tsih
         self.target = target
-        nexus = identity.nexus(portalGroupTag: Target.portalGroupTag)
+        nexus = identity.nexus
         coldResetCount = target?.coldResetCount ?? 0
         self.connection = connection
         self.connectionID = connectionID

@@ -6,8 +6,6 @@ import Wire
 
 /// One volume as initiators see it: a target with one logical unit. Shared by its sessions, on the loop's thread.
 final class Target {
-    static let portalGroupTag: UInt16 = 1
-
     let volume: VolumeID
     let name: String
     /// The cache manager that has the volume, as it was when it listed it last.

@@ -89,7 +89,7 @@ struct ConnectionDirectory: TargetDirectory {
         let owner = connection.owner
         let advertised = owner.configuration.advertise.map(\.configurationText)
         let addresses = (advertised.isEmpty ? [connection.localAddress] : advertised).map {
-            "\($0),\(Target.portalGroupTag)"
+            "\($0),\(TargetPort.portalGroupTag)"
         }
         let asked = name.map { name in [owner.targets[name]].compactMap(\.self) } ?? owner.targets.all
         let initiator = connection.session?.identity.initiatorName ?? ""

@@ -74,7 +74,7 @@ package struct CommandDecoder: Sendable {
             .sanitizeCryptographicErase, .sanitizeExitFailureMode, .persistentReadKeys, .persistentReadReservation,
             .persistentReportCapabilities, .persistentReadFullStatus, .persistentRegister, .persistentReserve,
             .persistentRelease, .persistentClear, .persistentPreempt, .persistentPreemptAndAbort,
-            .persistentRegisterAndIgnoreExistingKey, .extendedCopy, .receiveCopyStatus,
+            .persistentRegisterAndIgnoreExistingKey, .persistentRegisterAndMove, .extendedCopy, .receiveCopyStatus,
             .receiveCopyOperatingParameters, .reportTargetPortGroups, .reportSupportedOperationCodes,
             .reportSupportedTaskManagementFunctions:
             return .deviceServer(dataOutByteCount: parameterListByteCount(of: command, cdb))
@@ -87,7 +87,7 @@ package struct CommandDecoder: Sendable {
             switch command {
             case .modeSelect6, .modeSelect10: ModeSelectCDB(cdb).parameterListLength
             case .persistentRegister, .persistentReserve, .persistentRelease, .persistentClear, .persistentPreempt,
-                .persistentPreemptAndAbort, .persistentRegisterAndIgnoreExistingKey:
+                .persistentPreemptAndAbort, .persistentRegisterAndIgnoreExistingKey, .persistentRegisterAndMove:
                 PersistentReserveOutCDB(cdb).parameterListLength
             case .extendedCopy: ExtendedCopyCDB(cdb).parameterListLength
             default: 0

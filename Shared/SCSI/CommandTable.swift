@@ -79,6 +79,9 @@ package enum CommandTable {
         entry(
             .persistentRegisterAndIgnoreExistingKey, 0x5F06_0000_00FF_FFFF, 0xFF04_0000_0000_0000, 10,
             .passesPersistentReservation, serviceAction: 0x06),
+        entry(
+            .persistentRegisterAndMove, 0x5F07_0000_00FF_FFFF, 0xFF04_0000_0000_0000, 10,
+            .passesPersistentReservation, serviceAction: 0x07),
         entry(.extendedCopy, 0x8300_0000_0000_0000, 0x0000_FFFF_FFFF_0004, 16, .needsReadyUnit, serviceAction: 0x00),
         entry(
             .receiveCopyStatus, 0x8400_FF00_0000_0000, 0x0000_FFFF_FFFF_0004, 16,

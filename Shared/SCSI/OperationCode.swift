@@ -18,6 +18,7 @@ package enum OperationCode: Sendable, CaseIterable {
     case persistentReadKeys, persistentReadReservation, persistentReportCapabilities, persistentReadFullStatus
     case persistentRegister, persistentReserve, persistentRelease, persistentClear
     case persistentPreempt, persistentPreemptAndAbort, persistentRegisterAndIgnoreExistingKey
+    case persistentRegisterAndMove
     case extendedCopy, receiveCopyStatus, receiveCopyOperatingParameters
     case reportTargetPortGroups, reportSupportedOperationCodes, reportSupportedTaskManagementFunctions
 }

@@ -12,8 +12,8 @@ import Wire
 /// server wants of the volume.
 @Suite struct UnitTests {
     private static let conflict = IOReply.Status.reservationConflict
-    private let gateway: GatewayHarness
-    private let volume: VolumeID
+    let gateway: GatewayHarness
+    let volume: VolumeID
     private let sector = [UInt8](repeating: 7, count: 512)
 
     init() throws {
@@ -22,7 +22,7 @@ import Wire
     }
 
     /// A session begins, and its first unit attention is taken.
-    private func login(_ nexus: UInt64, to volume: VolumeID? = nil) throws {
+    func login(_ nexus: UInt64, to volume: VolumeID? = nil) throws {
         let port = Array("iqn.2026-11.test:host-\(nexus & 0xff),i,0x00000000000\(nexus & 0xf)".utf8)
         #expect(
             try gateway.perform(.nexusBarrier, volume ?? self.volume, payload: port, nexus: nexus).reply.status == .good
@@ -31,34 +31,34 @@ import Wire
         #expect(try testUnitReady(nexus, volume).reply.status == .good)
     }
 
-    private func testUnitReady(
+    func testUnitReady(
         _ nexus: UInt64, _ volume: VolumeID? = nil
     ) throws -> DataPlaneServer<String>.Answer {
         try gateway.perform(.check, volume ?? self.volume, payload: [UInt8](repeating: 0, count: 16), nexus: nexus)
     }
 
-    private func command(
+    func command(
         _ cdb: [UInt8], _ dataOut: [UInt8] = [], nexus: UInt64 = 1, on volume: VolumeID? = nil
     ) throws -> DataPlaneServer<String>.Answer {
         let padded = cdb + [UInt8](repeating: 0, count: 16 - cdb.count)
         return try gateway.perform(.deviceServerCommand, volume ?? self.volume, payload: padded + dataOut, nexus: nexus)
     }
 
-    private func reserveOut(_ action: UInt8, key: UInt8, new: UInt8 = 0, type: UInt8 = 0, nexus: UInt64) throws
+    func reserveOut(_ action: UInt8, key: UInt8, new: UInt8 = 0, type: UInt8 = 0, nexus: UInt64) throws
         -> IOReply.Status
     {
         let list = [0, 0, 0, 0, 0, 0, 0, key] + [0, 0, 0, 0, 0, 0, 0, new] + [UInt8](repeating: 0, count: 8)
         return try command([0x5f, action, type, 0, 0, 0, 0, 0, 24, 0], list, nexus: nexus).reply.status
     }
 
-    private func sense(_ answer: DataPlaneServer<String>.Answer) -> (key: UInt8, code: UInt16)? {
+    func sense(_ answer: DataPlaneServer<String>.Answer) -> (key: UInt8, code: UInt16)? {
         guard answer.reply.status == .checkCondition, let bytes = answer.payload?.array, bytes.count == 18 else {
             return nil
         }
         return (bytes[2] & 0xf, UInt16(bytes[12]) << 8 | UInt16(bytes[13]))
     }
 
-    private func write(_ nexus: UInt64) throws -> IOReply.Status {
+    func write(_ nexus: UInt64) throws -> IOReply.Status {
         try gateway.perform(.write, volume, sector: 0, count: 1, payload: sector, nexus: nexus).reply.status
     }
 
@@ -436,83 +436,6 @@ import Wire
         gateway.isBucketReachable = true
         gateway.pass(1)
         _ = try gateway.sync("db")
-    }
-
-    // MARK: The write cache
-
-    /// Linux goes on without flushing until it scans the unit again, so what it changes must be durable till then.
-    @Test(arguments: [0x08, 0x3f] as [UInt8])
-    func whoHasNotReadOfTheWriteCacheLosesNothingByIt(page: UInt8) throws {
-        try login(1)
-        try login(2)
-        #expect(try changesWaitForTheDisk(1) == .none)
-        try set(.always)
-        #expect(try readsWriteCache(1, page) == false)
-        #expect(try changesWaitForTheDisk(1) == .all)
-        try set(.onFlush)
-        #expect(try changesWaitForTheDisk(1) == .all && changesWaitForTheDisk(2) == .all)
-        // The values that can be changed, the defaults and a page that is cut off do not say how it is.
-        for cdb in [[0x1a, 8, 0x40 | page, 0, 255, 0], [0x1a, 8, 0x80 | page, 0, 255, 0], [0x1a, 8, page, 0, 4, 0]] {
-            #expect(try command(cdb.map { UInt8($0) }).reply.status == .good)
-        }
-        #expect(try command([0x1a, 8, 0x0a, 0, 255, 0]).reply.status == .good, "another page")
-        try gateway.restart()
-        #expect(try changesWaitForTheDisk(1) == .all)
-        #expect(try readsWriteCache(1, page) == true)
-        #expect(try changesWaitForTheDisk(1) == .none && changesWaitForTheDisk(2) == .all)
-        // The next session is the same initiator's, which has not scanned again.
-        try login(1)
-        try login(2)
-        try gateway.restart()
-        #expect(try changesWaitForTheDisk(1) == .none && changesWaitForTheDisk(2) == .all)
-        try set(.always)
-        try set(.onFlush)
-        #expect(try changesWaitForTheDisk(1) == .all)
-    }
-
-    /// The settings changed while nobody was there to tell the unit.
-    @Test func theWriteCacheMayHaveComeWhileTheManagerWasAway() throws {
-        try set(.always)
-        try login(1)
-        let head = try #require(gateway.shard.volumes[volume]).head
-        #expect(Durability(headText: head.settings.durability) == .always)
-        try set(.onFlush)
-        try gateway.restart()
-        #expect(try changesWaitForTheDisk(1) == .all)
-    }
-
-    private func set(_ durability: Durability) throws {
-        let change = VolumeChangeRequest(volume: VolumeReference("db"), durability: durability)
-        _ = try gateway.await { gateway.control.change(change, within: .seconds(10), answer: $0) }
-        for nexus in [1, 2] as [UInt64] where try testUnitReady(nexus).reply.status == .checkCondition {}
-    }
-
-    /// nil: MODE SENSE failed.
-    private func readsWriteCache(_ nexus: UInt64, _ page: UInt8) throws -> Bool? {
-        let answer = try command([0x1a, 0x08, page, 0, 255, 0], nexus: nexus)
-        guard let bytes = answer.payload?.array, let start = bytes.dropFirst(4).firstIndex(of: 0x08) else { return nil }
-        return bytes[start + 2] & 4 != 0
-    }
-
-    private enum Share { case none, some, all }
-
-    /// Which changes are not answered by the loop alone, because the journal is synced first.
-    private func changesWaitForTheDisk(_ nexus: UInt64) throws -> Share {
-        let block = [UInt8](repeating: UInt8.random(in: 1...255), count: 4096)
-        let range = [8, 0, 0, 0, 0, 0, 0, 0] + [8, 0, 0, 0, 0, 0, 0, 0] as [UInt8]
-        let changes: [(IORequest.Operation, [UInt8])] = [
-            (.write, block), (.writeSame, Array(block[..<512])), (.unmap, range), (.orWrite, block),
-        ]
-        let waiting = try changes.filter { operation, payload in
-            let number = gateway.submit(operation, volume, sector: 8, count: 8, payload: payload, nexus: nexus)
-            gateway.runLoop()
-            let early = gateway.takeAnswer(number)
-            gateway.run()
-            let answer = try #require(early ?? gateway.takeAnswer(number))
-            #expect(answer.reply.status == .good, "\(operation)")
-            return early == nil
-        }
-        return waiting.isEmpty ? .none : waiting.count == changes.count ? .all : .some
     }
 
     @Test func reservationsAreShownAndCleared() throws {

@@ -4,22 +4,22 @@ import ISCSIFrontend
 import Testing
 
 struct SessionIdentityTests {
-    private func nexus(_ initiator: String, _ isid: UInt64, _ target: String, _ group: UInt16) -> UInt64 {
+    private func nexus(_ initiator: String, _ isid: UInt64, _ target: String) -> UInt64 {
         SessionIdentity(
             initiatorName: initiator, isid: InitiatorSessionID(rawValue: isid), targetName: target
-        ).nexus(portalGroupTag: group)
+        ).nexus
     }
 
     /// Frontends of different releases have to agree, so the value never changes. Computed apart from this code.
     @Test func theNexusIsTheSameNumberEverywhere() {
-        #expect(nexus("iqn.a", 1, "iqn.t", 1) == 0x4dd0cd59cca48c2c)
+        #expect(nexus("iqn.a", 1, "iqn.t") == 0x4dd0cd59cca48c2c)
     }
 
     @Test func everyPartOfTheNexusCounts() {
         let all: Set<UInt64> = [
-            nexus("iqn.a", 1, "iqn.t", 1), nexus("iqn.b", 1, "iqn.t", 1), nexus("iqn.a", 2, "iqn.t", 1),
-            nexus("iqn.a", 1, "iqn.u", 1), nexus("iqn.a", 1, "iqn.t", 2),
+            nexus("iqn.a", 1, "iqn.t"), nexus("iqn.b", 1, "iqn.t"), nexus("iqn.a", 2, "iqn.t"),
+            nexus("iqn.a", 1, "iqn.u"),
         ]
-        #expect(all.count == 5)
+        #expect(all.count == 4)
     }
 }

@@ -91,7 +91,7 @@ import Testing
 
     @Test func persistentReservationsLetThroughWhatTheStandardSays() {
         let always = keys([0x12, 0xA0, 0x03, 0x00, 0x25, 0x4D]).union([0x9E10, 0xA30A, 0xA30C, 0xA30D])
-        let selfJudged: [UInt16] = Array(0x5E00...0x5E03) + Array(0x5F00...0x5F06)
+        let selfJudged: [UInt16] = Array(0x5E00...0x5E03) + Array(0x5F00...0x5F07)
         #expect(opcodes(with: .passesPersistentReservation) == always.union(selfJudged))
         let reads = keys([
             0x08, 0x28, 0xA8, 0x88, 0x2F, 0xAF, 0x8F, 0x34, 0x90, 0x37, 0xB7, 0x1A, 0x5A,
@@ -132,7 +132,7 @@ import Testing
 
     @Test func anUnknownServiceActionIsNotAnUnknownOpcode() {
         let known: [UInt8: Set<UInt8>] = [
-            0x48: [0x02, 0x03, 0x1F], 0x5E: [0, 1, 2, 3], 0x5F: [0, 1, 2, 3, 4, 5, 6], 0x83: [0], 0x84: [0, 3],
+            0x48: [0x02, 0x03, 0x1F], 0x5E: [0, 1, 2, 3], 0x5F: [0, 1, 2, 3, 4, 5, 6, 7], 0x83: [0], 0x84: [0, 3],
             0x9E: [0x10, 0x12], 0xA3: [0x0A, 0x0C, 0x0D],
         ]
         let decoder = TestUnit.decoder { $0.isSanitizeAllowed = true }

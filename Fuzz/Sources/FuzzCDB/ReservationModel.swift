@@ -12,6 +12,9 @@ struct ReservationModel: Equatable {
         var key: UInt64
         var serviceActionKey: UInt64
         var isKept: Bool
+        /// By TransportIDs.
+        var named: [UInt64]?
+        var unregisters = false
     }
 
     /// In the order of registration.
@@ -62,7 +65,7 @@ struct ReservationModel: Equatable {
     mutating func apply(_ command: Command, by nexus: UInt64) -> Answer {
         switch command.serviceAction {
         case 0, 6: return register(command, nexus)
-        case 1...5: break
+        case 1...5, 7: break
         default: return .error
         }
         guard let own = key(of: nexus), own == command.key else { return .conflict }
@@ -72,6 +75,7 @@ struct ReservationModel: Equatable {
         case 3:
             clear()
             return .good
+        case 7: return move(command, nexus)
         default: return preempt(command, nexus)
         }
     }
@@ -79,6 +83,7 @@ struct ReservationModel: Equatable {
     private mutating func register(_ command: Command, _ nexus: UInt64) -> Answer {
         if command.serviceAction == 0, command.key != key(of: nexus) ?? 0 { return .conflict }
         let position = registrants.firstIndex { $0.nexus == nexus }
+        if command.named != nil, position != nil || command.serviceActionKey == 0 { return .error }
         if let position, command.serviceActionKey != 0 {
             registrants[position].key = command.serviceActionKey
         } else if let position {
@@ -86,9 +91,27 @@ struct ReservationModel: Equatable {
             if isHeldByAll ? registrants.isEmpty : holder == nexus { endReservation() }
         } else if command.serviceActionKey != 0 {
             registrants.append((nexus, command.serviceActionKey))
+            for other in command.named ?? [] where key(of: other) == nil {
+                registrants.append((other, command.serviceActionKey))
+            }
         } else {
             return .good
         }
+        isKept = command.isKept
+        generation &+= 1
+        return .good
+    }
+
+    private mutating func move(_ command: Command, _ nexus: UInt64) -> Answer {
+        guard type != nil, !isHeldByAll, holder == nexus else { return .conflict }
+        guard command.serviceActionKey != 0, let next = command.named?.first, next != nexus else { return .error }
+        if let position = registrants.firstIndex(where: { $0.nexus == next }) {
+            registrants[position].key = command.serviceActionKey
+        } else {
+            registrants.append((next, command.serviceActionKey))
+        }
+        if command.unregisters { registrants.removeAll { $0.nexus == nexus } }
+        holder = next
         isKept = command.isKept
         generation &+= 1
         return .good

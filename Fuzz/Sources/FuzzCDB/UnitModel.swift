@@ -6,13 +6,21 @@ import Wire
 
 /// Decoder and device server of one unit as frontend and cache manager use them, and a model of who may do what.
 struct UnitModel {
-    private static let nexuses = (1...4).map { NexusID(rawValue: $0) }
+    private static let targetName = "iqn.2026-01.a:t"
+    /// Two of them are of one device.
+    private static let ports = [
+        "iqn.a,i,0x000000000001", "iqn.a,i,0x0000000000b2", "iqn.b,i,0x000000000001",
+        "eui.c,i,0x000000000000",
+    ]
+    private static let nexuses = ports.map { NexusID(initiatorPort: $0, targetName: targetName) }
     private static let frontends = [ServiceInstance(rawValue: 1), ServiceInstance(rawValue: 2)]
     private static let other = VolumeID(rawValue: 0x22)
 
     private var decoder: CommandDecoder
     private var server: DeviceServer
     private var reservations = ReservationModel()
+    /// Who was told of the write cache since it was switched on; nil: it was never off.
+    private var writeCacheReaders: Set<NexusID>?
     /// Per frontend.
     private var nextNumbers: [UInt64] = [1, 1]
     private var lowestOpenNumbers: [UInt64] = [0, 0]
@@ -22,12 +30,13 @@ struct UnitModel {
     private var sent: [(cdb: CDB, dataOut: [UInt8]?, origin: CommandOrigin)] = []
 
     init(_ input: inout FuzzInput) {
-        var unit = LogicalUnit(volume: VolumeID(rawValue: 0x11), sectorCount: 1 << 21, targetName: "iqn.2026-01.a:t")
+        var unit = LogicalUnit(volume: VolumeID(rawValue: 0x11), sectorCount: 1 << 21, targetName: Self.targetName)
         let flags = input.byte()
         if flags & 1 != 0 { unit.sectorCount = 1 << 33 }
         unit.isSanitizeAllowed = flags & 2 != 0
         unit.isReadOnly = flags & 0x1c == 0x1c
         unit.isWriteCacheEnabled = flags & 0x20 != 0
+        writeCacheReaders = unit.isWriteCacheEnabled ? nil : []
         decoder = CommandDecoder(unit: unit)
         server = DeviceServer(unit: unit, state: nil, powerOn: powerOn)
     }
@@ -144,6 +153,9 @@ struct UnitModel {
         if server.state.persistentReservations != former.state.persistentReservations || isPersistent(cdb) {
             follow(cdb, dataOut, origin, action, former)
         }
+        if case .complete(let result) = action, result.status == .good, Self.showsWriteCache(cdb, result.dataIn) {
+            writeCacheReaders?.insert(origin.nexus)
+        }
         switch action {
         case .complete(let result), .flush(let result), .abortTasks(_, let result): check(result, of: cdb)
         case .lbaStatus(let start, let limit, let allocationLength):
@@ -159,6 +171,22 @@ struct UnitModel {
             copies.append(operation)
         case .sanitize, .inProgress: break
         }
+    }
+
+    /// Whether the answer of a MODE SENSE holds WCE of the caching page as it is.
+    private static func showsWriteCache(_ cdb: CDB, _ data: [UInt8]) -> Bool {
+        guard cdb.opcode == 0x1a || cdb.opcode == 0x5a, cdb.bytes[2] >> 6 == 0 else { return false }
+        let isLong = cdb.opcode == 0x5a
+        guard data.count >= (isLong ? 8 : 4) else { return false }
+        var offset = isLong ? 8 + Int(data[6]) << 8 + Int(data[7]) : 4 + Int(data[3])
+        while offset + 3 <= data.count {
+            if data[offset] & 0x3f == 8 { return data[offset + 2] & 4 != 0 }
+            let isLongPage = data[offset] & 0x40 != 0
+            guard offset + 4 <= data.count else { return false }
+            offset +=
+                isLongPage ? 4 + Int(data[offset + 2]) << 8 + Int(data[offset + 3]) : 2 + Int(data[offset + 1])
+        }
+        return false
     }
 
     private func isPersistent(_ cdb: CDB) -> Bool { cdb.opcode == 0x5f }
@@ -184,9 +212,16 @@ struct UnitModel {
         }
         func number(_ range: Range<Int>) -> UInt64 { dataOut[range].reduce(0) { $0 << 8 | UInt64($1) } }
         let bytes = cdb.bytes
-        let command = ReservationModel.Command(
+        var command = ReservationModel.Command(
             serviceAction: bytes[1] & 0x1f, scope: bytes[2] >> 4, type: bytes[2] & 0x0f, key: number(0..<8),
             serviceActionKey: number(8..<16), isKept: dataOut[20] & 1 != 0)
+        if command.serviceAction == 7 {
+            command.isKept = dataOut[17] & 1 != 0
+            command.unregisters = dataOut[17] & 2 != 0
+            command.named = named(in: dataOut[24...], former)
+        } else if command.serviceAction == 0, dataOut[20] & 8 != 0 {
+            command.named = named(in: dataOut.dropFirst(28), former)
+        }
         if result.status == .reservationConflict {
             precondition(!hasChanged, "a command that failed has changed something")
             // RESERVE of another nexus ranks before.
@@ -197,6 +232,29 @@ struct UnitModel {
             precondition(result.status == .good, "a command that failed has changed something")
             precondition(reservations.apply(command, by: origin.nexus.rawValue) == .good, "GOOD instead of a conflict")
         }
+    }
+
+    /// Of a list that was taken; nexuses of whole devices in no particular order.
+    private func named(in list: ArraySlice<UInt8>, _ former: DeviceServer) -> [UInt64] {
+        var rest = list
+        var nexuses: [UInt64] = []
+        while rest.count >= 4 {
+            let end = rest.startIndex + 4 + Int(rest[rest.startIndex + 2]) << 8 + Int(rest[rest.startIndex + 3])
+            guard end <= rest.endIndex else { break }
+            let name = String(decoding: rest[(rest.startIndex + 4)..<end].prefix { $0 != 0 }, as: UTF8.self)
+            if rest[rest.startIndex] & 0xc0 == 0 {
+                let ports = former.state.nexuses.attached.values.filter { $0.port.hasPrefix(name + ",i,0x") }
+                nexuses += ports.map(\.port).sorted().map {
+                    NexusID(initiatorPort: $0, targetName: Self.targetName).rawValue
+                }
+            } else if let isid = name.lastIndex(of: "x") {
+                let digits = name[name.index(after: isid)...].lowercased()
+                let port = name[...isid] + String(repeating: "0", count: max(0, 12 - digits.count)) + digits
+                nexuses.append(NexusID(initiatorPort: port, targetName: Self.targetName).rawValue)
+            }
+            rest = rest[end...]
+        }
+        return nexuses
     }
 
     private static func resolve(_ volume: VolumeID) -> CopyTarget? {
@@ -234,7 +292,13 @@ struct UnitModel {
         precondition(state.reservation?.holder?.rawValue == reservations.holder, "the holder of the reservation")
         precondition(state.generation == reservations.generation, "PRGENERATION")
         precondition(state.isKeptOverPowerLoss == reservations.isKept, "APTPL")
-        for nexus in Self.nexuses { probe(nexus) }
+        for nexus in Self.nexuses {
+            probe(nexus)
+            precondition(
+                server.isWriteThrough(for: nexus)
+                    || server.unit.isWriteCacheEnabled && writeCacheReaders?.contains(nexus) ?? true,
+                "a write is not durable whose initiator knows of no write cache")
+        }
     }
 
     /// Asks a copy of the server, as a command that nobody sent before.
@@ -265,21 +329,53 @@ extension UnitModel {
         let kinds: [UInt8] = [1, 3, 5, 6, 7, 8, 1, input.byte()]
         var bytes = [UInt8](repeating: 0, count: 16)
         bytes[0] = 0x5f
-        bytes[1] = min(choice & 7, 6)
+        bytes[1] = choice & 7
         bytes[2] = kinds[Int(choice >> 3 & 7)]
         bytes[8] = choice < 0xfc ? 24 : input.byte()
         var list = [UInt8](repeating: 0, count: 24)
         let keys = input.byte()
         list[7] = keys & 3
         list[15] = keys >> 2 & 3
-        list[20] = keys >> 4 & 1 | (keys & 0xe0 == 0xe0 ? 0x0c : 0)
+        let names = bytes[1] == 7 || keys & 0xe0 == 0xe0
+        if names {
+            let identifiers = transportIDs(&input)
+            let count = (0..<4).map { UInt8(truncatingIfNeeded: identifiers.count >> (24 - 8 * $0)) }
+            if bytes[1] == 7 {
+                list[17] = keys >> 4 & 3
+                list[19] = keys & 0xc0 == 0xc0 ? input.byte() : 1
+                list.replaceSubrange(20..<24, with: count)
+            } else {
+                list[20] = 0x0c | keys >> 4 & 1
+                list += count
+            }
+            list += identifiers
+            bytes[7] = UInt8(truncatingIfNeeded: list.count >> 8)
+            bytes[8] = UInt8(truncatingIfNeeded: list.count)
+        } else {
+            list[20] = keys >> 4 & 1
+        }
         command(CommandMaker.cdb(bytes), &input, dataOut: list)
+    }
+
+    /// Mostly well-formed ones of initiators that there are.
+    private func transportIDs(_ input: inout FuzzInput) -> [UInt8] {
+        var bytes: [UInt8] = []
+        for _ in 0..<1 + input.choice(3) {
+            let form = input.byte()
+            var name = Array(Self.ports[Int(form & 3)].utf8)
+            if form & 0x0c == 0x0c { name = Array(name.prefix { $0 != UInt8(ascii: ",") }) }
+            if form & 0xf0 == 0xf0 { name = input.take(input.choice(40)) }
+            name += [UInt8](repeating: 0, count: max(20 - name.count, 4 - name.count % 4))
+            bytes += [form & 0x0c == 0x0c ? 0x05 : 0x45, 0, 0, UInt8(name.count)] + name
+        }
+        if input.byte() > 0xf0, !bytes.isEmpty { bytes[input.choice(bytes.count)] = input.byte() }
+        return bytes
     }
 
     mutating func attach(_ input: inout FuzzInput) {
         let origin = origin(&input)
         server.attach(
-            initiatorPort: "iqn.2026-01.a:i\(origin.nexus.rawValue),i,0x000000000001", access: "user a", from: origin)
+            initiatorPort: Self.ports[Self.nexuses.firstIndex(of: origin.nexus) ?? 0], access: "user a", from: origin)
         check()
     }
 
@@ -332,6 +428,7 @@ extension UnitModel {
             server.clearReservations()
             reservations.clear()
         }
+        if !unit.isWriteCacheEnabled { writeCacheReaders = [] }
         server.update(unit)
         decoder.unit = unit
         check()

@@ -67,7 +67,7 @@ extension DeviceServer {
         case .reserve6, .reserve10: return try reserve(ReserveCDB(cdb), by: origin.nexus)
         case .release6, .release10: return try release(ReserveCDB(cdb), by: origin.nexus)
         case .persistentRegister, .persistentReserve, .persistentRelease, .persistentClear, .persistentPreempt,
-            .persistentPreemptAndAbort, .persistentRegisterAndIgnoreExistingKey:
+            .persistentPreemptAndAbort, .persistentRegisterAndIgnoreExistingKey, .persistentRegisterAndMove:
             return try persistentReserveOut(cdb, dataOut, by: origin.nexus)
         case .persistentReadKeys, .persistentReadReservation, .persistentReportCapabilities, .persistentReadFullStatus:
             return try persistentReserveIn(cdb)
@@ -116,6 +116,7 @@ extension OperationCode {
         switch self {
         case .reserve6, .reserve10, .release6, .release10, .persistentRegister, .persistentReserve, .persistentRelease,
             .persistentClear, .persistentPreempt, .persistentPreemptAndAbort, .persistentRegisterAndIgnoreExistingKey,
+            .persistentRegisterAndMove,
             .modeSelect6, .modeSelect10, .preventAllowMediumRemoval, .startStopUnit, .sanitizeBlockErase,
             .sanitizeCryptographicErase,
             .extendedCopy:

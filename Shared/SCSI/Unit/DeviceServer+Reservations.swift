@@ -31,14 +31,35 @@ extension DeviceServer {
     mutating func persistentReserveOut(
         _ cdb: CDB, _ dataOut: [UInt8], by nexus: NexusID
     ) throws(CommandRefusal) -> DeviceServerAction {
-        let list = unsafe dataOut.span.bytes  // Bytes have no invalid values.
-        let command = try PersistentReserveOutCommand(cdb, parameterList: list)
-        let port = state.nexuses.attached[nexus]?.port ?? ""
-        let effects = try state.persistentReservations.apply(command, by: nexus, port: port)
+        let command = try PersistentReserveOutCommand(cdb, parameterList: dataOut)
+        let sender = PersistentReservations.InitiatorPort(
+            nexus: nexus, name: state.nexuses.attached[nexus]?.port ?? "")
+        let effects = try state.persistentReservations.apply(command, by: sender, naming: try ports(named: command))
         if let attention = effects.attention { state.nexuses.post(attention, to: effects.toldNexuses) }
         state.nexuses.post(.registrationsPreempted, to: effects.preemptedNexuses)
         guard command.serviceAction == .preemptAndAbort else { return .complete(.good) }
         return .abortTasks(of: effects.preemptedNexuses, .good)
+    }
+
+    /// A device is all of its ports that are logged in; without any it is nobody.
+    private func ports(
+        named command: PersistentReserveOutCommand
+    ) throws(CommandRefusal) -> [PersistentReservations.InitiatorPort] {
+        var ports: [PersistentReservations.InitiatorPort] = []
+        for (id, byte) in command.transportIDs {
+            let names =
+                switch id {
+                case .port(let name): [name]
+                case .device(let name):
+                    state.nexuses.attached.values.filter { $0.initiatorName == name }.map(\.port).sorted()
+                }
+            guard !names.isEmpty else { throw .invalidFieldInParameterList(byte: byte) }
+            ports += names.map { name in
+                PersistentReservations.InitiatorPort(
+                    nexus: NexusID(initiatorPort: name, targetName: unit.targetName), name: name)
+            }
+        }
+        return ports
     }
 
     func persistentReserveIn(_ cdb: CDB) throws(CommandRefusal) -> DeviceServerAction {

@@ -6,6 +6,21 @@ package struct NexusID: HexadecimalNumber, Hashable, Comparable, Sendable {
     package let rawValue: UInt64
     package init(rawValue: UInt64) { self.rawValue = rawValue }
     package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+
+    /// 64-bit FNV-1a over initiator port and target port in their SCSI names (RFC 7143 §4.4.2), mixed once more because
+    /// FNV leaves the high bits of short texts alike. Everybody comes to the same number, and reservations are stored
+    /// under it: it never changes.
+    /// - Parameter initiatorPort: its name, ",i,0x" and the ISID in 12 digits.
+    package init(initiatorPort: String, targetName: String) {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in "\(initiatorPort)|\(targetName),t,\(TargetPort.portalGroupTag)".utf8 {
+            hash ^= UInt64(byte)
+            hash &*= 0x0000_0100_0000_01b3
+        }
+        hash = (hash ^ hash >> 30) &* 0xbf58_476d_1ce4_e5b9
+        hash = (hash ^ hash >> 27) &* 0x94d0_49bb_1331_11eb
+        rawValue = hash ^ hash >> 31
+    }
 }
 
 /// What an initiator registers for a persistent reservation; 0 means none.

@@ -37,13 +37,13 @@ extension PersistentReservations {
 
     /// No CRH: RESERVE and RELEASE conflict with registrations.
     private var capabilities: [UInt8] {
-        // ATP_C and PTPL_C; TMV, ALLOW COMMANDS 1, and PTPL_A; then the types: the six of `Kind`.
-        [0, 8, 0x05, 0x90 | (isKeptOverPowerLoss ? 0x01 : 0), 0xEA, 0x01, 0, 0]
+        // SIP_C, ATP_C and PTPL_C; TMV, ALLOW COMMANDS 1, and PTPL_A; then the types: the six of `Kind`.
+        [0, 8, 0x0D, 0x90 | (isKeptOverPowerLoss ? 0x01 : 0), 0xEA, 0x01, 0, 0]
     }
 
     private func fullStatusDescriptor(of registrant: Registrant, _ relativeTargetPort: UInt16) -> [UInt8] {
         let kind = isHolder(registrant.nexus) ? reservation?.kind : nil
-        let transportID = Self.transportID(of: registrant.port)
+        let transportID = TransportID.port(registrant.port).bytes
         var descriptor = bytes(of: registrant.key)
         descriptor.appendZeros(4)
         // ALL_TG_PT and R_HOLDER.
@@ -52,15 +52,5 @@ extension PersistentReservations {
         descriptor.appendBigEndian(relativeTargetPort)
         descriptor.appendBigEndian(UInt32(transportID.count))
         return descriptor + transportID
-    }
-
-    /// SPC-4 §7.6.4.6: an iSCSI initiator port's name, ended by at least one NUL, filled to a multiple of 4, and at
-    /// least 20 bytes.
-    private static func transportID(of port: String) -> [UInt8] {
-        var name = [UInt8](port.utf8)
-        name.appendZeros(max(4 - name.count % 4, 20 - name.count))
-        var bytes: [UInt8] = [0x45, 0]
-        bytes.appendBigEndian(UInt16(name.count))
-        return bytes + name
     }
 }

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What PERSISTENT RESERVE OUT does (SPC-4 §5.13.8-5.13.11, §6.16).
+/// What PERSISTENT RESERVE OUT does (SPC-4 §5.13.7-5.13.11, §6.16).
 extension PersistentReservations {
+    struct InitiatorPort: Equatable {
+        let nexus: NexusID
+        /// "iqn...,i,0x" and the ISID; empty: nobody has said.
+        let name: String
+    }
+
     /// What others notice of a command. The nexus that sent it is never told by unit attention: it has the status.
     struct Effects: Equatable {
         var attention: UnitAttention?
@@ -11,16 +17,18 @@ extension PersistentReservations {
     }
 
     /// All or nothing: a command that throws changes nothing.
+    /// - Parameter named: whom the command names by TransportIDs.
     mutating func apply(
-        _ command: PersistentReserveOutCommand, by nexus: NexusID, port: String
+        _ command: PersistentReserveOutCommand, by port: InitiatorPort, naming named: [InitiatorPort] = []
     ) throws(CommandRefusal) -> Effects {
-        switch command.serviceAction {
-        case .register, .registerAndIgnoreExistingKey: return try register(command, nexus, port)
-        case .reserve, .release, .clear, .preempt, .preemptAndAbort: break
+        let nexus = port.nexus
+        if command.serviceAction == .register || command.serviceAction == .registerAndIgnoreExistingKey {
+            return try register(command, port, and: named)
         }
         guard key(of: nexus) == command.key else { throw .reservationConflict }
         switch command.serviceAction {
         case .register, .registerAndIgnoreExistingKey: return Effects()
+        case .registerAndMove: return try move(command, nexus, to: named)
         case .reserve: return try reserve(command, nexus)
         case .release: return try release(command, nexus)
         case .clear: return clear(nexus)
@@ -29,15 +37,21 @@ extension PersistentReservations {
     }
 
     private mutating func register(
-        _ command: PersistentReserveOutCommand, _ nexus: NexusID, _ port: String
+        _ command: PersistentReserveOutCommand, _ port: InitiatorPort, and named: [InitiatorPort]
     ) throws(CommandRefusal) -> Effects {
+        let nexus = port.nexus
         let position = registrants.firstIndex { $0.nexus == nexus }
         if command.serviceAction == .register {
             let expected = position.map { registrants[$0].key } ?? .none
             guard command.key == expected else { throw .reservationConflict }
         }
-        func registrant(_ key: ReservationKey) -> Registrant {
-            Registrant(nexus: nexus, key: key, port: port, isForAllTargetPorts: command.isForAllTargetPorts)
+        if command.specifiesInitiatorPorts {
+            // Table 61: only together with a new registration of the sender's own.
+            guard position == nil, command.serviceActionKey != .none else { throw .invalidFieldInCDB(byte: 1, bit: 4) }
+        }
+        func registrant(_ key: ReservationKey, _ port: InitiatorPort) -> Registrant {
+            Registrant(
+                nexus: port.nexus, key: key, port: port.name, isForAllTargetPorts: command.isForAllTargetPorts)
         }
         var effects = Effects()
         switch (position, command.serviceActionKey) {
@@ -47,16 +61,45 @@ extension PersistentReservations {
             registrants.remove(at: position)
             effects = endAfterUnregistering(nexus)
         case (let position?, let key):
-            registrants[position] = registrant(key)
+            registrants[position] = registrant(key, port)
         case (nil, let key):
-            guard registrants.count < Self.maximumRegistrantCount else {
-                throw .error(.insufficientRegistrationResources)
-            }
-            registrants.append(registrant(key))
+            try append(([port] + named).map { registrant(key, $0) })
         }
         isKeptOverPowerLoss = command.isKeptOverPowerLoss
         generation &+= 1
         return effects
+    }
+
+    /// Who is registered already stays as it is.
+    private mutating func append(_ added: [Registrant]) throws(CommandRefusal) {
+        var all = registrants
+        for registrant in added where !all.contains(where: { $0.nexus == registrant.nexus }) { all.append(registrant) }
+        guard all.count <= Self.maximumRegistrantCount else { throw .error(.insufficientRegistrationResources) }
+        registrants = all
+    }
+
+    /// REGISTER AND MOVE (SPC-4 §5.13.8): the reservation goes on under another holder, who need not be logged in.
+    private mutating func move(
+        _ command: PersistentReserveOutCommand, _ nexus: NexusID, to named: [InitiatorPort]
+    ) throws(CommandRefusal) -> Effects {
+        guard let reservation, reservation.holder == nexus else { throw .reservationConflict }
+        guard command.serviceActionKey != .none else {
+            throw .invalidFieldInParameterList(byte: PersistentReserveOutCommand.serviceActionKeyByte)
+        }
+        guard let holder = named.first, holder.nexus != nexus else {
+            throw .invalidFieldInParameterList(byte: PersistentReserveOutCommand.transportIDByte)
+        }
+        let registrant = Registrant(nexus: holder.nexus, key: command.serviceActionKey, port: holder.name)
+        if let position = registrants.firstIndex(where: { $0.nexus == holder.nexus }) {
+            registrants[position] = registrant
+        } else {
+            try append([registrant])
+        }
+        self.reservation?.holder = holder.nexus
+        if command.endsRegistration { registrants.removeAll { $0.nexus == nexus } }
+        isKeptOverPowerLoss = command.isKeptOverPowerLoss
+        generation &+= 1
+        return Effects()
     }
 
     /// The reservation of a holder ends with its registration. Those who could use the unit because of it are told;

@@ -38,11 +38,11 @@ import Testing
 
     @Test func capabilitiesFollowTheLastRegistration() {
         var owner = UnitOwner()
-        #expect(read(2, &owner) == [0, 8, 0x05, 0x90, 0xEA, 0x01, 0, 0])
+        #expect(read(2, &owner) == [0, 8, 0x0D, 0x90, 0xEA, 0x01, 0, 0])
         owner.register(1, flags: 0x01)
-        #expect(read(2, &owner) == [0, 8, 0x05, 0x91, 0xEA, 0x01, 0, 0])
+        #expect(read(2, &owner) == [0, 8, 0x0D, 0x91, 0xEA, 0x01, 0, 0])
         owner.register(2)
-        #expect(read(2, &owner) == [0, 8, 0x05, 0x90, 0xEA, 0x01, 0, 0])
+        #expect(read(2, &owner) == [0, 8, 0x0D, 0x90, 0xEA, 0x01, 0, 0])
     }
 
     @Test func fullStatusNamesEachInitiatorPort() throws {

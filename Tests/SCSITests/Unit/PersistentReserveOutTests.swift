@@ -63,22 +63,6 @@ import Testing
         #expect(owner.keys.count == limit)
     }
 
-    /// They need TransportIDs behind the list, which is not looked at.
-    @Test func registrationsForOtherInitiatorsAreRefused() {
-        for flags in [0x08, 0x0C, 0x0D] as [UInt8] {
-            for action in [UnitOwner.Out.register, .registerAndIgnore] {
-                for extra in [0, 4, 28] {
-                    var owner = UnitOwner()
-                    var cdb = UnitOwner.cdb(action)
-                    cdb[8] += UInt8(extra)
-                    let list = UnitOwner.list(key: 0, newKey: 1, flags: flags) + [UInt8](repeating: 0, count: extra)
-                    #expect(owner.send(cdb, list) == .illegal(0x2600))
-                    #expect(owner.keys.isEmpty)
-                }
-            }
-        }
-    }
-
     /// There is one port.
     @Test func registrationsForAllTargetPortsAreTaken() throws {
         var owner = UnitOwner()
@@ -302,7 +286,7 @@ import Testing
 
     @Test func otherServiceActionsAreUnknown() {
         var owner = owner()
-        for action in UInt8(7)...31 {
+        for action in UInt8(8)...31 {
             let list = UnitOwner.list(key: 0xA1)
             #expect(owner.send([0x5F, action, 1, 0, 0, 0, 0, 0, 24, 0], list, from: 1) == .illegal(0x2400))
         }
