@@ -54,7 +54,9 @@ extension IORequest {
             )
         case .compareAndWrite:
             (expected, command) = (2 * sectors.byteCount, .compareAndWrite(sectors))
-        case .compare: (expected, command) = (sectors.byteCount, .compare(sectors))
+        case .compare:
+            let isOneBlock = payload.count == Geometry.sectorByteCount || sectors.isWholeBlocks(of: payload.count)
+            (expected, command) = (isOneBlock ? payload.count : sectors.byteCount, .compare(sectors))
         case .orWrite: (expected, command) = (sectors.byteCount, .orWrite(sectors))
         case .prefetch: (expected, command) = (0, .prefetch(sectors))
         case .flush: (expected, command) = (0, .flush)

@@ -53,7 +53,7 @@ extension Connection {
             large.step = .mergingTail
             return router.submit(.read, tail, of: operation, payload: nil, owner: .task(id, slot: task))
         case .orWrite: slots[task].buffer?.zero(transfer.byteCount..<transfer.sectors.byteCount)
-        case .writeSame, .compareAndWrite, .verify, .flush, .prefetch: break
+        case .writeSame, .compareAndWrite, .verify, .verifySame, .flush, .prefetch: break
         }
         movePiece(task, large)
     }

@@ -277,9 +277,10 @@ extension Connection {
     ) {
         guard let session else { return }
         let now = MonotonicClock.now().nanoseconds
-        session.target?.latencies.record(measured.operation, nanoseconds: now - min(now, receivedAt))
+        let nanoseconds = now - min(now, receivedAt)
+        session.target?.latencies.record(measured.operation, nanoseconds: nanoseconds)
         guard let figures = session.figures else { return }
-        figures.count(measured.operation)
+        figures.count(measured.operation, nanoseconds: nanoseconds)
         guard isGood else { return }
         figures.readByteCount += UInt64(measured.readByteCount)
         figures.writtenByteCount += UInt64(measured.writtenByteCount)

@@ -48,18 +48,24 @@ enum FrontendMetrics {
         func family(_ metric: Metric, _ value: (InitiatorFigures) -> Double) -> MetricFamily {
             MetricFamily(metric, all.map { .init(labels: labels($0), value: value($0)) })
         }
-        let commands = all.flatMap { figures in
-            VolumeOperation.allCases.map { operation in
-                MetricFamily.Sample(
-                    labels: labels(figures).merging(["operation": operation.rawValue]) { own, _ in own },
-                    value: Double(figures.commandCount(operation)))
+        func byOperation(
+            _ metric: Metric, _ value: (InitiatorFigures, VolumeOperation) -> Double
+        ) -> MetricFamily {
+            let samples = all.flatMap { figures in
+                VolumeOperation.allCases.map { operation in
+                    MetricFamily.Sample(
+                        labels: labels(figures).merging(["operation": operation.rawValue]) { own, _ in own },
+                        value: value(figures, operation))
+                }
             }
+            return MetricFamily(metric, samples)
         }
         return [
             family(.initiatorSessions) { Double($0.sessionCount) },
             family(.initiatorReadBytes) { Double($0.readByteCount) },
             family(.initiatorWriteBytes) { Double($0.writtenByteCount) },
-            MetricFamily(.initiatorCommands, commands),
+            byOperation(.initiatorCommands) { Double($0.commandCount($1)) },
+            byOperation(.initiatorCommandSeconds) { $0.commandSeconds($1) },
         ]
     }
 }

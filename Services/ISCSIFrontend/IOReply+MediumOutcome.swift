@@ -36,7 +36,7 @@ extension IORequest.Operation {
         case .writeSame: self = .writeSame
         case .compareAndWrite: self = .compareAndWrite
         case .flush: self = .flush
-        case .verify: self = .compare
+        case .verify, .verifySame: self = .compare
         case .orWrite: self = .orWrite
         case .prefetch: self = .prefetch
         }

@@ -11,6 +11,7 @@ final class InitiatorFigures {
     var readByteCount: UInt64 = 0
     var writtenByteCount: UInt64 = 0
     private var commandCounts = InlineArray<4, UInt64>(repeating: 0)
+    private var commandNanoseconds = InlineArray<4, UInt64>(repeating: 0)
 
     init(initiator: String, volume: VolumeID, volumeName: String) {
         self.initiator = initiator
@@ -18,13 +19,23 @@ final class InitiatorFigures {
         self.volumeName = volumeName
     }
 
-    func count(_ operation: VolumeOperation) { commandCounts[Self.index(of: operation)] += 1 }
+    func count(_ operation: VolumeOperation, nanoseconds: UInt64) {
+        commandCounts[Self.index(of: operation)] += 1
+        commandNanoseconds[Self.index(of: operation)] &+= nanoseconds
+    }
     func commandCount(_ operation: VolumeOperation) -> UInt64 { commandCounts[Self.index(of: operation)] }
+    /// Of all these commands together, from their receipt to their answers.
+    func commandSeconds(_ operation: VolumeOperation) -> Double {
+        Double(commandNanoseconds[Self.index(of: operation)]) / 1e9
+    }
 
     func add(_ other: InitiatorFigures) {
         readByteCount += other.readByteCount
         writtenByteCount += other.writtenByteCount
-        for index in commandCounts.indices { commandCounts[index] += other.commandCounts[index] }
+        for index in commandCounts.indices {
+            commandCounts[index] += other.commandCounts[index]
+            commandNanoseconds[index] &+= other.commandNanoseconds[index]
+        }
     }
 
     private static func index(of operation: VolumeOperation) -> Int {

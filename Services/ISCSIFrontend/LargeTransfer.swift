@@ -40,8 +40,8 @@ final class LargeTransfer {
     /// - Parameter data: all of the command's data-out.
     func payload(from data: IOBuffer?) -> IOBuffer? {
         guard let data else { return nil }
-        // One block is repeated over every piece.
-        if operation.kind == .writeSame { return data }
+        // One block is for every piece.
+        if operation.kind == .writeSame || operation.kind == .verifySame { return data }
         let start = doneByteCount
         return unsafe IOBuffer(copying: UnsafeRawBufferPointer(data.bytes(start..<start + piece.byteCount)))
     }

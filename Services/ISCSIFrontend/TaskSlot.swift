@@ -70,7 +70,7 @@ struct TaskSlot {
         case .read: (.read, transfer.byteCount, 0)
         case .write: (.write, 0, transfer.byteCount)
         case .flush: (.flush, 0, 0)
-        case .writeSame, .compareAndWrite, .verify, .orWrite, .prefetch: (.other, 0, 0)
+        case .writeSame, .compareAndWrite, .verify, .verifySame, .orWrite, .prefetch: (.other, 0, 0)
         }
     }
 }

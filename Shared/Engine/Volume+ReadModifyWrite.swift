@@ -121,8 +121,12 @@ extension Volume {
     ) {
         statisticsCounters.readCount += 1
         statisticsCounters.readByteCount += UInt64(sectors.byteCount)
+        let expected = IOBuffer(byteCount: sectors.byteCount)
+        for offset in unsafe stride(from: 0, to: payload.isEmpty ? 0 : sectors.byteCount, by: max(1, payload.count)) {
+            unsafe expected.copy(payload, to: offset)
+        }
         startCompare(
-            sectors, with: unsafe IOBuffer(copying: payload), for: origin,
+            sectors, with: expected, for: origin,
             deadline: time.nanoseconds + limits.holdNanoseconds, at: time)
     }
 

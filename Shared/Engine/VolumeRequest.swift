@@ -23,7 +23,7 @@ package enum VolumeCommand: Equatable, Sendable {
     case compareAndWrite(SectorRange)
     /// Payload: what is added to what is there, bit by bit.
     case orWrite(SectorRange)
-    /// Payload: what must be there. Changes nothing.
+    /// Payload: what must be there; or one sector or block, which each must be like. Changes nothing.
     case compare(SectorRange)
     /// Answered when it is begun, whatever becomes of it.
     case prefetch(SectorRange)

@@ -24,7 +24,8 @@ extension CommandDecoder {
     /// checksums that every read compares.
     func beginWriteAndVerify(_ fields: VerifyCDB) throws(SCSIError) -> CommandDisposition {
         try checkProtection(fields.protection)
-        try checkByteCheck(fields.byteCheck)
+        // Comparing with one block is VERIFY's alone.
+        if fields.byteCheck > 1 { throw .invalidFieldInCDB(byte: 1, bit: 2) }
         return transfer(
             operation(.write, fields.blocks, forceUnitAccess: true, disablePageOut: fields.disablePageOut),
             countByte: fields.blocks.countByte)
@@ -47,8 +48,9 @@ extension CommandDecoder {
     /// those who scrub. Data that comes nevertheless is dropped.
     func beginVerify(_ fields: VerifyCDB, expectedDataOutByteCount: Int) throws(SCSIError) -> CommandDisposition {
         try checkProtection(fields.protection)
-        try checkByteCheck(fields.byteCheck)
-        let operation = operation(.verify, fields.blocks, disablePageOut: fields.disablePageOut)
+        if fields.byteCheck == 2 { throw .invalidFieldInCDB(byte: 1, bit: 2) }
+        let kind = fields.byteCheck == 3 ? MediumOperation.Kind.verifySame : .verify
+        let operation = operation(kind, fields.blocks, disablePageOut: fields.disablePageOut)
         guard fields.byteCheck != 0 else { return .check(operation.sectors, .good) }
         let disposition = transfer(operation, countByte: fields.blocks.countByte)
         guard case .medium = disposition, expectedDataOutByteCount < operation.dataOutByteCount else {
@@ -108,10 +110,5 @@ extension CommandDecoder {
     /// The unit is not formatted with protection information, so every other value of the field is invalid.
     func checkProtection(_ protection: UInt8) throws(SCSIError) {
         if protection != 0 { throw .invalidFieldInCDB(byte: 1, bit: 7) }
-    }
-
-    /// BYTCHK: 2 is reserved, and 3, one block to compare all with, is for those who write such patterns.
-    private func checkByteCheck(_ byteCheck: UInt8) throws(SCSIError) {
-        if byteCheck > 1 { throw .invalidFieldInCDB(byte: 1, bit: 2) }
     }
 }

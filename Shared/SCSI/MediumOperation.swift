@@ -16,6 +16,8 @@ package struct MediumOperation: Equatable, Sendable {
         case compareAndWrite
         /// Payload: what must be there. Nothing is written.
         case verify
+        /// Payload: one logical block, which each of the range must be like. Nothing is written.
+        case verifySame
         /// Payload: what is ORed into what is there, in one step.
         case orWrite
         case flush
@@ -48,7 +50,7 @@ package struct MediumOperation: Equatable, Sendable {
         switch kind {
         case .read, .flush, .prefetch: 0
         case .write, .verify, .orWrite: sectors.byteCount
-        case .writeSame: blockSize.byteCount
+        case .writeSame, .verifySame: blockSize.byteCount
         case .compareAndWrite: 2 * sectors.byteCount
         }
     }
@@ -65,7 +67,7 @@ package struct MediumOperation: Equatable, Sendable {
         case .read, .write, .orWrite:
             let byteCount = min(expectedByteCount, sectors.byteCount)
             return byteCount == 0 ? nil : MediumTransfer(startOf: sectors, byteCount: byteCount)
-        case .writeSame, .compareAndWrite, .verify, .flush, .prefetch:
+        case .writeSame, .compareAndWrite, .verify, .verifySame, .flush, .prefetch:
             // `begin` refuses these unless the initiator sends what they need.
             return MediumTransfer(whole: sectors, byteCount: dataOutByteCount)
         }

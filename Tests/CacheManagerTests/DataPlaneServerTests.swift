@@ -44,7 +44,7 @@ struct DataPlaneServerTests {
             (.unmap, 0, 15),
             (.compareAndWrite, 1, 512), (.flush, 0, 1), (.nexusBarrier, 0, 513), (.nexusLoss, 0, 1),
             (.check, 0, 15), (.check, 0, 17), (.deviceServerCommand, 0, 15), (.taskManagement, 0, 1),
-            (.taskManagement, 0, 2), (.compare, 8, 512), (.orWrite, 8, 0), (.prefetch, 8, 1),
+            (.taskManagement, 0, 2), (.compare, 8, 1024), (.orWrite, 8, 0), (.prefetch, 8, 1),
             (.write, 1024, 1024 * 512),
         ] as [(IORequest.Operation, UInt32, Int)])
     func malformedRequestsAreRefusedAndCounted(

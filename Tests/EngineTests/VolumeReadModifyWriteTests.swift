@@ -63,6 +63,20 @@ import Wire
         #expect(harness.lastReply(to: zeros) == "good")
     }
 
+    @Test func compareRepeatsOneSectorOrBlock() {
+        let harness = VolumeHarness()
+        harness.send(.write(SectorRange(start: 8, count: 24)), sectors(24, of: 7))
+        harness.send(.write(SectorRange(start: 30, count: 1)), sectors(1, of: 8))
+        func compare(_ start: UInt64, _ count: UInt32, _ payload: [UInt8]) -> String? {
+            harness.lastReply(to: harness.send(.compare(SectorRange(start: start, count: count)), payload))
+        }
+        #expect(compare(9, 21, sectors(1, of: 7)) == "good")
+        #expect(compare(8, 16, sectors(8, of: 7)) == "good")
+        #expect(compare(9, 23, sectors(1, of: 7)) == "miscompare(byteOffset: \(21 * 512))")
+        #expect(compare(8, 24, sectors(8, of: 7)) == "miscompare(byteOffset: \(22 * 512))")
+        #expect(compare(1000, 64, sectors(1, of: 0)) == "good")
+    }
+
     @Test func compareAndPrefetchAreInNoTable() {
         let harness = VolumeHarness()
         let origin = harness.send(.compare(range), sectors(10, of: 7))

@@ -39,6 +39,8 @@ import Wire
             let operations = VolumeOperation.allCases.map { ["operation": $0.rawValue] }
             #expect(operations.map { value(.initiatorCommands, 1, $0) } == [1, 2, 1, 0])
             #expect(operations.map { value(.initiatorCommands, 2, $0) } == [1, 0, 0, 1])
+            let seconds = operations.map { value(.initiatorCommandSeconds, 1, $0) ?? -1 }
+            #expect(seconds[0...2].allSatisfy { $0 > 0 && $0 < 10 } && seconds[3] == 0, "\(seconds)")
             let latencies = families[Metric.commandSeconds.name]?.samples ?? []
             #expect(latencies.map { $0.bucketCounts?.reduce(0, +) } == [2, 2, 1, 1])
             #expect(latencies.allSatisfy { $0.value > 0 && $0.value < 10 })

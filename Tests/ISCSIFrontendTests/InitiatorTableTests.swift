@@ -16,7 +16,7 @@ struct InitiatorTableTests {
         let table = InitiatorTable()
         let first = begin(table, "a")
         first.readByteCount = 5
-        first.count(.read)
+        first.count(.read, nanoseconds: 1)
         table.end(first)
         let again = begin(table, "a")
         #expect(again === first && again.sessionCount == 1)
@@ -29,7 +29,7 @@ struct InitiatorTableTests {
         for name in ["a", "b", "c"] {
             let figures = begin(table, name)
             figures.writtenByteCount = 10
-            figures.count(.write)
+            figures.count(.write, nanoseconds: 2_000_000_000)
         }
         for name in ["b", "a"] {
             if let figures = table.all.first(where: { $0.initiator == name }) { table.end(figures) }
@@ -37,7 +37,7 @@ struct InitiatorTableTests {
         _ = begin(table, "d")
         #expect(table.all.map(\.initiator) == ["a", "c", "d", "other"])
         #expect(table.all.reduce(0) { $0 + $1.writtenByteCount } == 30)
-        #expect(table.all.last?.commandCount(.write) == 1)
+        #expect(table.all.last?.commandCount(.write) == 1 && table.all.last?.commandSeconds(.write) == 2)
     }
 
     @Test func manyAtOnceShareOnePlace() {

@@ -8,6 +8,7 @@ import Wire
     private static let verify: [(opcode: UInt8, countByte: UInt16)] = [(0x2F, 7), (0xAF, 6), (0x8F, 10)]
     private static let writeAndVerify: [UInt8] = [0x2E, 0xAE, 0x8E]
     private static let compare: UInt8 = 0x02
+    private static let compareWithOne: UInt8 = 0x06
     private static let disablePageOut: UInt8 = 0x10
     private static let sectors = SectorRange(start: 100, count: 4)
 
@@ -77,6 +78,22 @@ import Wire
         }
     }
 
+    @Test func oneBlockIsComparedWithAll() {
+        for (opcode, byte) in Self.verify {
+            let operation = decode(opcode, Self.compareWithOne, expectedDataOut: 512).operation
+            #expect(operation == MediumOperation(kind: .verifySame, sectors: Self.sectors))
+            #expect(operation?.dataOutByteCount == 512)
+            let transfer = operation?.transfer(expectedByteCount: 2048)
+            #expect(transfer?.sectors == Self.sectors && transfer?.byteCount == 512 && transfer?.tailSector == nil)
+            let short = decode(opcode, Self.compareWithOne, expectedDataOut: 511)
+            #expect(short.failsBehindRange(Self.sectors, 0x0E03))
+            guard opcode != 0x2F else { continue }
+            let sectors = SectorRange(start: Self.sectors.start, count: 65537)
+            let long = decode(opcode, Self.compareWithOne, count: 65537, expectedDataOut: 512)
+            #expect(long.failsBehindRange(sectors, 0x2400, byte: byte))
+        }
+    }
+
     @Test func nothingIsEqualToNothing() {
         for (opcode, _) in Self.verify {
             for flags in [0, Self.compare] {
@@ -87,13 +104,14 @@ import Wire
     }
 
     @Test func otherComparisonsAreRefused() {
-        for opcode in Self.verify.map(\.opcode) + Self.writeAndVerify {
-            for flags in [0x04, 0x06] as [UInt8] {
-                let disposition = decode(opcode, flags, expectedDataOut: 2048)
-                #expect(disposition.isInvalidFieldBeforeRange(byte: 1))
-                guard case .check(_, let result) = disposition else { continue }
-                #expect(result.sense?.fieldPointer?.bit == 2)
-            }
+        let refused =
+            Self.verify.map { ($0.opcode, UInt8(0x04)) }
+            + Self.writeAndVerify.flatMap { [($0, UInt8(0x04)), ($0, Self.compareWithOne)] }
+        for (opcode, flags) in refused {
+            let disposition = decode(opcode, flags, expectedDataOut: 2048)
+            #expect(disposition.isInvalidFieldBeforeRange(byte: 1))
+            guard case .check(_, let result) = disposition else { continue }
+            #expect(result.sense?.fieldPointer?.bit == 2)
         }
     }
 

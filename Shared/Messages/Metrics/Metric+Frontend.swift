@@ -60,6 +60,12 @@ extension Metric {
     package static let initiatorCommands = Metric(
         "initiator_commands_total", .counter, "Commands of an initiator that went to the volume, good or not.",
         labels: ofInitiator + ["operation"])
+    package static let initiatorCommandSeconds = Metric(
+        "initiator_command_seconds_total", .counter,
+        "Time of these commands together, from their receipt to their answers being queued for the initiator.",
+        labels: ofInitiator + ["operation"])
 
-    static let initiators = [initiatorSessions, initiatorReadBytes, initiatorWriteBytes, initiatorCommands]
+    static let initiators = [
+        initiatorSessions, initiatorReadBytes, initiatorWriteBytes, initiatorCommands, initiatorCommandSeconds,
+    ]
 }
