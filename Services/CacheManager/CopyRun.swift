@@ -39,11 +39,9 @@ final class CopyRun {
         lane = shard.drawNumber()
     }
 
-    func isOf(_ nexus: NexusID) -> Bool { operation.origin.nexus == nexus }
+    var nexus: NexusID { operation.origin.nexus }
     func isOf(_ frontend: ServiceInstance) -> Bool { operation.origin.frontend == frontend }
-    func isOf(_ origin: CommandOrigin) -> Bool {
-        operation.origin.frontend == origin.frontend && operation.origin.number == origin.number
-    }
+    func isOf(_ origin: CommandOrigin) -> Bool { operation.origin.request == origin.request }
 
     /// Its frontend has closed the book on it, as the command of a task that was aborted.
     func isObsolete(to origin: CommandOrigin) -> Bool {
@@ -141,7 +139,6 @@ final class CopyRun {
     }
 
     private func answer(_ result: CommandResult) {
-        let origin = RequestOrigin(frontend: operation.origin.frontend, number: operation.origin.number)
-        shard.answer(origin, result, on: hosted)
+        shard.answer(operation.origin.request, result, on: hosted)
     }
 }

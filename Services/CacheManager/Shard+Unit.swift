@@ -71,7 +71,7 @@ extension Shard {
     // MARK: The device server's commands
 
     func perform(_ cdb: CDB, _ dataOut: [UInt8], _ origin: CommandOrigin, on hosted: HostedVolume) {
-        let request = RequestOrigin(frontend: origin.frontend, number: origin.number)
+        let request = origin.request
         guard hosted.unit.isLoaded else {
             return answer(request, CommandResult(.manualInterventionRequired), on: hosted)
         }
@@ -91,16 +91,7 @@ extension Shard {
                 answer(request, CommandResult(reply, hosted.blockSize) ?? result, on: hosted)
             }
         case .abortTasks(let nexuses, let result):
-            let aborted = Set(nexuses.map { $0.rawValue })
-            stopCopies(.abort, on: hosted) { copy in
-                nexuses.contains { copy.isOf($0) }
-            } then: { [unowned self] in
-                abort(on: hosted) {
-                    aborted.contains($0.nexus)
-                } then: { [unowned self] in
-                    answer(request, result, on: hosted)
-                }
-            }
+            abortTasks(on: hosted, of: Set(nexuses)) { [unowned self] in answer(request, result, on: hosted) }
         case .lbaStatus(let sector, let limit, let allocationLength):
             lbaStatus(from: sector, limit, allocationLength, request, on: hosted)
         case .copy(let operation): CopyRun(operation, on: hosted, self).start()
@@ -168,7 +159,7 @@ extension Shard {
     func sessionBegins(_ start: SessionStart, _ origin: CommandOrigin, on hosted: HostedVolume) -> Bool {
         guard hosted.unit.isLoaded else { return true }
         stopCopies(.drop, on: hosted) {
-            $0.isOf(origin.nexus)
+            $0.nexus == origin.nexus
         }
         defer { whenSaved(hosted) {} }
         return hosted.unit.server.attach(
@@ -179,7 +170,7 @@ extension Shard {
         guard hosted.unit.isLoaded else { return }
         hosted.unit.server.lose(from: origin)
         stopCopies(.drop, on: hosted) {
-            $0.isOf(origin.nexus)
+            $0.nexus == origin.nexus
         }
         whenSaved(hosted) {}
     }
@@ -194,8 +185,7 @@ extension Shard {
     }
 
     func manage(_ function: UnitManagement, _ origin: CommandOrigin, on hosted: HostedVolume) {
-        let request = RequestOrigin(frontend: origin.frontend, number: origin.number)
-        guard hosted.unit.isLoaded else { return answer(request, .good, on: hosted) }
+        guard hosted.unit.isLoaded else { return answer(origin.request, .good, on: hosted) }
         switch function {
         // Whose tasks are ended is told by their status (TAS), not by a unit attention.
         case .clearTaskSet: break
@@ -203,27 +193,24 @@ extension Shard {
         case .targetWarmReset: hosted.unit.server.reset(.targetWarm, from: origin)
         case .targetColdReset: hosted.unit.server.reset(.targetCold, from: origin)
         }
-        stopCopies(.abort, on: hosted) { _ in
-            true
-        } then: { [unowned self] in
-            abort(on: hosted) { _ in
-                true
-            } then: { [unowned self] in
-                answer(request, .good, on: hosted)
-            }
-        }
+        abortTasks(on: hosted, of: nil) { [unowned self] in answer(origin.request, .good, on: hosted) }
     }
 
-    /// Calls when none of these requests can be applied any more; those that waited are answered as aborted.
-    private func abort(
-        on hosted: HostedVolume, where isAborted: (VolumeRequest) -> Bool, then done: @escaping () -> Void
+    /// Calls when nothing of these tasks can be applied any more; those that waited are answered as aborted.
+    /// - Parameter nexuses: nil: all.
+    private func abortTasks(
+        on hosted: HostedVolume, of nexuses: Set<NexusID>?, then done: @escaping () -> Void
     ) {
-        guard let engine = hosted.engine else { return done() }
-        let caller = CallerToken(rawValue: drawNumber())
-        barriers[caller] = done
-        endBatch(hosted)
-        engine.abort(caller: caller, at: now, where: isAborted)
-        touch(hosted)
+        stopCopies(.abort, on: hosted) {
+            nexuses?.contains($0.nexus) ?? true
+        } then: { [unowned self] in
+            guard let engine = hosted.engine else { return done() }
+            let caller = CallerToken(rawValue: drawNumber())
+            barriers[caller] = done
+            endBatch(hosted)
+            engine.abort(caller: caller, at: now) { nexuses?.contains(NexusID(rawValue: $0.nexus)) ?? true }
+            touch(hosted)
+        }
     }
 
     // MARK: Copies

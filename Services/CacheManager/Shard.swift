@@ -126,7 +126,7 @@ package final class Shard {
     ) {
         // A copy of a task that was not aborted goes on when its command comes again.
         stopCopies(.hold, on: hosted) {
-            $0.isOf(NexusID(rawValue: nexus))
+            $0.nexus == NexusID(rawValue: nexus)
         } then: { [unowned self] in
             pass(origin, nexus: nexus, former: former, restsOnState, on: hosted)
         }

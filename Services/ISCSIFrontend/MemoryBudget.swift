@@ -3,8 +3,8 @@ import SCSI
 import Wire
 
 /// The memory that data of reads, or of writes, may take in all connections together. Whoever does not get it now
-/// waits in line. No peer can keep others from working: a connection has at most its share, and one that has nothing
-/// always gets a little.
+/// waits in line. No peer can keep others from working: once half is used a connection gets no more than its share, and
+/// one that has nothing always gets a little.
 struct MemoryBudget {
     struct Waiter: Equatable {
         var connection: ConnectionID
@@ -14,7 +14,7 @@ struct MemoryBudget {
 
     struct Limits {
         var byteCount: Int
-        /// Of one connection.
+        /// Of one connection, when there is not plenty.
         var shareByteCount: Int
         /// What a connection without any gets also when all is used.
         var guaranteedByteCount: Int
@@ -30,9 +30,9 @@ struct MemoryBudget {
 
     /// - Parameter used: what the connection has reserved.
     mutating func reserve(_ byteCount: Int, beside used: Int) -> Bool {
-        guard hasRoom(byteCount, beside: used), used == 0 || used + byteCount <= limits.shareByteCount else {
-            return false
-        }
+        let isPlenty = usedByteCount + byteCount <= limits.byteCount / 2
+        guard hasRoom(byteCount, beside: used), used == 0 || isPlenty || used + byteCount <= limits.shareByteCount
+        else { return false }
         usedByteCount += byteCount
         return true
     }

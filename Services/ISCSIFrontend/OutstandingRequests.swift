@@ -70,7 +70,7 @@ package struct OutstandingRequests<Owner: Equatable, Payload> {
     }
 
     package private(set) var openCount = 0
-    /// nil: none is open. Barriers do not count: nobody remembers them, and they may stay open for long.
+    /// nil: none is open. Barriers do not count: they are remembered by their nexus, and may stay open for long.
     package var lowestOpenNumber: UInt64? {
         for index in head..<entries.count {
             guard let entry = entries[index] else { continue }

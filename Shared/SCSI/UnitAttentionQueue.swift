@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The unit attentions pending for one I_T nexus on one logical unit, oldest first: each at most once, and no more than
-/// 16. Owned by the session.
+/// 16.
 package struct UnitAttentionQueue: Sendable {
     private static let capacity = 16
     private var entries = InlineArray<16, UInt16>(repeating: 0)

@@ -370,6 +370,17 @@ import Wire
         let status = try command([0x9e, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 0, 0])
         #expect(status.payload?.array[20] == 1, "the whole is deallocated")
         #expect(status.payload?.array.count == 24)
+
+        try gateway.write(sector, to: volume, sector: 0)
+        _ = gateway.submit(
+            .deviceServerCommand, volume, payload: [0x48, 0x82] + [UInt8](repeating: 0, count: 14))
+        gateway.runLoop()
+        let file = try Platform.FileSystem.readFile(
+            gateway.directory + "/volumes/\(volume)/unit.json", limit: UnitStateFormat.byteLimit)
+        #expect(try UnitStateFormat.decode(file).isSanitizing)
+        try gateway.restart()
+        #expect(gateway.shard.volumes[volume]?.unit.server.state.isSanitizing == false)
+        #expect(try gateway.read(volume, sector: 0, count: 1).allSatisfy { $0 == 0 })
     }
 
     @Test func aVolumeGrowsAndItsInitiatorsAreTold() throws {

@@ -8,7 +8,7 @@ root, or user namespaces; the image is built by build.sh, the Debian packages ar
 """
 import argparse, datetime, os, pathlib, random, shutil, signal, subprocess, sys, tempfile
 
-import access, changes, cluster, filesystems, kills, multipath
+import access, changes, cluster, disks, filesystems, kills, multipath
 from gateway import Gateway
 from machine import Machine
 from report import Report, StepFailed
@@ -18,7 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 INSIDE = "SLUICE_GUEST_DIRECTORY"
 # One network for each path between gateway and guest.
 NETWORKS = [("tap0", "10.98.0"), ("tap1", "10.98.1")]
-GROUPS = ["files", "changes", "access", "cluster", "kills", "multipath"]
+GROUPS = ["files", "changes", "disks", "access", "cluster", "kills", "multipath"]
 
 
 def run_in_namespaces():
@@ -60,7 +60,7 @@ def run_group(name, report, gateway, arguments, directory):
             if name == "kills":
                 kills.run(report, gateway, machine, arguments.rounds, arguments.seed)
             else:
-                module = {"files": filesystems, "changes": changes, "access": access, "cluster": cluster,
+                module = {"files": filesystems, "changes": changes, "disks": disks, "access": access, "cluster": cluster,
                           "multipath": multipath}[name]
                 module.run(report, gateway, machine)
         finally:

@@ -41,6 +41,15 @@ import Wire
         #expect(budget.usedByteCount == 51)
     }
 
+    @Test func aShareIsKeptToOnlyWhenHalfIsUsed() {
+        var budget = MemoryBudget(.init(byteCount: 100, shareByteCount: 20, guaranteedByteCount: 0))
+        let reserved = [
+            budget.reserve(20, beside: 0), budget.reserve(30, beside: 20), budget.reserve(1, beside: 50),
+            budget.reserve(20, beside: 0), budget.reserve(1, beside: 20),
+        ]
+        #expect(reserved == [true, true, false, true, false])
+    }
+
     @Test func oneReadAloneAlwaysPasses() {
         var budget = MemoryBudget(.init(byteCount: 10, shareByteCount: 5, guaranteedByteCount: 0))
         var reserved = [budget.reserve(100, beside: 0), budget.reserve(1, beside: 0)]
@@ -82,7 +91,7 @@ import Wire
     @Test func aPeerThatTakesNothingGetsNoMoreThanItsShare() async throws {
         try await FrontendHarness.run { limits in
             limits.stopSeconds = 0
-            limits.reads.shareByteCount = 4 << 20
+            (limits.reads.byteCount, limits.reads.shareByteCount) = (8 << 20, 4 << 20)
         } _: { harness in
             let cache = try harness.cacheManager()
             defer { cache.die() }

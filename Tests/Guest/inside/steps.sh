@@ -72,9 +72,12 @@ take_attentions() { sg_turs --num=4 "$1" >/dev/null 2>&1 || true; }
 
 # Prints how many MiB of the disk the target keeps, from the logical block on, by GET LBA STATUS.
 # mapped DISK [BLOCK]
-mapped() {
-    local block=${2:-0} end sum=0 ranges start count state _
-    end=$(blockdev --getsz "$1")
+mapped() { echo $(($(mapped_bytes "$@") >> 20)); }
+
+mapped_bytes() {
+    local block=${2:-0} size end sum=0 ranges start count state _
+    size=$(blockdev --getss "$1")
+    end=$(($(blockdev --getsize64 "$1") / size))
     while [ "$block" -lt "$end" ]; do
         ranges=$(sg_get_lba_status --brief --maxlen=8192 --lba="$block" "$1" | grep -E '^ *0x')
         while read -r start count state _; do
@@ -82,7 +85,7 @@ mapped() {
             if [ $((state)) -eq 0 ]; then sum=$((sum + count)); fi
         done <<<"$ranges"
     done
-    echo $((sum / 2048))
+    echo $((sum * size))
 }
 
 # fio_verify FILE [OPTION ...]: random sizes and places, written directly, then all read back and compared
