@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Disks of other kinds, and what happens to a disk in use: 4 KiB blocks, a medium that is ejected, an upload buffer that
-cannot be emptied, a new name, a cache manager that stands still for longer than Linux waits for a command."""
+"""Disks of other kinds, and what happens to a disk in use: 4 KiB blocks, a medium that is ejected, an upload buffer
+that cannot be emptied, a new name, a cache manager that stands still for longer than Linux waits for a command."""
 import os, signal, subprocess, time
 
 # Longer than the 30 s after which Linux aborts a command and then resets the unit.
@@ -27,7 +27,7 @@ def large_blocks(report, gateway, machine):
     with report.step("disks", "4096-byte blocks: XFS in it, fio verify, fstrim, found again") as step:
         target, portal, disk = attached(gateway, machine, "large-blocks", "--block-size", "4096")
         name = disk[5:]
-        sizes = machine.run(f"cat /sys/block/{name}/queue/logical_block_size /sys/block/{name}/queue/physical_block_size")
+        sizes = machine.run(f"cd /sys/block/{name}/queue\ncat logical_block_size physical_block_size")
         step.expect(sizes.split() == ["4096", "4096"], f"the kernel has blocks of {sizes.split()} bytes")
         machine.run(f"modprobe xfs\nmkfs.xfs -q -K {disk}\nmount {disk} /mnt\ncp -a /usr/bin /mnt\n"
                     "checksums /tmp/files/large", 240)
@@ -50,13 +50,15 @@ def removable(report, gateway, machine):
         step.expect(flag == "1", f"the kernel has removable {flag}")
         machine.run(f"mkfs.ext4 -q -E nodiscard {disk}\nmount {disk} /mnt\ncp -a /usr/bin /mnt\n"
                     f"checksums /tmp/files/removable\ntake_attentions {disk}", 240)
-        refused = machine.start(f"sg_start --eject {disk}").wait(60)
+        # The kernel locks the medium for as long as anybody has the disk open, so the tool must not.
+        node = machine.run(f"echo /dev/bsg/$(basename $(readlink -f /sys/block/{disk[5:]}/device))").strip()
+        refused = machine.start(f"sg_start --eject {node}").wait(60)
         step.expect(refused.status != 0, "the medium of a mounted disk is ejected")
-        machine.run(f"umount /mnt\nprovoke\ntake_attentions {disk}\nsg_start --eject {disk}")
+        machine.run(f"umount /mnt\nprovoke\ntake_attentions {disk}\nsg_start --eject {node}")
         missing = machine.start(f"dd if={disk} of=/dev/null bs=4k count=1 iflag=direct").wait(60)
         step.expect(missing.status != 0 and "medium" in missing.output, f"without a medium dd says {missing.output}")
         step.note(f"without it dd says {missing.output.strip().splitlines()[0].split(': ')[-1]!r}")
-        machine.run(f"take_attentions {disk}\nsg_start --load {disk}\ntake_attentions {disk}\nprovoked\n"
+        machine.run(f"take_attentions {disk}\nsg_start --load {node}\ntake_attentions {disk}\nprovoked\n"
                     f"mount {disk} /mnt\ncd /mnt\nmd5sum --quiet -c /tmp/files/removable\ncd /\numount /mnt\n"
                     f"logout {target} {portal}", 180)
 
@@ -73,7 +75,8 @@ def full_buffer(report, gateway, machine):
         try:
             begun = time.time()
             writer = machine.start(f"dd if=/tmp/files/filling of={disk} bs=64k oflag=direct")
-            machine.run("for _ in $(seq 600); do dmesg | grep -q 'soft threshold' && exit; sleep 0.2; done; exit 1", 150)
+            machine.run(
+                "for _ in $(seq 600); do dmesg | grep -q 'soft threshold' && exit; sleep 0.2; done; exit 1", 150)
             step.note(f"warned {time.time() - begun:.0f} s after the bucket was full")
         finally:
             subprocess.run(["umount", "--lazy", bucket], check=True)
@@ -86,7 +89,8 @@ def full_buffer(report, gateway, machine):
 def renamed(report, gateway, machine):
     with report.step("disks", "a new name while logged in: the session ends, the disk comes back under it") as step:
         target, portal, disk = attached(gateway, machine, "before")
-        machine.run(f"head -c 8m /dev/urandom >/tmp/files/before\ndd if=/tmp/files/before of={disk} bs=64k oflag=direct")
+        machine.run("head -c 8m /dev/urandom >/tmp/files/before\n"
+                    f"dd if=/tmp/files/before of={disk} bs=64k oflag=direct")
         identity = machine.run(f"cat /sys/block/{disk[5:]}/device/wwid").strip()
         new = gateway.rename("before", "after")
         step.expect(gateway.sessions("after") == [], "the session goes on under the old name")
@@ -114,7 +118,7 @@ def frozen(report, gateway, machine):
         passes = int(load.result(300))
         step.expect(passes > 0, "the load finished no pass")
         step.expect(gateway.process_id("cache") == cache, "the cache manager was started anew")
-        aborts = machine.run("grep -c 'aborting\\|abort' /tmp/iscsid.log || true; dmesg | grep -ci 'abort' || true").split()
+        aborts = machine.run("dmesg | grep -ci abort || true").strip()
         step.note(f"{passes} passes of 16 MiB compared, no error; ready {time.time() - begun - 10:.1f} s afterwards; "
-                  f"aborts in the logs: {' and '.join(aborts)}")
+                  f"{aborts} lines of the kernel's log are about aborts")
         machine.run(f"logout {target} {portal}")

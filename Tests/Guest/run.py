@@ -60,8 +60,8 @@ def run_group(name, report, gateway, arguments, directory):
             if name == "kills":
                 kills.run(report, gateway, machine, arguments.rounds, arguments.seed)
             else:
-                module = {"files": filesystems, "changes": changes, "disks": disks, "access": access, "cluster": cluster,
-                          "multipath": multipath}[name]
+                module = {"files": filesystems, "changes": changes, "disks": disks, "access": access,
+                          "cluster": cluster, "multipath": multipath}[name]
                 module.run(report, gateway, machine)
         finally:
             for log in ["dmesg", "cat /tmp/iscsid.log"]:

@@ -91,6 +91,13 @@ import Wire
             #expect(try initiator.execute([Self.command(0x93, at: 0, block)])[0].isGood)
             let filled = try initiator.execute([read])[0].data
             #expect(stride(from: 0, to: Self.byteCount, by: 512).allSatisfy { Array(filled[$0..<$0 + 512]) == block })
+            // VERIFY with BYTCHK 3: each block is like this one.
+            #expect(try initiator.execute([Self.command(0x8F, at: 0, block, flags: 0x06)])[0].isGood)
+            let last = UInt64(Self.sectorCount - 1)
+            #expect(try initiator.execute([.write(lba: last, Self.pattern(7, 512))])[0].isGood)
+            let outcome = try initiator.execute([Self.command(0x8F, at: 0, block, flags: 0x06)])[0]
+            #expect(outcome.senseCode?.key == 0x0E)
+            #expect(outcome.sense[3..<7].reduce(0) { $0 << 8 | Int($1) } >= Int(last) * 512)
         }
     }
 

@@ -157,14 +157,21 @@ final class MemoryVolume: @unchecked Sendable {
                 unsafe bytes.bytes(range).copyBytes(from: payload[half...])
             }
         case .compare:
+            // One block is compared with all.
             let found = unsafe [UInt8](bytes.bytes(range))
-            if let offset = found.indices.first(where: { found[$0] != payload[$0] }) {
+            for place in stride(from: 0, to: found.count, by: payload.count)
+            where found[place..<place + payload.count] != payload[...] {
                 reply.status = .miscompare
-                reply.information = UInt64(offset)
+                let offset = payload.indices.first { found[place + $0] != payload[$0] } ?? 0
+                reply.information = UInt64(place + offset)
+                break
             }
         case .orWrite:
-            let found = unsafe [UInt8](bytes.bytes(range))
-            unsafe bytes.bytes(range).copyBytes(from: zip(found, payload).map { $0 | $1 })
+            let bits = IOBuffer(payload)
+            for place in stride(from: 0, to: payload.count, by: 8) {
+                let target = range.lowerBound + place
+                bytes.store(bytes.load(UInt64.self, at: target) | bits.load(UInt64.self, at: place), at: target)
+            }
         default: break
         }
         reply.payloadByteCount = UInt32(data?.count ?? 0)
