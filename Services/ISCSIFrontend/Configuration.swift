@@ -35,6 +35,7 @@ package struct FrontendLimits: Sendable {
     package var sessionsPerTarget = 64
     /// Of one initiator on one target.
     package var sessionsPerInitiator = 8
+    package var discoverySessions = 64
     package var connections = 2048
     /// Connections that have not finished their login.
     package var loginsInProgress = 64

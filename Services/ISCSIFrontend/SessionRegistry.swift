@@ -40,7 +40,7 @@ final class Session {
 final class SessionRegistry {
     enum Verdict {
         case admit(Session)
-        /// The old session has to be ended first.
+        /// The old session has to be ended first: the same one, or the oldest of too many for discovery.
         case replace(Session, by: Session)
         case refuse(LoginStatus)
     }
@@ -63,14 +63,14 @@ final class SessionRegistry {
     func admit(
         _ identity: SessionIdentity, tsih: UInt16, connectionID: UInt16, target: Target?, connection: ConnectionID
     ) -> Verdict {
-        let old = identity.isDiscovery ? nil : sessions[identity]
+        let old = identity.isDiscovery ? oldestDiscoverySession : sessions[identity]
         if tsih != 0 {
-            guard let old, old.tsih == tsih else { return .refuse(.sessionDoesNotExist) }
+            guard !identity.isDiscovery, let old, old.tsih == tsih else { return .refuse(.sessionDoesNotExist) }
             // A second connection would join the session; we offer one.
             guard old.connectionID == connectionID else { return .refuse(.tooManyConnections) }
         }
-        if old == nil {
-            guard count < limits.sessions else { return .refuse(.outOfResources) }
+        if old == nil, !identity.isDiscovery {
+            guard sessions.count < limits.sessions else { return .refuse(.outOfResources) }
             if let target {
                 let others = sessions(of: target)
                 let own = others.filter { $0.identity.initiatorName == identity.initiatorName }
@@ -88,8 +88,15 @@ final class SessionRegistry {
             sessions[identity] = session
         }
         guard let old else { return .admit(session) }
+        if identity.isDiscovery { discoverySessions[old.connection] = nil }
         usedTSIHs.remove(old.tsih)
         return .replace(old, by: session)
+    }
+
+    /// The one that makes room for another. Anybody may begin them, so they take no places of others.
+    private var oldestDiscoverySession: Session? {
+        guard discoverySessions.count >= limits.discoverySessions else { return nil }
+        return discoverySessions.values.min { $0.beganMilliseconds < $1.beganMilliseconds }
     }
 
     /// Harmless for a session that was replaced.

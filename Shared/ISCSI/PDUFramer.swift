@@ -37,10 +37,13 @@ package struct PDUFramer {
     package private(set) var refusedHeader = HeaderBytes(repeating: 0)
     private var start = 0
     private var end = 0
+    /// The buffer's size once it was full: many sessions are idle and need no more than login does.
+    private var fullByteCount: Int
 
     package init(dataSegmentLimit: Int = PDUFramer.loginDataSegmentLimit) {
         self.dataSegmentLimit = dataSegmentLimit
-        storage = [UInt8](repeating: 0, count: Self.bufferByteCount(dataSegmentLimit: dataSegmentLimit))
+        fullByteCount = Self.bufferByteCount(dataSegmentLimit: dataSegmentLimit)
+        storage = [UInt8](repeating: 0, count: fullByteCount)
     }
 
     /// Room for the largest PDU, and as much again up to 64 KiB so that small ones are read many at a time.
@@ -53,8 +56,7 @@ package struct PDUFramer {
     package mutating func beginFullFeaturePhase(dataSegmentLimit: Int, digests: DigestSettings) {
         self.digests = digests
         self.dataSegmentLimit = dataSegmentLimit
-        let byteCount = Self.bufferByteCount(dataSegmentLimit: dataSegmentLimit)
-        if byteCount > storage.count { storage += [UInt8](repeating: 0, count: byteCount - storage.count) }
+        fullByteCount = max(storage.count, Self.bufferByteCount(dataSegmentLimit: dataSegmentLimit))
     }
 
     /// Bytes that came and are not part of a PDU handed out.
@@ -91,8 +93,12 @@ package struct PDUFramer {
         return count
     }
 
-    /// Moves what is left to the front, when the buffer would otherwise be too short for the PDU that is coming.
+    /// Moves what is left to the front, when the buffer would otherwise be too short for the PDU that is coming; makes
+    /// it longer when it was full.
     private mutating func compact() {
+        if end == storage.count, storage.count < fullByteCount {
+            storage += [UInt8](repeating: 0, count: fullByteCount - storage.count)
+        }
         if start == end {
             start = 0
             end = 0

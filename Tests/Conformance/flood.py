@@ -60,17 +60,32 @@ def login_flood(address, stack):
 STEPS = {"idle connections": idle_connections, "half-open logins": half_open_logins, "login flood": login_flood}
 
 
-def run(address, load, is_served, report):
-    """Each step, with what the load beside it reached meanwhile, and whether a new login goes through after it."""
-    failures = []
-    for name, step in STEPS.items():
+def run(address, load, is_served, report, targets=None, process=None):
+    """Each step, with what the load beside it reached meanwhile, the memory of the frontend's process, and whether a
+    new login goes through after it.
+
+    targets: for the step with idle sessions, one for each 60 of them.
+    """
+    failures, steps = [], dict(STEPS)
+    if targets:
+        steps["idle sessions"] = lambda address, stack: idle_sessions(address, stack, targets)
+    first = process.resident() if process else 0
+    for name, step in steps.items():
         alone = load.rate(3)
         with contextlib.ExitStack() as stack:
             before, begun = load.rounds.value, time.monotonic()
             outcome = step(address, stack)
+            if name == "idle sessions":
+                let_in = int(outcome.split()[0])
+                if let_in < IDLE:
+                    failures.append(f"{name}: {IDLE - let_in} were not let in")
             if name != "login flood":
                 time.sleep(max(0.0, 3 - (time.monotonic() - begun)))
             during = (load.rounds.value - before) / (time.monotonic() - begun)
+            if process:
+                outcome += f", {process.resident() >> 20} MiB resident"
+                if process.resident() > first + MEMORY_GROWTH:
+                    failures.append(f"{name}: {process.resident() - first >> 20} MiB more are resident")
         begun, served = time.monotonic(), is_served()
         took = time.monotonic() - begun
         report(f"{name}: {outcome}; load {during:.0f} rounds/s, alone {alone:.0f}; "

@@ -41,7 +41,9 @@ class Fuzzing:
             if self.watch:
                 self.watch.begin()
             if self.arguments.flood:
-                for failure in flood.run(self.address, load, lambda: is_served(self.arguments.url), self.report):
+                served = lambda: is_served(self.arguments.url)
+                for failure in flood.run(
+                        self.address, load, served, self.report, self.arguments.idle_targets, self.watch):
                     self.fail(failure)
             else:
                 self.fuzz(load)
@@ -137,6 +139,10 @@ class Fuzzing:
 
 def own_gateway(arguments):
     with temporary_gateway("fuzz", arguments) as (gateway, arguments.load_url):
+        if arguments.flood:
+            arguments.idle_targets = [
+                gateway.create(f"idle-{number}", "1GiB", "--upload-buffer", "128MiB")
+                for number in range(-(-flood.IDLE // flood.SESSIONS_PER_TARGET))]
         status = Fuzzing(arguments).run()
         if gateway.frontend_pid() != arguments.pid:
             print("fuzz: FAILED: the frontend was started again")
@@ -163,6 +169,7 @@ def main():
     parser.add_argument("--flood", action="store_true", help="connections and logins in masses instead of PDUs")
     parser.add_argument("--log", type=pathlib.Path, help="where to keep the log of a gateway of its own")
     arguments = parser.parse_args()
+    arguments.idle_targets = None
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(16384, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),) * 2)
     multiprocessing.set_start_method("fork")
     return own_gateway(arguments) if arguments.binaries else Fuzzing(arguments).run()

@@ -36,8 +36,9 @@ def evaluate(results, ours, is_selection):
         Gate("G3", "each test in its own process, two paths", each(results, ours, is_selection)),
     ]
     for profile in PROFILES[1:]:
-        complaints = whole(results, profile.name, ours, "whole-1", profile.must_pass)
-        gates.append(Gate("G5", profile.title, complaints))
+        for kind, paths in [("whole-1", "one path"), ("whole-2", "two paths")]:
+            complaints = whole(results, profile.name, ours, kind, profile.must_pass)
+            gates.append(Gate("G5", f"{profile.title}, {paths}", complaints))
     return gates
 
 

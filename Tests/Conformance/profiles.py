@@ -22,7 +22,7 @@ class Profile:
     # Those that have to be passed for real: a skip would say that the profile was not in force.
     must_pass: tuple = ()
     # How the suite is run: `whole-1` and `whole-2` in one process with so many URLs, `each-2` one process a test.
-    runs: tuple = ("whole-1",)
+    runs: tuple = ("whole-1", "whole-2")
 
     @property
     def has_switch(self):

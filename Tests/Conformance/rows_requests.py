@@ -43,11 +43,23 @@ def unknown_transfer(bench):
     return bench.observe(session, text_request(session, b"", ttt=0x12345678))
 
 
-for value in ("A", "Alle"):
-    @case(37, f"SendTargets={value}", "Reject 09")
-    def send_targets(bench, value=value):
+WRONG_QUESTIONS = ("SendTargets=A", "SendTargets=Alle", "SendTargetsPlease=All", "sENDtARGETS=aLL")
+for question in WRONG_QUESTIONS:
+    @case(37, question, "Reject 09")
+    def send_targets(bench, question=question):
         session = bench.open()
-        return bench.observe(session, text_request(session, f"SendTargets={value}\0".encode()))
+        return bench.observe(session, text_request(session, f"{question}\0".encode()))
+
+
+@case(37, "wrong questions, one after the other, then the right one", "Text Response")
+def questions(bench):
+    session = bench.open()
+    for question in WRONG_QUESTIONS:
+        outcome = bench.observe(session, text_request(session, f"{question}\0".encode()))
+        if outcome != "Reject 09":
+            return f"{question}: {outcome}"
+    outcome = bench.observe(session, text_request(session, b"SendTargets=All\0"))
+    return outcome if outcome == "Text Response" else f"then {outcome}"
 
 
 @case(37, "an exchange begun in the middle of another", "Text Response")

@@ -9,6 +9,7 @@ from session import probe
 from wire import WireError
 
 ADDRESS = "127.0.0.1"
+USER, SECRET, GATEWAY_SECRET = "tester", "secret-for-tests", "secret-of-ours"
 
 
 def target_answers(url):
@@ -171,7 +172,11 @@ def temporary_gateway(name, arguments):
     try:
         with ConformanceGateway(PROFILES[0], directory / "gateway", arguments.binaries.resolve()) as gateway:
             beside = f"iscsi://{gateway.portal(0)}/{gateway.create('beside', '1GiB')}/0"
+            guarded = gateway.create("guarded", "1GiB")
+            proofs = f"user: {USER}, secret: {SECRET}, mutual_user: gateway, mutual_secret: {GATEWAY_SECRET}"
+            gateway.allow(f"rules:\n  - {{volumes: [guarded], chap: [{{{proofs}}}]}}\n")
             arguments.url = gateway.urls[0]
+            arguments.chap_url = f"iscsi://{USER}%{SECRET}@{gateway.portal(0)}/{guarded}/0"
             arguments.pid = gateway.frontend_pid()
             time.sleep(2)
             yield gateway, beside

@@ -63,6 +63,22 @@ import Wire
         #expect(harness.lastReply(to: zeros) == "good")
     }
 
+    @Test func compareAndWriteSaysWhereWhateverByteDiffers() {
+        let harness = VolumeHarness()
+        let (old, new) = (sectors(1, of: 7), sectors(1, of: 9))
+        let range = SectorRange(start: 11, count: 1)
+        harness.send(.write(range), old)
+        for offset in 0..<512 {
+            var expected = old
+            expected[offset] ^= 0x80
+            let origin = harness.send(.compareAndWrite(range), expected + new)
+            #expect(harness.lastReply(to: origin) == "miscompare(byteOffset: \(offset))")
+        }
+        #expect(harness.read(range) == old)
+        harness.send(.compareAndWrite(range), old + new)
+        #expect(harness.read(range) == new)
+    }
+
     @Test func compareRepeatsOneSectorOrBlock() {
         let harness = VolumeHarness()
         harness.send(.write(SectorRange(start: 8, count: 24)), sectors(24, of: 7))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Disks of other kinds, and what happens to a disk in use: 4 KiB blocks, a medium that is ejected, an upload buffer
 that cannot be emptied, a new name, a cache manager that stands still for longer than Linux waits for a command."""
-import os, signal, subprocess, time
+import os, signal, time
 
 # Longer than the 30 s after which Linux aborts a command and then resets the unit.
 FREEZE = 45
@@ -54,32 +54,30 @@ def removable(report, gateway, machine):
         node = machine.run(f"echo /dev/bsg/$(basename $(readlink -f /sys/block/{disk[5:]}/device))").strip()
         refused = machine.start(f"sg_start --eject {node}").wait(60)
         step.expect(refused.status != 0, "the medium of a mounted disk is ejected")
-        machine.run(f"umount /mnt\nprovoke\ntake_attentions {disk}\nsg_start --eject {node}")
+        machine.run(f"umount /mnt\nprovoke\nudevadm settle --timeout=10\nsg_start --eject {node}")
         missing = machine.start(f"dd if={disk} of=/dev/null bs=4k count=1 iflag=direct").wait(60)
         step.expect(missing.status != 0 and "medium" in missing.output, f"without a medium dd says {missing.output}")
         step.note(f"without it dd says {missing.output.strip().splitlines()[0].split(': ')[-1]!r}")
-        machine.run(f"take_attentions {disk}\nsg_start --load {node}\ntake_attentions {disk}\nprovoked\n"
+        machine.run(f"udevadm settle --timeout=10\nsg_start --load {node}\ntake_attentions {disk}\nprovoked\n"
                     f"mount {disk} /mnt\ncd /mnt\nmd5sum --quiet -c /tmp/files/removable\ncd /\numount /mnt\n"
                     f"logout {target} {portal}", 180)
 
 
 def full_buffer(report, gateway, machine):
-    """The bucket has no room, the buffer runs full, and writes wait; then there is room again."""
-    with report.step("disks", "the upload buffer cannot be emptied: Linux is warned, writes wait, none fails") as step:
+    """Uploads hang, the buffer runs full, and writes get slow; then uploads go on."""
+    with report.step("disks", "the upload buffer cannot be emptied: Linux is warned, no write fails") as step:
         target, portal, disk = attached(gateway, machine, "filling", "--upload-buffer", "128MiB")
         step.expect("soft threshold" not in machine.run("dmesg"), "Linux was warned before")
-        bucket = str(gateway.directory / "bucket")
         machine.run("head -c 112m /dev/urandom >/tmp/files/filling", 60)
-        # Nothing can be made in it, and what is there is away: uploads fail as those to a full store do.
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=2", "tmpfs", bucket], check=True)
+        uploader, begun = gateway.process_id("uploader"), time.time()
+        os.kill(uploader, signal.SIGSTOP)
         try:
-            begun = time.time()
             writer = machine.start(f"dd if=/tmp/files/filling of={disk} bs=64k oflag=direct")
             machine.run(
-                "for _ in $(seq 600); do dmesg | grep -q 'soft threshold' && exit; sleep 0.2; done; exit 1", 150)
-            step.note(f"warned {time.time() - begun:.0f} s after the bucket was full")
+                "for _ in $(seq 700); do dmesg | grep -q 'soft threshold' && exit; sleep 0.2; done; exit 1", 180)
+            step.note(f"warned {time.time() - begun:.0f} s after uploads hung")
         finally:
-            subprocess.run(["umount", "--lazy", bucket], check=True)
+            os.kill(uploader, signal.SIGCONT)
         writer.result(300)
         machine.run(f"cmp -n {112 << 20} {disk} /tmp/files/filling\nrm /tmp/files/filling", 180)
         gateway.sluice("volume", "sync", "filling", "--timeout", "60s")
@@ -92,10 +90,12 @@ def renamed(report, gateway, machine):
         machine.run("head -c 8m /dev/urandom >/tmp/files/before\n"
                     f"dd if=/tmp/files/before of={disk} bs=64k oflag=direct")
         identity = machine.run(f"cat /sys/block/{disk[5:]}/device/wwid").strip()
+        # Whoever reads of the disk meanwhile, udev for one, hears that it is gone.
+        machine.run("provoke")
         new = gateway.rename("before", "after")
         step.expect(gateway.sessions("after") == [], "the session goes on under the old name")
         machine.run(f"iscsiadm -m node -T {target} -p {portal} --logout >/dev/null || true\n"
-                    f"iscsiadm -m node -o delete -T {target}", 180)
+                    f"iscsiadm -m node -o delete -T {target}\nprovoked", 180)
         disk = machine.run(f"record {new} {portal}\nlogin {new} {portal}").strip()
         again = machine.run(f"cat /sys/block/{disk[5:]}/device/wwid").strip()
         step.expect(identity and identity == again, f"the device was {identity!r} and is {again!r}")
@@ -111,14 +111,11 @@ def frozen(report, gateway, machine):
         os.kill(cache, signal.SIGSTOP)
         time.sleep(FREEZE)
         os.kill(cache, signal.SIGCONT)
-        begun = time.time()
         gateway.wait_until_ready()
         time.sleep(10)
         machine.run("touch /tmp/stop-load", 60)
         passes = int(load.result(300))
         step.expect(passes > 0, "the load finished no pass")
         step.expect(gateway.process_id("cache") == cache, "the cache manager was started anew")
-        aborts = machine.run("dmesg | grep -ci abort || true").strip()
-        step.note(f"{passes} passes of 16 MiB compared, no error; ready {time.time() - begun - 10:.1f} s afterwards; "
-                  f"{aborts} lines of the kernel's log are about aborts")
+        step.note(f"{passes} passes of 16 MiB compared, no error")
         machine.run(f"logout {target} {portal}")

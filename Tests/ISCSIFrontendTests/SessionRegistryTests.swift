@@ -64,13 +64,22 @@ struct SessionRegistryTests {
     @Test func sessionsAreBoundedPerInitiatorTargetAndInAll() {
         var limits = FrontendLimits()
         (limits.sessionsPerInitiator, limits.sessionsPerTarget, limits.sessions) = (2, 3, 4)
+        limits.discoverySessions = 2
         let registry = SessionRegistry(limits: limits)
         for isid in UInt64(1)...2 { #expect(admitted(admit(registry, identity(1, isid: isid))) != nil) }
         #expect(refusal(admit(registry, identity(1, isid: 3))) == .outOfResources)
         #expect(admitted(admit(registry, identity(2))) != nil)
         #expect(refusal(admit(registry, identity(3))) == .outOfResources)
-        #expect(admitted(admit(registry, identity(4, discovery: true), at: 8)) != nil)
-        #expect(refusal(admit(registry, identity(5, discovery: true), at: 9)) == .outOfResources)
+        // Discovery takes nobody's place but that of an older one.
+        let first = admitted(admit(registry, identity(4, discovery: true), at: 8))
+        #expect(first != nil && admitted(admit(registry, identity(5, discovery: true), at: 9)) != nil)
+        guard case .replace(let old, _) = admit(registry, identity(6, discovery: true), at: 10) else {
+            Issue.record("not replaced")
+            return
+        }
+        #expect(old === first && registry.count == 5)
+        registry.remove(old)
+        #expect(registry.count == 5)
         // Whoever has a place keeps it.
         if case .replace = admit(registry, identity(1, isid: 1)) {} else { Issue.record("not replaced") }
     }

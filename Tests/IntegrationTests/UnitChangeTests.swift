@@ -99,8 +99,13 @@ import Testing
             #expect(try run(erase, initiator).senseCode.map { $0 == (5, 0x20, 0) } ?? false, "off by default")
             try gateway.sluice("volume", "set", "disk", "--sanitize", "on")
             usleep(1_500_000)  // Frontends ask for the list of volumes once a second.
+            try gateway.sluice("volume", "create", "clone", "--clone-of", "disk")
+            try gateway.waitForTarget("clone")
             #expect(try run(erase, initiator).isGood)
             #expect(try run(.read(lba: 8, sectors: 8), initiator).data.allSatisfy { $0 == 0 })
+            // Snapshots and clones are never touched.
+            let clone = try self.initiator(gateway, login: "clone")
+            #expect(try run(.read(lba: 8, sectors: 8), clone).data == data)
         }
     }
 
