@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many connections that want nothing, many logins that never end, and as many logins as go."""
-import concurrent.futures, contextlib, socket, time
+"""Many connections and many sessions that want nothing, many logins that never end, and as many logins as go."""
+import concurrent.futures, contextlib, copy, socket, time
 
 from session import Session
 from wire import Connection, WireError, pairs
 
 IDLE, HALF_OPEN, FLOOD_SECONDS, FLOOD_THREADS = 1000, 300, 10, 8
+# Sessions of one target; each volume is one.
+SESSIONS_PER_TARGET = 60
+# The frontend's memory may grow by so much in all of it.
+MEMORY_GROWTH = 128 << 20
 FAILURES = (WireError, OSError, TimeoutError)
 
 
@@ -21,6 +25,19 @@ def idle_connections(address, stack):
             stack.enter_context(Connection(address, timeout=2, source=names[number % len(names)]))
             held += 1
     return f"{held} of {IDLE} idle connections were taken"
+
+
+def idle_sessions(address, stack, targets):
+    """Logged in and silent: they have to answer the target's NOP-In only after half a minute."""
+    held, names = 0, sources(address)
+    for number in range(IDLE):
+        with contextlib.suppress(*FAILURES):
+            to = copy.copy(address)
+            to.target = targets[number // SESSIONS_PER_TARGET]
+            stack.enter_context(Session(
+                to, timeout=5, source=names[number % len(names)], initiator=f"iqn.2026-11.test.sluice:idle{number}"))
+            held += 1
+    return f"{held} of {IDLE} idle sessions were let in"
 
 
 def half_open_logins(address, stack):
