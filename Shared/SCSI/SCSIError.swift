@@ -12,12 +12,9 @@ package enum SCSIError: Error, Equatable, Sendable {
     case mediumNotPresent
     /// How much of the unit is done, in 65,536ths.
     case sanitizeInProgress(progress: UInt16)
-    case sanitizeFailed
     case writeProtected
     /// By the control mode page.
     case softwareWriteProtected
-    /// A thin-provisioned volume has nowhere left to put it.
-    case spaceAllocationFailed
     /// With the offending byte; the bit for one-bit fields, the highest of a longer field that shares its byte.
     case invalidFieldInCDB(byte: Int, bit: UInt8?)
     case logicalBlockAddressOutOfRange
@@ -56,10 +53,8 @@ package enum SCSIError: Error, Equatable, Sendable {
         case .manualInterventionRequired: Sense(.notReady, 0x0403)
         case .mediumNotPresent: Sense(.notReady, 0x3A00)
         case .sanitizeInProgress(let progress): Sense(.notReady, 0x041B, progressIndication: progress)
-        case .sanitizeFailed: Sense(.mediumError, 0x3103)
         case .writeProtected: Sense(.dataProtect, 0x2700)
         case .softwareWriteProtected: Sense(.dataProtect, 0x2702)
-        case .spaceAllocationFailed: Sense(.dataProtect, 0x2707)
         case .invalidFieldInCDB(let byte, let bit): .illegalField(0x2400, isInCDB: true, byte: byte, bit: bit)
         case .logicalBlockAddressOutOfRange: Sense(.illegalRequest, 0x2100)
         case .invalidFieldInCommandInformationUnit: Sense(.illegalRequest, 0x0E03)

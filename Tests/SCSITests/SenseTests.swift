@@ -50,8 +50,6 @@ import Testing
             (.operationInProgress, .illegalRequest, 0x0016),
             (.copyTargetNotReachable, .copyAborted, 0x0D02),
             (.softwareWriteProtected, .dataProtect, 0x2702),
-            (.spaceAllocationFailed, .dataProtect, 0x2707),
-            (.sanitizeFailed, .mediumError, 0x3103),
             (.unitAttention(.reservationsPreempted), .unitAttention, 0x2A03),
             (.unitAttention(.reservationsReleased), .unitAttention, 0x2A04),
             (.unitAttention(.registrationsPreempted), .unitAttention, 0x2A05),

@@ -262,20 +262,10 @@ package struct FullFeatureStateMachine {
         output.append(message)
     }
 
-    /// Says that this connection goes now.
-    package mutating func announceDrop(_ output: inout PDUWriter) {
-        announce(event: 2, parameter1: connectionID, &output)
-    }
-
     /// Says that all connections of the session go now.
     package mutating func announceClose(_ output: inout PDUWriter) {
-        announce(event: 3, parameter1: 0, &output)
-    }
-
-    private mutating func announce(event: UInt8, parameter1: UInt16, _ output: inout PDUWriter) {
         var message = AsyncMessage()
-        message.event = event
-        message.parameter1 = parameter1
+        message.event = 3
         message.parameter2 = parameters.secondsToWait
         message.parameter3 = parameters.secondsToRetain
         message.sequence = takeSequence()
