@@ -247,7 +247,9 @@ extension Shard {
         then finish: @escaping (VolumeReply) -> Void
     ) {
         guard volumes[hosted.id] === hosted, hosted.engine != nil else { return finish(.writeError) }
-        let request = ownRequests.request(command, lane: lane, to: hosted.id, then: finish)
+        var request = ownRequests.request(command, lane: lane, to: hosted.id, then: finish)
+        // Whoever asked for a copy may be one who does not know of the write cache.
+        request.forceUnitAccess = hosted.unit.server.state.writeCacheReaders != nil
         let bytes = unsafe UnsafeRawBufferPointer(payload?.bytes ?? UnsafeMutableRawBufferPointer(start: nil, count: 0))
         unsafe submit(request, payload: bytes, to: hosted, at: now)
     }

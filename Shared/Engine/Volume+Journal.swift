@@ -108,7 +108,10 @@ extension Volume {
 
     /// Another owner, or a state that is not ours to continue: refuse everything, touch nothing.
     func fence(_ reason: String) {
-        guard isAlive else { return }
+        switch phase {
+        case .opening, .serving, .stopping, .failed: break
+        case .stopped, .fenced: return
+        }
         phase = .fenced(reason)
         effects.append(.report(.fenced(reason)))
         dropAll(.fenced)

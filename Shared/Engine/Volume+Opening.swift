@@ -80,12 +80,22 @@ extension Volume {
     }
 
     func object(_ token: EffectToken, _ result: Result<StoredObject, BucketFailure>, at time: EngineTime) {
-        if token == publication?.token {
+        if case .failed = phase {
+            fenceIfTakenOver(result)
+        } else if token == publication?.token {
             headRead(result, at: time)
         } else if token == opening.token {
             opening.token = nil
             verifyHead(result, at: time)
         }
+    }
+
+    /// Reads go on after the journal failed, but not once another owner is seen.
+    private func fenceIfTakenOver(_ result: Result<StoredObject, BucketFailure>) {
+        guard case .success(let object) = result, let found = try? HeadFormat.decode(object.bytes),
+            found.generation > head.generation || !isWrittenHere(found)
+        else { return }
+        fence(Self.reason(found, ours: head))
     }
 
     /// Is the HEAD in the bucket the one this machine left there?
