@@ -22,6 +22,9 @@ package final class HostedUnit {
     var copies: [CopyRun] = []
     /// Initiators were warned that its upload buffer runs full.
     var isPastThreshold = false
+    /// TARGET COLD RESET ends all sessions: who waits for the ends of those of other frontends, which learn of it with
+    /// the next list of volumes, and until when.
+    var coldResets: [(open: Set<NexusID>, deadline: UInt64, call: () -> Void)] = []
     var isSanitizing = false
     var sanitizeAgainAt: UInt64?
     /// Who waits for the end of the sanitize.
@@ -40,8 +43,18 @@ package final class HostedUnit {
 
     /// When `advanceUnit` is due.
     var nextDeadline: UInt64? {
-        guard let first = saveAgainAt, let second = sanitizeAgainAt else { return saveAgainAt ?? sanitizeAgainAt }
-        return min(first, second)
+        ([saveAgainAt, sanitizeAgainAt] + coldResets.map(\.deadline)).compactMap { $0 }.min()
+    }
+
+    /// These sessions are over, or begun anew.
+    func sessionsEnded(where isEnded: (NexusID) -> Bool, at nanoseconds: UInt64) {
+        guard !coldResets.isEmpty else { return }
+        for index in coldResets.indices {
+            coldResets[index].open = coldResets[index].open.filter { !isEnded($0) }
+        }
+        let done = coldResets.filter { $0.open.isEmpty || $0.deadline <= nanoseconds }
+        coldResets.removeAll { $0.open.isEmpty || $0.deadline <= nanoseconds }
+        for reset in done { reset.call() }
     }
 
     func takeSanitizers() -> [RequestOrigin] {

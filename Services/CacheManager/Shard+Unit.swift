@@ -161,7 +161,10 @@ extension Shard {
         stopCopies(.drop, on: hosted) {
             $0.nexus == origin.nexus
         }
-        defer { whenSaved(hosted) {} }
+        defer {
+            whenSaved(hosted) {}
+            hosted.unit.sessionsEnded(where: { $0 == origin.nexus }, at: now.nanoseconds)
+        }
         return hosted.unit.server.attach(
             initiatorPort: start.initiatorPort, access: start.access, from: origin)
     }
@@ -173,6 +176,7 @@ extension Shard {
             $0.nexus == origin.nexus
         }
         whenSaved(hosted) {}
+        hosted.unit.sessionsEnded(where: { $0 == origin.nexus }, at: now.nanoseconds)
     }
 
     func frontendLost(_ frontend: ServiceInstance, on hosted: HostedVolume) {
@@ -182,6 +186,8 @@ extension Shard {
         }
         hosted.unit.server.lose(allThrough: frontend)
         whenSaved(hosted) {}
+        let attached = hosted.unit.server.attachedFrontends
+        hosted.unit.sessionsEnded(where: { attached[$0] == nil }, at: now.nanoseconds)
     }
 
     func manage(_ function: UnitManagement, _ origin: CommandOrigin, on hosted: HostedVolume) {
@@ -193,8 +199,23 @@ extension Shard {
         case .targetWarmReset: hosted.unit.server.reset(.targetWarm, from: origin)
         case .targetColdReset: hosted.unit.server.reset(.targetCold, from: origin)
         }
-        abortTasks(on: hosted, of: nil) { [unowned self] in answer(origin.request, .good, on: hosted) }
+        abortTasks(on: hosted, of: nil) { [unowned self] in
+            guard function == .targetColdReset else { return answer(origin.request, .good, on: hosted) }
+            whenSessionsEnded(on: hosted, but: origin) { [unowned self] in answer(origin.request, .good, on: hosted) }
+        }
     }
+
+    /// Calls when the other frontends have ended their sessions. One that does not see the list of volumes for longer
+    /// is not waited for.
+    private func whenSessionsEnded(on hosted: HostedVolume, but origin: CommandOrigin, then call: @escaping () -> Void)
+    {
+        let others = hosted.unit.server.attachedFrontends.filter { $0.value != origin.frontend }
+        guard !others.isEmpty else { return call() }
+        hosted.unit.coldResets.append((Set(others.keys), now.nanoseconds + Self.coldResetPatience, call))
+    }
+
+    /// Frontends ask for the list once a second.
+    private static var coldResetPatience: UInt64 { 3_000_000_000 }
 
     /// Calls when nothing of these tasks can be applied any more; those that waited are answered as aborted.
     /// - Parameter nexuses: nil: all.
@@ -319,5 +340,6 @@ extension Shard {
     func advanceUnit(of hosted: HostedVolume, at nanoseconds: UInt64) {
         if let due = hosted.unit.saveAgainAt, due <= nanoseconds { saveUnit(of: hosted) }
         if let due = hosted.unit.sanitizeAgainAt, due <= nanoseconds { sanitize(hosted) }
+        hosted.unit.sessionsEnded(where: { _ in false }, at: nanoseconds)
     }
 }

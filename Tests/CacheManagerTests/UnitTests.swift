@@ -151,6 +151,35 @@ import Wire
         #expect(sense(try testUnitReady(1)).map { $0 == (6, 0x2903) } ?? false)
     }
 
+    /// They end with the next list of volumes; only then it is over for the one who asked.
+    @Test func aColdResetWaitsForTheSessionsOfOtherFrontends() throws {
+        try login(1)
+        try login(2)
+        let other = ServiceInstance(rawValue: 77)
+        #expect(gateway.server.hello(other))
+        for nexus in [3, 4] as [UInt64] {
+            let port = Array("iqn.2026-11.test:host-\(nexus),i,0x00000000000\(nexus)".utf8)
+            let begun = try gateway.perform(.nexusBarrier, volume, payload: port, nexus: nexus, from: other)
+            #expect(begun.reply.status == .good)
+        }
+        func isAnswered(_ number: UInt64) -> Bool { gateway.takeAnswer(number)?.reply.status == .good }
+        let first = gateway.submit(.taskManagement, volume, payload: [7], nexus: 1)
+        gateway.run()
+        #expect(!isAnswered(first))
+        _ = try gateway.perform(.nexusLoss, volume, nexus: 3, from: other)
+        #expect(!isAnswered(first))
+        _ = try gateway.perform(.nexusLoss, volume, nexus: 4, from: other)
+        #expect(isAnswered(first))
+        // A frontend that does nothing is not waited for.
+        let port = Array("iqn.2026-11.test:host-3,i,0x000000000003".utf8)
+        _ = try gateway.perform(.nexusBarrier, volume, payload: port, nexus: 3, from: other)
+        let second = gateway.submit(.taskManagement, volume, payload: [7], nexus: 1)
+        gateway.run()
+        #expect(!isAnswered(second))
+        gateway.pass(3.1)
+        #expect(isAnswered(second))
+    }
+
     @Test func aColdResetIsCountedOnceAndEndsReservations() throws {
         try login(1)
         try login(2)
