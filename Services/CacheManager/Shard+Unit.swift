@@ -326,7 +326,7 @@ extension Shard {
             }
             unit.saveProblem = nil
             for saved in waiting { saved.call() }
-            if !unit.isStale {
+            if !unit.isStale, !unit.isSaving {
                 // What only waited for this one to end.
                 let more = unit.waiting
                 unit.waiting = []
