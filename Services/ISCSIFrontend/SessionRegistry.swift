@@ -47,8 +47,8 @@ final class SessionRegistry {
 
     private let limits: FrontendLimits
     private var sessions: [SessionIdentity: Session] = [:]
-    /// They have no nexus and nothing to take over; the ISID need not differ.
-    private var discoverySessions: [ConnectionID: Session] = [:]
+    /// Oldest first. They have no nexus and nothing to take over; the ISID need not differ.
+    private var discoverySessions: [Session] = []
     private var usedTSIHs: Set<UInt16> = []
     private var lastTSIH: UInt16 = 0
 
@@ -83,26 +83,26 @@ final class SessionRegistry {
         let session = Session(
             identity: identity, tsih: newTSIH, target: target, connection: connection, connectionID: connectionID)
         if identity.isDiscovery {
-            discoverySessions[connection] = session
+            discoverySessions.append(session)
         } else {
             sessions[identity] = session
         }
         guard let old else { return .admit(session) }
-        if identity.isDiscovery { discoverySessions[old.connection] = nil }
+        if identity.isDiscovery { discoverySessions.removeFirst() }
         usedTSIHs.remove(old.tsih)
         return .replace(old, by: session)
     }
 
     /// The one that makes room for another. Anybody may begin them, so they take no places of others.
     private var oldestDiscoverySession: Session? {
-        guard discoverySessions.count >= limits.discoverySessions else { return nil }
-        return discoverySessions.values.min { $0.beganMilliseconds < $1.beganMilliseconds }
+        discoverySessions.count >= limits.discoverySessions ? discoverySessions.first : nil
     }
 
     /// Harmless for a session that was replaced.
     func remove(_ session: Session) {
         if session.identity.isDiscovery {
-            guard discoverySessions.removeValue(forKey: session.connection) != nil else { return }
+            guard let position = discoverySessions.firstIndex(where: { $0 === session }) else { return }
+            discoverySessions.remove(at: position)
         } else {
             guard sessions[session.identity] === session else { return }
             sessions[session.identity] = nil
