@@ -126,6 +126,7 @@ package final class DataPlaneServer<Peer: Equatable> {
             {
                 return reply(to: origin, with: VolumeReply.outOfRange)
             }
+            if request.operation == .flush { hosted.unit.server.flushes(NexusID(rawValue: request.nexus)) }
             unsafe shard.submit(command, payload: payload, to: hosted, at: time)
         case .malformed:
             counters.malformed += 1
@@ -151,7 +152,7 @@ package final class DataPlaneServer<Peer: Equatable> {
             let former = claim(request.nexus, for: request.frontend)
             // One that can still send must not come first again after a restart.
             let isTakenOver = former.map { $0 != request.frontend && frontends.isKnown($0) } ?? false
-            shard.barrier(origin, nexus: request.nexus, former: former, restsOnState: isTakenOver, on: hosted)
+            shard.barrier(origin, nexus: request.nexus, former: former, isTakenOver: isTakenOver, on: hosted)
         case .nexusLoss:
             shard.nexusLost(commandOrigin, on: hosted)
             shard.barrier(origin, nexus: request.nexus, former: nil, on: hosted)

@@ -18,6 +18,8 @@ package final class HostedUnit {
     var saveAgainAt: UInt64?
     /// What is answered once the next state is on the disk, or, if it does not rest on that, cannot be put there.
     var waiting: [(restsOnIt: Bool, call: () -> Void)] = []
+    /// Nexuses that another frontend has taken over, which is not on the disk yet.
+    var unsavedTakeOvers: Set<UInt64> = []
     /// EXTENDED COPY that is under way.
     var copies: [CopyRun] = []
     /// Initiators were warned that its upload buffer runs full.

@@ -67,6 +67,11 @@ package final class HostedVolume {
     /// What commands can fill of the reserved buffer; all of it as long as the journal is not open.
     package var usableBufferByteCount: UInt64 { engine?.statistics.bufferByteCount ?? limits.bufferByteCount }
 
+    /// Its commits do not get on.
+    var isEngineStalled: Bool {
+        if case .stalled = engine?.statistics.phase { true } else { false }
+    }
+
     /// It has been opened and answers commands.
     var isServing: Bool {
         switch engine?.statistics.phase {

@@ -9,6 +9,7 @@ extension LogicalUnit {
     init(_ hosted: HostedVolume) {
         self.init(
             hosted.id, hosted.settings, hosted.blockSize, isRemovable: hosted.isRemovable, readiness: hosted.readiness)
+        if hosted.engine?.isDurabilityPending == true { isWriteCacheEnabled = true }
     }
 
     /// The unit of a volume that is not open yet.

@@ -55,7 +55,7 @@ extension Shard {
     package func watchThresholds() {
         for hosted in volumes.values where hosted.unit.isLoaded {
             let available = hosted.provisioningUse.availableSectorCount ?? .max
-            let isStalled = hosted.status(bucketProblem: bucketProblem).0 == .uploadStalled
+            let isStalled = bucketProblem != nil || hosted.isEngineStalled
             guard available < hosted.provisioningThreshold, isStalled || hosted.unit.isPastThreshold else {
                 // Not before there is clearly more: at the threshold itself it would be told again and again.
                 if available >= hosted.provisioningThreshold * 3 / 2 { hosted.unit.isPastThreshold = false }
@@ -299,7 +299,8 @@ extension Shard {
         if unit.server.takeNeedsSaving() { unit.isStale = true }
         guard unit.isSaving || unit.isStale else { return call() }
         if restsOnIt || unit.saveProblem == nil { unit.waiting.append((restsOnIt, call)) } else { call() }
-        saveUnit(of: hosted)
+        // What has failed is tried again in its time, however much is asked meanwhile.
+        if unit.saveAgainAt == nil { saveUnit(of: hosted) }
     }
 
     /// One at a time: the last one saved must be the newest.
@@ -310,6 +311,7 @@ extension Shard {
         let waiting = unit.waiting
         unit.waiting = []
         let (registry, volume, state) = (registry, hosted.id, unit.server.state)
+        let takeOvers = unit.unsavedTakeOvers
         run(for: hosted) { () -> Result<Void, any Error> in
             Result { try registry.save(state, of: volume) }
         } then: { [self] result in
@@ -325,6 +327,7 @@ extension Shard {
                 return
             }
             unit.saveProblem = nil
+            unit.unsavedTakeOvers.subtract(takeOvers)
             for saved in waiting { saved.call() }
             if !unit.isStale, !unit.isSaving {
                 // What only waited for this one to end.

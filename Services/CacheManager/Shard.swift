@@ -119,24 +119,25 @@ package final class Shard {
     /// Answered with `.good` once no older command of the nexus can be applied.
     /// - Parameters:
     ///   - former: the frontend that spoke for the nexus before, whose waiting commands go too.
-    ///   - restsOnState: whether a restart must not forget it.
+    ///   - isTakenOver: a restart must not forget it, also not before its request comes again.
     package func barrier(
-        _ origin: RequestOrigin, nexus: UInt64, former: ServiceInstance?, restsOnState: Bool = false,
+        _ origin: RequestOrigin, nexus: UInt64, former: ServiceInstance?, isTakenOver: Bool = false,
         on hosted: HostedVolume
     ) {
+        if isTakenOver { hosted.unit.unsavedTakeOvers.insert(nexus) }
         // A copy of a task that was not aborted goes on when its command comes again.
         stopCopies(.hold, on: hosted) {
             $0.nexus == NexusID(rawValue: nexus)
         } then: { [unowned self] in
-            pass(origin, nexus: nexus, former: former, restsOnState, on: hosted)
+            pass(origin, nexus: nexus, former: former, on: hosted)
         }
     }
 
     private func pass(
-        _ origin: RequestOrigin, nexus: UInt64, former: ServiceInstance?, _ restsOnState: Bool, on hosted: HostedVolume
+        _ origin: RequestOrigin, nexus: UInt64, former: ServiceInstance?, on hosted: HostedVolume
     ) {
         let answer = { [unowned self] in
-            whenSaved(hosted, restsOnIt: restsOnState) { [unowned self] in
+            whenSaved(hosted, restsOnIt: hosted.unit.unsavedTakeOvers.contains(nexus)) { [unowned self] in
                 outlet?.reply(to: origin, with: VolumeReply.good)
             }
         }

@@ -22,8 +22,13 @@ final class LargeTransfer {
     }
 
     static func isNeeded(for operation: MediumOperation, _ transfer: MediumTransfer) -> Bool {
-        guard transfer.sectors.count > BlockLimits.requestSectorCount else { return false }
+        guard transfer.sectors.count > pieceLimit(operation.kind) else { return false }
         return operation.kind != .flush && operation.kind != .prefetch
+    }
+
+    /// One block of data makes the owner read many, which no budget counts: they are read a little at a time.
+    private static func pieceLimit(_ kind: MediumOperation.Kind) -> UInt32 {
+        kind == .verifySame ? 2048 : BlockLimits.requestSectorCount
     }
 
     var isDone: Bool { doneSectorCount == transfer.sectors.count }
@@ -32,7 +37,7 @@ final class LargeTransfer {
     var piece: SectorRange {
         SectorRange(
             start: transfer.sectors.start + UInt64(doneSectorCount),
-            count: min(BlockLimits.requestSectorCount, transfer.sectors.count - doneSectorCount))
+            count: min(Self.pieceLimit(operation.kind), transfer.sectors.count - doneSectorCount))
     }
 
     var isAtLastPiece: Bool { step == .moving && doneSectorCount + piece.count == transfer.sectors.count }

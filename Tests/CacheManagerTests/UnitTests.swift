@@ -113,6 +113,10 @@ import Wire
         let takeOver = gateway.submit(.nexusBarrier, volume, payload: port, nexus: 1, from: other)
         gateway.run()
         #expect(gateway.takeAnswer(takeOver) == nil)
+        // Its request comes again after a second.
+        _ = gateway.submit(.nexusBarrier, volume, payload: port, number: takeOver, nexus: 1, from: other)
+        gateway.run()
+        #expect(gateway.takeAnswer(takeOver) == nil)
         try Platform.FileSystem.rename(folder + ".away", to: folder)
         gateway.pass(1.1)
         #expect(gateway.takeAnswer(takeOver)?.reply.status == .good)

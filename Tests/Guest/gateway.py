@@ -46,7 +46,7 @@ class Gateway:
             (self.directory / name).mkdir(parents=True)
         self.configuration.write_text(
             "state: {directory: state}\nrun: {directory: run}\ncache: {directories: [cache]}\n"
-            "journal: {directories: [journal], size: 8GiB, volume_buffer: 512MiB}\n"
+            "journal: {directories: [journal], size: 12GiB, volume_buffer: 512MiB}\n"
             f'bucket: {{url: "file://{self.directory}/bucket"}}\n'
             f'iscsi: {{listen: ["{self.portal(0)}"], access_file: access.yaml}}\n'
             f'exporter: {{listen: "127.0.0.1:{self.exporter}"}}\n')

@@ -121,6 +121,11 @@ extension Volume {
         amendments.waiting.removeAll { $0.isIn(number) }
     }
 
+    /// Every write is durable from now on, but what was written before is not yet: nobody is to rely on it.
+    package var isDurabilityPending: Bool {
+        amendments.announcement.map { $0.sequence > journal.syncedSequence } ?? false
+    }
+
     /// Nobody waits for ever for a bucket that is away.
     func expireAmendments(at time: EngineTime) {
         guard let deadline = amendments.deadline, deadline <= time.nanoseconds else { return }

@@ -99,10 +99,17 @@ extension DeviceServer {
     /// Once for each difference to what was told; of a unit of which nothing is known to have been told, nothing.
     mutating func tellOfUnit() {
         let current = ToldUnit(unit)
+        if !current.isWriteCacheEnabled {
+            writeCacheCandidates = []
+            // Also of a state from before this was kept.
+            if state.writeCacheReaders != [] {
+                change { $0.writeCacheReaders = [] }
+            }
+        }
         guard state.told != current else { return }
         change { state in
             for attention in state.told?.attentions(for: current) ?? [] { state.nexuses.post(attention) }
-            if !current.isWriteCacheEnabled || state.told?.isWriteCacheEnabled == false { state.writeCacheReaders = [] }
+            if state.told?.isWriteCacheEnabled == false { state.writeCacheReaders = [] }
             state.told = current
         }
     }

@@ -20,12 +20,21 @@ extension DeviceServer {
     }
 
     /// An initiator goes by what it has read of the write cache: Linux reads it when it scans the unit and never again.
+    /// But who has read it may be a tool, or a layer above may not have heard of it: the first flush proves it.
     mutating func modeSense(_ cdb: CDB, by nexus: NexusID) throws(SCSIError) -> CommandResult {
         let result = try unit.modeSense(cdb, modeParameters)
         if unit.isWriteCacheEnabled, isWriteThrough(for: nexus), try unit.showsWriteCache(cdb, modeParameters) {
-            change { $0.addWriteCacheReader(nexus) }
+            // In memory: forgotten, the initiator is only slower.
+            if writeCacheCandidates.count >= NexusTable.maximumAttachedCount { writeCacheCandidates = [] }
+            writeCacheCandidates.insert(nexus)
         }
         return result
+    }
+
+    /// SYNCHRONIZE CACHE of this nexus: what it wrote before will be durable, and it flushes what it writes from now on.
+    package mutating func flushes(_ nexus: NexusID) {
+        guard !writeCacheCandidates.isEmpty, writeCacheCandidates.remove(nexus) != nil else { return }
+        change { $0.addWriteCacheReader(nexus) }
     }
 
     mutating func modeSelect(

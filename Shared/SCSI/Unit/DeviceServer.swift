@@ -40,6 +40,8 @@ package struct DeviceServer: Sendable {
     /// that go with them.
     package var provisioningUse = ProvisioningUse(availableSectorCount: nil, usedSectorCount: 0)
     package var softThresholdSectorCount: UInt64?
+    /// Who has read of the write cache and not flushed since.
+    var writeCacheCandidates: Set<NexusID> = []
     /// End with the process: their commands come again.
     var runningCopies: [RunningCopy] = []
     /// False while nothing can refuse a command: nothing is pending, reserved, protected, in progress or remembered.
@@ -75,7 +77,7 @@ package struct DeviceServer: Sendable {
         return judge(traits, from: origin)
     }
 
-    /// Whether the initiator does not know of the write cache, so that what it changes is to be durable when it is
+    /// Whether the initiator does not flush what it writes, as far as is known, so that what it changes is to be durable when it is
     /// answered whatever the unit's settings say by now.
     @inline(__always)
     package func isWriteThrough(for nexus: NexusID) -> Bool {

@@ -82,18 +82,18 @@ extension PersistentReservations {
     private mutating func move(
         _ command: PersistentReserveOutCommand, _ nexus: NexusID, to named: [InitiatorPort]
     ) throws(CommandRefusal) -> Effects {
-        guard let reservation, reservation.holder == nexus else { throw .reservationConflict }
+        guard let reservation else { throw .invalidFieldInCDB(byte: 1, bit: 4) }
+        guard reservation.holder == nexus else { throw .reservationConflict }
         guard command.serviceActionKey != .none else {
             throw .invalidFieldInParameterList(byte: PersistentReserveOutCommand.serviceActionKeyByte)
         }
         guard let holder = named.first, holder.nexus != nexus else {
             throw .invalidFieldInParameterList(byte: PersistentReserveOutCommand.transportIDByte)
         }
-        let registrant = Registrant(nexus: holder.nexus, key: command.serviceActionKey, port: holder.name)
         if let position = registrants.firstIndex(where: { $0.nexus == holder.nexus }) {
-            registrants[position] = registrant
+            registrants[position].key = command.serviceActionKey
         } else {
-            try append([registrant])
+            try append([Registrant(nexus: holder.nexus, key: command.serviceActionKey, port: holder.name)])
         }
         self.reservation?.holder = holder.nexus
         if command.endsRegistration { registrants.removeAll { $0.nexus == nexus } }

@@ -28,18 +28,22 @@ enum TransportID: Equatable {
         let end = headerByteCount + byteCount
         guard byteCount >= 20, byteCount % 4 == 0, bytes.count >= end, bytes[0] & 0x0F == protocolIdentifier,
             let nul = bytes[headerByteCount..<end].firstIndex(of: 0),
-            let name = String(validating: bytes[headerByteCount..<nul], as: UTF8.self),
-            !name.isEmpty, name.utf8.count <= NexusTable.maximumPortByteCount,
+            let name = String(validating: bytes[headerByteCount..<nul], as: UTF8.self)?.lowercased(),
+            !name.isEmpty,
             name.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7F })
         else { return nil }
         switch bytes[0] & 0xF0 {
-        case portFormat: return normalized(port: name).map { (.port($0), end) }
+        case portFormat:
+            guard let port = normalized(port: name), port.utf8.count <= NexusTable.maximumPortByteCount else {
+                return nil
+            }
+            return (.port(port), end)
         case 0: return name.contains(",") ? nil : (.device(name), end)
         default: return nil
         }
     }
 
-    /// As frontends spell it: names of nexuses are compared byte by byte.
+    /// As frontends spell it, who take names in lower case: names of nexuses are compared byte by byte.
     private static func normalized(port: String) -> String? {
         guard let separator = port.ranges(of: ",i,0x").last, separator.lowerBound > port.startIndex else { return nil }
         let digits = port[separator.upperBound...]

@@ -98,7 +98,7 @@ import Testing
 
     @Test func namesAreSpelledAsFrontendsDo() {
         var owner = owner(1)
-        let upper = "iqn.2026-11.org.example:host2,i,0x23D000002"
+        let upper = "iqn.2026-11.org.example:HOST2,i,0x23D000002"
         #expect(register(0, 5, [transportID(upper)], from: first, &owner) == .good)
         #expect(owner.server.state.persistentReservations.registrants.last?.nexus.rawValue == second)
     }
@@ -159,7 +159,7 @@ import Testing
             #expect(move(0, 8, to: id, from: first, &owner) == .conflict)
             for nexus in [first, third] { #expect(owner.out(.register, newKey: 5, from: nexus) == .good) }
             if let type { #expect(owner.out(.reserve, type: type, key: 5, from: third) == .good) }
-            #expect(move(5, 8, to: id, from: first, &owner) == .conflict)
+            #expect(move(5, 8, to: id, from: first, &owner) == (type == nil ? .illegal(0x2400) : .conflict))
             #expect(move(6, 8, to: id, from: third, &owner) == .conflict)
             #expect(owner.keys == [5, 5] && owner.reservedType == type)
         }

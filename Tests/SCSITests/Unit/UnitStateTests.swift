@@ -167,6 +167,27 @@ import Wire
         }
     }
 
+    /// The owner was away when the write cache was switched on, or is the first one to keep who has read of it.
+    @Test func nobodyKnowsOfAWriteCacheThatCameMeanwhile() throws {
+        let owner = UnitOwner(nexuses: [1]) { $0.isWriteCacheEnabled = false }
+        let record = String(decoding: try JSONEncoder().encode(owner.server.state), as: UTF8.self)
+        let older = record.replacing("\"writeCacheReaders\":[],", with: "")
+            .replacing(",\"writeCacheReaders\":[]", with: "")
+        #expect(older != record)
+        var unit = owner.server.unit
+        for text in [record, older] {
+            unit.isWriteCacheEnabled = false
+            let state = try JSONDecoder().decode(UnitState.self, from: Data(text.utf8))
+            var server = DeviceServer(unit: unit, state: state, powerOn: UnitOwner.powerOn)
+            #expect(server.isWriteThrough(for: NexusID(rawValue: 1)))
+            unit.isWriteCacheEnabled = true
+            server.update(unit)
+            #expect(server.isWriteThrough(for: NexusID(rawValue: 1)))
+            server = DeviceServer(unit: unit, state: state, powerOn: UnitOwner.powerOn)
+            #expect(server.isWriteThrough(for: NexusID(rawValue: 1)))
+        }
+    }
+
     @Test func coldResetsAreCounted() throws {
         var owner = UnitOwner()
         #expect(owner.server.state.coldResetCount == 0)
