@@ -19,8 +19,8 @@ extension DeviceServer {
         return result
     }
 
-    /// An initiator goes by what it has read of the write cache: Linux reads it when it scans the unit and never again.
-    /// But who has read it may be a tool, or a layer above may not have heard of it: the first flush proves it.
+    /// An initiator goes by what it has read of the write cache: Linux reads it when it scans the unit and never
+    /// again. But who has read it may be a tool, or a layer above may not have heard of it: the first flush proves it.
     mutating func modeSense(_ cdb: CDB, by nexus: NexusID) throws(SCSIError) -> CommandResult {
         let result = try unit.modeSense(cdb, modeParameters)
         if unit.isWriteCacheEnabled, isWriteThrough(for: nexus), try unit.showsWriteCache(cdb, modeParameters) {
@@ -31,7 +31,7 @@ extension DeviceServer {
         return result
     }
 
-    /// SYNCHRONIZE CACHE of this nexus: what it wrote before will be durable, and it flushes what it writes from now on.
+    /// SYNCHRONIZE CACHE of this nexus: what it wrote before will be durable, and it flushes what it writes from now.
     package mutating func flushes(_ nexus: NexusID) {
         guard !writeCacheCandidates.isEmpty, writeCacheCandidates.remove(nexus) != nil else { return }
         change { $0.addWriteCacheReader(nexus) }

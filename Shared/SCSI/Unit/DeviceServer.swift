@@ -77,8 +77,8 @@ package struct DeviceServer: Sendable {
         return judge(traits, from: origin)
     }
 
-    /// Whether the initiator does not flush what it writes, as far as is known, so that what it changes is to be durable when it is
-    /// answered whatever the unit's settings say by now.
+    /// Whether the initiator does not flush what it writes, as far as is known, so that what it changes is to be
+    /// durable when it is answered whatever the unit's settings say by now.
     @inline(__always)
     package func isWriteThrough(for nexus: NexusID) -> Bool {
         guard let readers = state.writeCacheReaders else { return false }

@@ -18,8 +18,8 @@ package struct UnitState: Equatable, Sendable {
     package internal(set) var answered = CommandMemory()
     /// Nil when it was saved by a version that did not say.
     var told: ToldUnit?
-    /// Who has read that the write cache is on since it was switched on, and flushed; the others take what they wrote for
-    /// durable. Nil: nothing is known of it ever having been off.
+    /// Who has read that the write cache is on since it was switched on, and flushed; the others take what they wrote
+    /// for durable. Nil: nothing is known of it ever having been off.
     package internal(set) var writeCacheReaders: Set<NexusID>?
     /// Grows with each TARGET COLD RESET: sessions that began when it was lower are over.
     package internal(set) var coldResetCount: UInt64 = 0
