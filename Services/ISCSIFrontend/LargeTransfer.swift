@@ -59,7 +59,7 @@ final class LargeTransfer {
 
     func completePiece() { doneSectorCount += piece.count }
 
-    /// Of the piece under way; what was compared before it is part of the data, too.
+    /// Of the piece under way; what was compared before it counts, too.
     func result(of outcome: MediumOutcome) -> CommandResult {
         guard case .miscompare(let byteOffset) = outcome else { return operation.result(of: outcome) }
         return operation.result(of: .miscompare(byteOffset: UInt64(doneByteCount) + byteOffset))
