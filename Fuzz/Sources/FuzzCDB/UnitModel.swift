@@ -19,7 +19,9 @@ struct UnitModel {
     private var decoder: CommandDecoder
     private var server: DeviceServer
     private var reservations = ReservationModel()
-    /// Who was told of the write cache since it was switched on; nil: it was never off.
+    /// Who was told of the write cache since it was switched on, and of these who has flushed since; nil: it was never
+    /// off.
+    private var writeCacheTold: Set<NexusID> = []
     private var writeCacheReaders: Set<NexusID>?
     /// Per frontend.
     private var nextNumbers: [UInt64] = [1, 1]
@@ -123,6 +125,10 @@ struct UnitModel {
                 precondition(transfer.byteCount <= transfer.sectors.byteCount, "more than the sectors")
             }
         }
+        if operation.kind == .flush {
+            server.flushes(origin.nexus)
+            if writeCacheTold.contains(origin.nexus) { writeCacheReaders?.insert(origin.nexus) }
+        }
         admit(cdb, origin)
         let outcomes = [
             MediumOutcome.good, .miscompare(byteOffset: 512), .mediumError(sector: operation.sectors.start),
@@ -154,7 +160,7 @@ struct UnitModel {
             follow(cdb, dataOut, origin, action, former)
         }
         if case .complete(let result) = action, result.status == .good, Self.showsWriteCache(cdb, result.dataIn) {
-            writeCacheReaders?.insert(origin.nexus)
+            writeCacheTold.insert(origin.nexus)
         }
         switch action {
         case .complete(let result), .flush(let result), .abortTasks(_, let result): check(result, of: cdb)
@@ -428,7 +434,7 @@ extension UnitModel {
             server.clearReservations()
             reservations.clear()
         }
-        if !unit.isWriteCacheEnabled { writeCacheReaders = [] }
+        if !unit.isWriteCacheEnabled { (writeCacheTold, writeCacheReaders) = ([], []) }
         server.update(unit)
         decoder.unit = unit
         check()
