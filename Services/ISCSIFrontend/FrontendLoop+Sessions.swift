@@ -109,11 +109,14 @@ extension FrontendLoop {
     func carryOut(_ management: TaskManagement, for connection: Connection) {
         guard let session = connection.session, let target = session.target else { return }
         counters.taskManagement += 1
+        session.isResetting = management.function == .targetColdReset
         let answer = { [weak self, weak connection] (isDone: Bool) in
             guard let connection, !connection.isClosed else { return }
             connection.answer(management, isDone ? .complete : .rejected)
-            guard isDone else { return }
-            guard management.function == .targetColdReset else { return }
+            guard isDone, management.function == .targetColdReset else {
+                session.isResetting = false
+                return
+            }
             // The other sessions end with the next list.
             connection.closeAfterOutput(.targetReset)
             self?.links.refresh()

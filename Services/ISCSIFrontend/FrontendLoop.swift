@@ -314,7 +314,8 @@ extension FrontendLoop: CacheLinkOwner {
                 metadata: ["target": "\(target.name)", "to": "\(link.endpoint)"])
             links[old]?.move(target.volume, to: link)
         }
-        for session in registry.normalSessions where session.coldResetCount < session.target?.coldResetCount ?? 0 {
+        for session in registry.normalSessions
+        where session.coldResetCount < session.target?.coldResetCount ?? 0 && !session.isResetting {
             connections[session.connection]?.end(.targetReset)
         }
         for target in change.removed {

@@ -18,6 +18,8 @@ final class Session {
     let coldResetCount: UInt64
     /// What its commands are counted into; nil of a discovery session.
     var figures: InitiatorFigures?
+    /// It has asked for a cold reset, and ends once it has the answer.
+    var isResetting = false
     let connection: ConnectionID
     let connectionID: UInt16
     /// Since 1970.
