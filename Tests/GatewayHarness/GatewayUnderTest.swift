@@ -231,6 +231,15 @@ package final class GatewayUnderTest: @unchecked Sendable {
         try? FileManager.default.removeItem(at: directory)
     }
 
+    /// SIGKILL to a service; returns when the supervisor has started another.
+    package func killService(_ service: String) throws {
+        guard let id = serviceProcessIDs[service] else {
+            throw CommandFailure(arguments: ["(kill)", service], status: -1, output: "", error: "it does not run")
+        }
+        kill(id, SIGKILL)
+        try wait("another \(service)", seconds: 20) { serviceProcessIDs[service].map { $0 != id } ?? false }
+    }
+
     /// Processes that run now, by slot name (`cache-0`, `uploader-0` …).
     package var serviceProcessIDs: [String: pid_t] {
         let run = path("run")

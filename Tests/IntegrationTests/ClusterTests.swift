@@ -81,14 +81,6 @@ import Testing
         try work(gateway, second)
     }
 
-    private func kill(_ service: String, of gateway: GatewayUnderTest) throws {
-        let id = try #require(gateway.serviceProcessIDs[service])
-        Glibc.kill(id, SIGKILL)
-        try gateway.wait("another \(service)", seconds: 20) {
-            gateway.serviceProcessIDs[service].map { $0 != id } ?? false
-        }
-    }
-
     /// Register, reserve, fence the other node and take over, through the deaths of the services in between.
     @Test(.timeLimit(.minutes(5))) func twoNodesFenceEachOtherThroughTwoFrontends() throws {
         try shared { gateway, second in
@@ -108,7 +100,7 @@ import Testing
             // Nobody notices that the owner of the state was started again. What it has answered a registrant, with all
             // before it, is on the disk.
             #expect(try other.keys() == [first.key, other.key])
-            try kill("cache-0", of: gateway)
+            try gateway.killService("cache-0")
             #expect(try stranger.write(9).status == Self.conflict)
             #expect(try other.write(3).isGood)
             #expect(try other.keys() == [first.key, other.key])
@@ -147,7 +139,7 @@ import Testing
             let reserve = InitiatorCommand(cdb: [0x16, 0, 0, 0, 0, 0])
             #expect(try first.run(reserve).isGood)
             #expect(try other.run(.testUnitReady).status == Self.conflict)
-            try kill("cache-0", of: gateway)
+            try gateway.killService("cache-0")
             #expect(try other.write(1).status == Self.conflict)
             first.initiator.drop()
             try gateway.wait("the reservation is gone", seconds: 3) { (try? other.run(reserve).isGood) ?? false }

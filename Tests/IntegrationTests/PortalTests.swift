@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import GatewayHarness
-import Glibc
 import TestInitiator
 import Testing
 
@@ -58,11 +57,7 @@ import Testing
         try here.logout()
         #expect(try inquiryData(initiator(gateway, gateway.portal, 1)) == data)
         for service in ["iscsi-0", "cache-0"] {
-            let id = try #require(gateway.serviceProcessIDs[service])
-            Glibc.kill(id, SIGKILL)
-            try gateway.wait("another \(service)", seconds: 20) {
-                gateway.serviceProcessIDs[service].map { $0 != id } ?? false
-            }
+            try gateway.killService(service)
             #expect(try inquiryData(initiator(gateway, gateway.portal, 3)) == data)
         }
     }
